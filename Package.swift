@@ -1,0 +1,62 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Warnings are errors in CI (`PAWSLAB_STRICT=1`), never on a user's newer compiler.
+let strict: [SwiftSetting] =
+  Context.environment["PAWSLAB_STRICT"] == nil ? [] : [.treatAllWarnings(as: .error)]
+
+let package = Package(
+  name: "pawslab",
+  products: [
+    .executable(name: "pawslab", targets: ["pawslab"]),
+    .executable(name: "pawslab-worker", targets: ["pawslab-worker"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    .target(name: "CLinux"),
+    .systemLibrary(
+      name: "CLibNL", pkgConfig: "libnl-route-3.0",
+      providers: [.apt(["libnl-3-dev", "libnl-route-3-dev"])]),
+
+    // What a case is, what was observed, what that means. Pure values: no I/O, no Linux.
+    .target(name: "Scenario", swiftSettings: strict),
+    // YAML to Scenario, with every mistake at its line.
+    .target(
+      name: "LabFile", dependencies: ["Scenario", .product(name: "Yams", package: "Yams")],
+      swiftSettings: strict),
+
+    .target(
+      name: "Linux", dependencies: ["CLinux", .product(name: "SystemPackage", package: "swift-system")],
+      swiftSettings: strict),
+    .target(name: "Netlink", dependencies: ["Linux", "CLibNL"], swiftSettings: strict),
+    // Runs one case on the kernel it finds itself on. Synchronous: it enters namespaces.
+    .target(name: "Worker", dependencies: ["Linux", "Netlink", "Scenario"], swiftSettings: strict),
+
+    .target(
+      name: "Lab",
+      dependencies: ["Scenario", .product(name: "Subprocess", package: "swift-subprocess")],
+      swiftSettings: strict),
+    .target(name: "Report", dependencies: ["Scenario"], swiftSettings: strict),
+
+    .executableTarget(
+      name: "pawslab",
+      dependencies: [
+        "Lab", "LabFile", "Report", "Scenario",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(name: "pawslab-worker", dependencies: ["Worker"], swiftSettings: strict),
+
+    .testTarget(name: "ScenarioTests", dependencies: ["Scenario"], swiftSettings: strict),
+    .testTarget(name: "LabFileTests", dependencies: ["LabFile"], swiftSettings: strict),
+    .testTarget(name: "LinuxTests", dependencies: ["Linux", "Netlink"], swiftSettings: strict),
+    .testTarget(
+      name: "LabTests", dependencies: ["Lab", "LabFile", "Report", "Scenario"], swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,116 @@
+/// Something that a kernel or a machine has or lacks, found by probing.
+public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringConvertible {
+  /// A setting exists in a new namespace and can be written there.
+  case setting(String)
+  /// A `TcpExt`, `Tcp`, `Ip` or conntrack counter exists, e.g. `TcpExt.PAWSTimewait`.
+  case counter(String)
+  /// Anything else.
+  case feature(Feature)
+
+  /// What a machine or kernel can do beyond settings and counters.
+  public enum Feature: String, Sendable, Codable, CaseIterable, Comparable {
+    case ipv6
+    case conntrack
+    case iptablesNft = "iptables-nft"
+    case iptablesLegacy = "iptables-legacy"
+    case nft
+    /// tc eBPF can be loaded and attached: clocks with any offset.
+    case tcBPF = "tc-bpf"
+    /// nft can rewrite TCP options: clocks with an offset of 2^30 ticks.
+    case nftTimestamps = "nft-timestamps"
+    case tcpRepair = "tcp-repair"
+    /// `tcp_timestamps=1` adds a random offset (since 4.10).
+    case randomTimestamps = "random-timestamps"
+    /// That offset depends on the ports too (7.0 and backports).
+    case timestampsByPort = "timestamps-by-port"
+    /// Port clash resolution evicts closing conntrack entries (458972550287, 6.5).
+    case natEvictsClosing = "nat-evicts-closing"
+    /// The generic netlink family `IPVS` answers.
+    case ipvs
+
+    public static func < (left: Feature, right: Feature) -> Bool { left.rawValue < right.rawValue }
+  }
+
+  /// `tcp_tw_recycle`, `TcpExt.PAWSTimewait` or `tc-bpf`.
+  public var description: String {
+    switch self {
+    case .setting(let name): name
+    case .counter(let name): name
+    case .feature(let feature): feature.rawValue
+    }
+  }
+
+  /// Reads a name as in ``description``; a name with a dot is a counter, a known feature is one,
+  /// a known setting is one, anything else is nil.
+  public init?(name: String) {
+    if let feature = Feature(rawValue: name) {
+      self = .feature(feature)
+    } else if name.contains(".") {
+      self = .counter(name)
+    } else if Setting.named(name) != nil {
+      self = .setting(name)
+    } else {
+      return nil
+    }
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let name = try decoder.singleValueContainer().decode(String.self)
+    guard let value = Capability(name: name) else {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: decoder.codingPath, debugDescription: "no capability is called \(name)"))
+    }
+    self = value
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(description)
+  }
+}
+
+/// What one kernel on one machine can do, as probed by the worker.
+public struct Kernel: Codable, Sendable, Equatable {
+  /// `uname -r`
+  public var release: String
+  /// `uname -m`
+  public var machine: String
+  /// Everything found.
+  public var capabilities: Set<Capability>
+  /// Settings that the first namespace has and a new one lacks: one per kernel, so not written on a host.
+  public var perKernelSettings: Set<String>
+  /// TSval ticks per second.
+  public var timestampTicksPerSecond: Int
+  /// Whether the worker runs as root or in a user namespace of its own.
+  public var privilege: Privilege
+  /// What was probed and is missing: name to the cause, as the kernel or tool said it.
+  public var missing: [String: String]
+
+  /// Under what rights cases run.
+  public enum Privilege: String, Codable, Sendable {
+    case root
+    case userNamespace = "user-namespace"
+  }
+
+  /// Makes a kernel's description.
+  public init(
+    release: String, machine: String, capabilities: Set<Capability>, perKernelSettings: Set<String>,
+    timestampTicksPerSecond: Int, privilege: Privilege, missing: [String: String]
+  ) {
+    self.release = release
+    self.machine = machine
+    self.capabilities = capabilities
+    self.perKernelSettings = perKernelSettings
+    self.timestampTicksPerSecond = timestampTicksPerSecond
+    self.privilege = privilege
+    self.missing = missing
+  }
+
+  /// Whether the kernel has it.
+  public func has(_ feature: Capability.Feature) -> Bool { capabilities.contains(.feature(feature)) }
+
+  /// The first of these counters that the kernel has: `paws_timewait` is `PAWSTimewait`, else `PAWSEstab`.
+  public func counter(_ names: String...) -> String? {
+    names.first { capabilities.contains(.counter($0)) }
+  }
+}

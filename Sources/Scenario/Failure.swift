@@ -1,0 +1,24 @@
+/// The lab broke: which stage, on what, why, and what would mend it.
+public struct Failure: Error, Codable, Sendable, Equatable, CustomStringConvertible {
+  /// The stage, e.g. `setns`, `iptables-restore`, `wait`.
+  public var stage: String
+  /// What it was done to, e.g. `hop` or `/proc/sys/net/ipv4/tcp_rfc1337`.
+  public var object: String
+  /// The cause, in the words of the kernel or the tool.
+  public var cause: String
+  /// What the user can do; nil where nothing is known.
+  public var mend: String?
+
+  /// Makes a failure.
+  public init(stage: String, object: String, cause: String, mend: String? = nil) {
+    self.stage = stage
+    self.object = object
+    self.cause = cause
+    self.mend = mend
+  }
+
+  /// One line.
+  public var description: String {
+    "\(stage) \(object): \(cause)" + (mend.map { "; \($0)" } ?? "")
+  }
+}

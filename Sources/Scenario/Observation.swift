@@ -1,0 +1,178 @@
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
+
+/// Everything that a worker saw while it ran one case. Verdicts and reports need nothing else.
+public struct Observation: Codable, Sendable, Equatable {
+  /// Name of the case.
+  public var caseID: String
+  /// Every attempt, in the order in which they began.
+  public var attempts: [Attempt] = []
+  /// Packets on the link of every client and of the server, by time.
+  public var packets: [Packet] = []
+  /// Packets that the capture lost, per node (`PACKET_STATISTICS`). Not empty means that nothing can be judged.
+  public var captureLosses: [String: Int] = [:]
+  /// Node to counter to value, before the workload; zeros left out.
+  public var countersBefore: [String: [String: Int]] = [:]
+  /// Node to counter to value, after the workload; zeros left out.
+  public var countersAfter: [String: [String: Int]] = [:]
+  /// Node to setting to value, as read back.
+  public var settings: [String: [String: String]] = [:]
+  /// Sockets by state on each node after every step (`ss -tan`).
+  public var sockets: [SocketCensus] = []
+  /// The hop's rules with counters after the workload (`iptables-save -c` or `nft list ruleset`).
+  public var rules: String = ""
+  /// Which tool programmed the hop, e.g. `iptables-nft`.
+  public var natBackend: String?
+  /// How offsets were made, e.g. `tc-bpf`; nil where no client has one.
+  public var clockMethod: String?
+  /// Client to ticks that were added to its TSval at the start.
+  public var clockTicks: [String: Int] = [:]
+  /// The kernel's own TSval clock at a known time.
+  public var clockReference: ClockReference?
+  /// How long each part of the set-up took, in milliseconds, in order.
+  public var timings: [Timing] = []
+  /// Mutations and other remarks worth showing.
+  public var notes: [String] = []
+
+  /// Starts an empty observation.
+  public init(caseID: String) { self.caseID = caseID }
+
+  /// What moved on a node: after minus before, without zeros.
+  public func counters(of node: String) -> [String: Int] {
+    let before = countersBefore[node] ?? [:]
+    let after = countersAfter[node] ?? [:]
+    var moved: [String: Int] = [:]
+    for name in Set(before.keys).union(after.keys) {
+      let change = (after[name] ?? 0) - (before[name] ?? 0)
+      if change != 0 { moved[name] = change }
+    }
+    return moved
+  }
+}
+
+/// One connection attempt, or one byte sent on an open connection.
+public struct Attempt: Codable, Sendable, Equatable {
+  /// What was tried.
+  public enum Kind: String, Codable, Sendable { case connect, send }
+
+  /// From 0, in the order of their beginning.
+  public var id: Int
+  /// Index of the step in the case's workload.
+  public var step: Int
+  /// What expectations call it.
+  public var label: String
+  /// What was tried.
+  public var kind: Kind
+  /// The client's node.
+  public var client: String
+  /// The client's own address and port, e.g. `198.18.0.2:40112`; nil if no port was had.
+  public var local: String?
+  /// The server's address and port.
+  public var remote: String
+  /// The pinned initial sequence number; nil where it is the kernel's.
+  public var isn: UInt32?
+  /// Nanoseconds since 1970 at the first `connect()` or `send()`.
+  public var began: Int64
+  /// Nanoseconds since 1970 when the outcome was known.
+  public var ended: Int64
+  /// How often `connect()` was called; more than 1 after EADDRNOTAVAIL.
+  public var calls: Int
+  /// Name of the errno it ended with, e.g. `ETIMEDOUT`; nil when it connected or the byte arrived.
+  public var errno: String?
+
+  /// Makes an attempt.
+  public init(
+    id: Int, step: Int, label: String, kind: Kind, client: String, local: String?, remote: String,
+    isn: UInt32?, began: Int64, ended: Int64, calls: Int, errno: String?
+  ) {
+    self.id = id
+    self.step = step
+    self.label = label
+    self.kind = kind
+    self.client = client
+    self.local = local
+    self.remote = remote
+    self.isn = isn
+    self.began = began
+    self.ended = ended
+    self.calls = calls
+    self.errno = errno
+  }
+}
+
+/// One captured packet, from the Ethernet header on, cut at 128 bytes.
+public struct Packet: Codable, Sendable, Equatable {
+  /// The node whose interface saw it.
+  public var node: String
+  /// The interface, e.g. `eth0`.
+  public var interface: String
+  /// Nanoseconds since 1970 (`SO_TIMESTAMPNS`).
+  public var time: Int64
+  /// Whether the node sent it (`PACKET_OUTGOING`).
+  public var outgoing: Bool
+  /// Length on the wire.
+  public var length: Int
+  /// The first bytes.
+  public var bytes: Data
+
+  /// Makes a packet.
+  public init(node: String, interface: String, time: Int64, outgoing: Bool, length: Int, bytes: Data) {
+    self.node = node
+    self.interface = interface
+    self.time = time
+    self.outgoing = outgoing
+    self.length = length
+    self.bytes = bytes
+  }
+}
+
+/// Sockets by state on one node at one time.
+public struct SocketCensus: Codable, Sendable, Equatable {
+  /// Index of the step after which it was taken.
+  public var step: Int
+  /// The node.
+  public var node: String
+  /// State as `ss` names it (`TIME-WAIT`) to how many.
+  public var states: [String: Int]
+
+  /// Makes a census.
+  public init(step: Int, node: String, states: [String: Int]) {
+    self.step = step
+    self.node = node
+    self.states = states
+  }
+}
+
+/// The kernel's TSval clock, without any offset, at a known time (`getsockopt(TCP_TIMESTAMP)`).
+public struct ClockReference: Codable, Sendable, Equatable {
+  /// Nanoseconds since 1970.
+  public var time: Int64
+  /// TSval at that time.
+  public var ticks: UInt32
+  /// Ticks per second.
+  public var ticksPerSecond: Int
+
+  /// Makes a reference.
+  public init(time: Int64, ticks: UInt32, ticksPerSecond: Int) {
+    self.time = time
+    self.ticks = ticks
+    self.ticksPerSecond = ticksPerSecond
+  }
+}
+
+/// How long one part took.
+public struct Timing: Codable, Sendable, Equatable {
+  /// `namespaces`, `links`, `settings`, `nat`, `clocks`, `workload` and so on.
+  public var part: String
+  /// Milliseconds.
+  public var milliseconds: Double
+
+  /// Makes a timing.
+  public init(part: String, milliseconds: Double) {
+    self.part = part
+    self.milliseconds = milliseconds
+  }
+}

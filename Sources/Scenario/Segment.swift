@@ -1,0 +1,122 @@
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
+
+/// A TCP segment, decoded from a captured packet.
+public struct Segment: Sendable, Equatable {
+  /// TCP flags (RFC 9293, section 3.1).
+  public struct Flags: OptionSet, Sendable, Hashable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public static let fin = Flags(rawValue: 0x01)
+    public static let syn = Flags(rawValue: 0x02)
+    public static let rst = Flags(rawValue: 0x04)
+    public static let psh = Flags(rawValue: 0x08)
+    public static let ack = Flags(rawValue: 0x10)
+  }
+
+  /// The node whose interface saw it.
+  public var node: String
+  /// Nanoseconds since 1970.
+  public var time: Int64
+  /// Whether that node sent it.
+  public var outgoing: Bool
+  /// `198.18.0.2` or `2001:2::2`.
+  public var source: String
+  public var sourcePort: Int
+  public var destination: String
+  public var destinationPort: Int
+  public var sequence: UInt32
+  public var acknowledgement: UInt32
+  public var flags: Flags
+  public var window: Int
+  /// Bytes of data.
+  public var payload: Int
+  /// Timestamp option (RFC 7323); nil without one.
+  public var tsval: UInt32?
+  public var tsecr: UInt32?
+
+  /// A first SYN or its retransmission, not a SYN-ACK.
+  public var isSYN: Bool { flags.contains(.syn) && !flags.contains(.ack) }
+  public var isSYNACK: Bool { flags.contains(.syn) && flags.contains(.ack) }
+
+  /// Decodes Ethernet, IPv4 or IPv6 without extension headers, TCP; nil for anything else.
+  public init?(_ packet: Packet) {
+    let bytes = [UInt8](packet.bytes)
+    func u16(_ at: Int) -> Int { Int(bytes[at]) << 8 | Int(bytes[at + 1]) }
+    func u32(_ at: Int) -> UInt32 { UInt32(u16(at)) << 16 | UInt32(u16(at + 2)) }
+    guard bytes.count >= 14 else { return nil }
+    let tcp: Int
+    let end: Int
+    switch u16(12) {
+    case 0x0800:
+      guard bytes.count >= 34, bytes[23] == 6 else { return nil }
+      tcp = 14 + Int(bytes[14] & 0xf) * 4
+      end = 14 + u16(16)
+      source = bytes[26..<30].map(String.init).joined(separator: ".")
+      destination = bytes[30..<34].map(String.init).joined(separator: ".")
+    case 0x86dd:
+      guard bytes.count >= 54, bytes[20] == 6 else { return nil }
+      tcp = 54
+      end = 54 + u16(18)
+      source = Self.ipv6(bytes[22..<38])
+      destination = Self.ipv6(bytes[38..<54])
+    default:
+      return nil
+    }
+    guard bytes.count >= tcp + 20 else { return nil }
+    let header = Int(bytes[tcp + 12] >> 4) * 4
+    guard header >= 20, bytes.count >= tcp + header else { return nil }
+    node = packet.node
+    time = packet.time
+    outgoing = packet.outgoing
+    sourcePort = u16(tcp)
+    destinationPort = u16(tcp + 2)
+    sequence = u32(tcp + 4)
+    acknowledgement = u32(tcp + 8)
+    flags = Flags(rawValue: bytes[tcp + 13])
+    window = u16(tcp + 14)
+    payload = max(0, end - tcp - header)
+    var at = tcp + 20
+    while at < tcp + header {
+      let kind = bytes[at]
+      if kind == 0 { break }
+      if kind == 1 {
+        at += 1
+        continue
+      }
+      guard at + 1 < tcp + header, bytes[at + 1] >= 2 else { break }
+      if kind == 8, bytes[at + 1] == 10, at + 10 <= tcp + header {
+        tsval = u32(at + 2)
+        tsecr = u32(at + 6)
+      }
+      at += Int(bytes[at + 1])
+    }
+  }
+
+  /// RFC 5952, as `inet_ntop` writes it.
+  private static func ipv6(_ bytes: ArraySlice<UInt8>) -> String {
+    let start = bytes.startIndex
+    let groups = (0..<8).map { UInt16(bytes[start + 2 * $0]) << 8 | UInt16(bytes[start + 2 * $0 + 1]) }
+    var best = 0..<0
+    var index = 0
+    while index < 8 {
+      var last = index
+      while last < 8, groups[last] == 0 { last += 1 }
+      if last - index > max(best.count, 1) { best = index..<last }
+      index = max(last, index + 1)
+    }
+    let hex = { (range: Range<Int>) in groups[range].map { String($0, radix: 16) }.joined(separator: ":") }
+    return best.isEmpty ? hex(0..<8) : hex(0..<best.lowerBound) + "::" + hex(best.upperBound..<8)
+  }
+}
+
+/// Sequence and timestamp comparison modulo 2^32 (RFC 9293 section 3.4, RFC 7323 section 5.2).
+public enum Modular {
+  /// Whether `a` lies before `b`.
+  public static func before(_ a: UInt32, _ b: UInt32) -> Bool { Int32(bitPattern: a &- b) < 0 }
+  /// Whether `a` lies after `b`.
+  public static func after(_ a: UInt32, _ b: UInt32) -> Bool { before(b, a) }
+}

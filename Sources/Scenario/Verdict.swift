@@ -1,0 +1,85 @@
+/// What a case came to.
+public enum Verdict: String, Codable, Sendable, CaseIterable {
+  /// Every witness agrees with the expectation.
+  case pass
+  /// The kernel did something else.
+  case fail
+  /// The kernel or machine lacks what the case needs.
+  case skip
+  /// The lab broke. Never mistaken for a drop.
+  case error
+}
+
+/// One thing that was held against what was expected of it.
+public struct Witness: Codable, Sendable, Equatable {
+  /// What was looked at, e.g. `server TcpExt.PAWSTimewait`.
+  public var name: String
+  /// What was expected, e.g. `+2 (one per refused SYN)`.
+  public var expected: String
+  /// What was seen.
+  public var seen: String
+  /// Whether the two agree.
+  public var holds: Bool
+
+  /// Makes a witness.
+  public init(name: String, expected: String, seen: String, holds: Bool) {
+    self.name = name
+    self.expected = expected
+    self.seen = seen
+    self.holds = holds
+  }
+}
+
+/// The outcome of one attempt, read from its errno and the capture.
+public struct JudgedAttempt: Codable, Sendable, Equatable {
+  /// Which attempt.
+  public var attempt: Attempt
+  /// What it did.
+  public var outcome: Outcome
+  /// What was expected of it; for a prediction, what the rule gave.
+  public var expected: Expectation
+  /// SYNs that left the client's link.
+  public var syns: Int
+  /// SYNs that reached the server's link.
+  public var synsAtServer: Int
+  /// Milliseconds from the first `connect()` to the outcome.
+  public var milliseconds: Double
+  /// Whether it did what was expected.
+  public var holds: Bool
+
+  /// Makes a judged attempt.
+  public init(
+    attempt: Attempt, outcome: Outcome, expected: Expectation, syns: Int, synsAtServer: Int,
+    milliseconds: Double, holds: Bool
+  ) {
+    self.attempt = attempt
+    self.outcome = outcome
+    self.expected = expected
+    self.syns = syns
+    self.synsAtServer = synsAtServer
+    self.milliseconds = milliseconds
+    self.holds = holds
+  }
+}
+
+/// A judged case.
+public struct Judgement: Codable, Sendable, Equatable {
+  /// What it came to.
+  public var verdict: Verdict
+  /// One line: why it passed (the rule's reason), what disagreed, what is missing, what broke.
+  public var reason: String
+  /// What each attempt did.
+  public var attempts: [JudgedAttempt]
+  /// Everything that was held against an expectation.
+  public var witnesses: [Witness]
+
+  /// Makes a judgement.
+  public init(
+    verdict: Verdict, reason: String, attempts: [JudgedAttempt] = [], witnesses: [Witness] = []
+  ) {
+    self.verdict = verdict
+    self.reason = reason
+    self.attempts = attempts
+    self.witnesses = witnesses
+  }
+}

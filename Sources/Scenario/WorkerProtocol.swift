@@ -1,0 +1,28 @@
+/// What the lab asks of a worker: one JSON line on standard input, which then stays open.
+/// End of file on standard input means that the lab is gone; the worker ends at once.
+public enum WorkerRequest: Codable, Sendable {
+  /// Find out what this kernel can do.
+  case probe
+  /// Run one case on the kernel that was probed before.
+  case run(Case, Kernel)
+  /// Build a network so many times and report how long each part took.
+  case benchmarkSetup(Case, Kernel, times: Int)
+}
+
+/// What a worker says: JSON lines on standard output.
+public enum WorkerEvent: Codable, Sendable {
+  /// Entered a stage, e.g. `testbed`.
+  case stage(String)
+  /// Began the step with this index.
+  case step(Int)
+  /// An attempt ended.
+  case attempt(Attempt)
+  /// The answer to ``WorkerRequest/probe``. Last.
+  case kernel(Kernel)
+  /// The answer to ``WorkerRequest/run(_:_:)``. Last.
+  case observation(Observation)
+  /// One round of ``WorkerRequest/benchmarkSetup(_:_:times:)``.
+  case timings([Timing])
+  /// The lab broke. Last.
+  case failure(Failure)
+}
