@@ -28,8 +28,8 @@ public struct Observation: Codable, Sendable, Equatable {
   public var natBackend: String?
   /// How offsets were made, e.g. `tc-bpf`; nil where no client has one.
   public var clockMethod: String?
-  /// Client to ticks that were added to its TSval at the start.
-  public var clockTicks: [String: Int] = [:]
+  /// What was added to the clients' TSvals, and since when.
+  public var clockChanges: [ClockChange] = []
   /// The kernel's own TSval clock at a known time.
   public var clockReference: ClockReference?
   /// How long each part of the set-up took, in milliseconds, in order.
@@ -160,6 +160,23 @@ public struct ClockReference: Codable, Sendable, Equatable {
     self.time = time
     self.ticks = ticks
     self.ticksPerSecond = ticksPerSecond
+  }
+}
+
+/// From a time on, a client's TSvals are the kernel's own plus so many ticks.
+public struct ClockChange: Codable, Sendable, Equatable {
+  /// The client's node.
+  public var client: String
+  /// Nanoseconds since 1970.
+  public var time: Int64
+  /// Ticks in force, which nft can only bring near to those asked for.
+  public var ticks: Int
+
+  /// Makes a change.
+  public init(client: String, time: Int64, ticks: Int) {
+    self.client = client
+    self.time = time
+    self.ticks = ticks
   }
 }
 
