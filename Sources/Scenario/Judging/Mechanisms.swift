@@ -1,0 +1,116 @@
+/// What each mechanism leaves behind: counters that move, packets that must or must not be there.
+/// The one table of the lab; a counter that nothing here explains must stand still.
+enum Mechanisms {
+  /// Counters that only move when something is refused, dropped, skipped or broken.
+  /// Looked at on every node, in every case.
+  static let guarded: [String] =
+    [
+      "PAWSPassive", "PAWSActive", "PAWSEstab", "PAWSOldAck", "PAWSTimewait", "TSEcrRejected",
+      "ListenDrops", "ListenOverflows", "TCPReqQFullDrop", "TCPReqQFullDoCookies", "SyncookiesSent",
+      "SyncookiesRecv", "SyncookiesFailed", "TWRecycled", "TCPTimeWaitOverflow",
+      "TCPACKSkippedSynRecv", "TCPACKSkippedPAWS", "TCPACKSkippedSeq", "TCPACKSkippedFinWait2",
+      "TCPACKSkippedTimeWait", "TCPACKSkippedChallenge", "TCPChallengeACK", "TCPSYNChallenge",
+      "TCPAbortOnData", "TCPAbortOnTimeout", "TCPAbortOnMemory", "TCPAbortFailed", "TCPBacklogDrop",
+      "TCPMinTTLDrop", "TCPDeferAcceptDrop", "TCPOFODrop", "TCPRcvQDrop", "TCPZeroWindowDrop",
+      "IPReversePathFilter", "LockDroppedIcmps",
+    ].map { "TcpExt.\($0)" }
+    + ["Tcp.InErrs", "Tcp.InCsumErrors", "Ip.InHdrErrors", "Ip.InAddrErrors", "Ip.InDiscards"]
+    + ["Ip.OutDiscards", "Ip.OutNoRoutes", "Ip6.InHdrErrors", "Ip6.InAddrErrors", "Ip6.InDiscards"]
+    + ["insert_failed", "drop", "early_drop", "invalid", "error"].map { "conntrack.\($0)" }
+    + ["rule.FORWARD"]
+
+  /// Adds to `counters` what one attempt must have moved, and to `witnesses` what its packets must show.
+  static func expect(
+    _ mechanism: Mechanism, of attempt: JudgedAttempt, flow: Trace.Flow, trace: Trace, kernel: Kernel,
+    counters: inout ExpectedCounters, witnesses: inout [Witness]
+  ) {
+    let name = "\(attempt.attempt.label) #\(attempt.attempt.id)"
+    func check(_ what: String, _ expected: String, _ seen: some CustomStringConvertible, _ holds: Bool) {
+      witnesses.append(
+        Witness(name: "\(name) \(what)", expected: expected, seen: "\(seen)", holds: holds))
+    }
+    func allArrived() {
+      check(
+        "SYNs on the server's link", "all \(attempt.syns) that were sent", attempt.synsAtServer,
+        attempt.synsAtServer == attempt.syns && attempt.syns > 0)
+    }
+    switch mechanism {
+    case .twPaws, .twSequence:
+      allArrived()
+      let refused = flow.refusedSYNs
+      check("refused SYNs", "at least 1", refused, refused >= 1)
+      // One ACK per 500 ms and TIME_WAIT socket (tcp_invalid_ratelimit); the rest are counted as skipped.
+      check(
+        "old ACKs", "1 to \(refused)", flow.oldAcks.count, (1...max(1, refused)).contains(flow.oldAcks.count))
+      check(
+        "RSTs in answer to the old ACKs", "\(flow.oldAcks.count)", flow.resets.count,
+        flow.resets.count == flow.oldAcks.count)
+      counters.add("TcpExt.TCPACKSkippedTimeWait", refused - flow.oldAcks.count, on: Network.server)
+      if mechanism == .twPaws {
+        // tcp_timewait_state_process counts PAWSTimewait since 6.16, PAWSEstab before.
+        if let counter = kernel.counter("TcpExt.PAWSTimewait", "TcpExt.PAWSEstab") {
+          counters.add(counter, refused, on: Network.server)
+        }
+      }
+    case .hop:
+      check("SYNs on the server's link", "none", attempt.synsAtServer, attempt.synsAtServer == 0)
+      check("SYNs on the client's link", "at least 1", attempt.syns, attempt.syns >= 1)
+      // __nf_conntrack_confirm: a tuple that clashes is counted twice, as insert_failed and as drop.
+      counters.add("conntrack.insert_failed", attempt.syns, on: Network.hop)
+      counters.add("conntrack.drop", attempt.syns, on: Network.hop)
+    case .recycle:
+      allArrived()
+      let answers = flow.atServer.count { $0.outgoing }
+      check("answers of the server", "none", answers, answers == 0)
+      counters.add("TcpExt.PAWSPassive", attempt.synsAtServer, on: Network.server)
+      counters.add("TcpExt.ListenDrops", attempt.synsAtServer, on: Network.server)
+    case .establishedPaws:
+      let copies = trace.copies(of: attempt.attempt)
+      check("copies on the server's link", "at least 2", copies.count, copies.count >= 2)
+      // tcp_validate_incoming: every old segment counts, and each one with data is answered at once.
+      counters.add("TcpExt.PAWSEstab", copies.count, on: Network.server)
+    case .localPorts:
+      check("SYNs on the client's link", "none", attempt.syns, attempt.syns == 0)
+    case .twReuse:
+      check("calls of connect()", "more than 1", attempt.attempt.calls, attempt.attempt.calls > 1)
+      counters.add("TcpExt.TWRecycled", 1, on: attempt.attempt.client)
+    case .timeWait:
+      break
+    }
+  }
+}
+
+/// What the counters of each node should have moved by.
+struct ExpectedCounters {
+  private var values: [String: [String: Int]] = [:]
+
+  mutating func add(_ counter: String, _ change: Int, on node: String) {
+    values[node, default: [:]][counter, default: 0] += change
+  }
+
+  /// One witness for every counter that something moved or should have moved.
+  func witnesses(seen observation: Observation, nodes: [String]) -> [Witness] {
+    var witnesses: [Witness] = []
+    for node in nodes {
+      let moved = observation.counters(of: node)
+      let expected = values[node] ?? [:]
+      for counter in Mechanisms.guarded {
+        let (want, got) = (expected[counter] ?? 0, moved[counter] ?? 0)
+        guard want != 0 || got != 0 else { continue }
+        witnesses.append(
+          Witness(name: "\(node) \(counter)", expected: "+\(want)", seen: "+\(got)", holds: want == got))
+      }
+    }
+    return witnesses
+  }
+}
+
+extension Trace {
+  /// Copies of a sent byte that reached the server's link.
+  func copies(of attempt: Attempt) -> [Segment] {
+    serverLink.filter { segment in
+      !segment.outgoing && segment.payload > 0 && segment.time >= attempt.began
+        && attempt.local.map { $0.hasSuffix(":\(segment.sourcePort)") } == true
+    }
+  }
+}

@@ -1,0 +1,123 @@
+/// The capture of a case, arranged by connection attempt.
+///
+/// An attempt is found on its client's link by its own port and time, and on the server's link by its initial
+/// sequence number, which NAT leaves alone.
+struct Trace {
+  /// One attempt as the wire saw it.
+  struct Flow {
+    /// SYNs that left the client's link.
+    var synsAtClient: [Segment]
+    /// SYNs of the same sequence number that reached the server's link.
+    var synsAtServer: [Segment]
+    /// Everything on the server's link on this attempt's 4-tuple, from its first SYN to the next attempt's.
+    var atServer: [Segment]
+
+    /// The answer to this attempt's SYN.
+    var synAck: Segment? {
+      guard let syn = synsAtServer.first else { return nil }
+      return atServer.first { $0.outgoing && $0.isSYNACK && $0.acknowledgement == syn.sequence &+ 1 }
+    }
+    /// What passed before the server answered; all of it if it never did.
+    private var unanswered: ArraySlice<Segment> {
+      guard let synAck, let end = atServer.firstIndex(of: synAck) else { return atServer[...] }
+      return atServer[..<end]
+    }
+    /// ACKs with which TIME_WAIT answered the SYN: they acknowledge the connection before.
+    var oldAcks: [Segment] { unanswered.filter { $0.outgoing && $0.flags == .ack } }
+    /// The client's RSTs in answer to those.
+    var resets: [Segment] { unanswered.filter { !$0.outgoing && $0.flags.contains(.rst) } }
+    /// SYNs that got no SYN-ACK.
+    var refusedSYNs: Int { synAck == nil ? synsAtServer.count : unanswered.count { $0.isSYN } - 1 }
+  }
+
+  /// Segments on each client's link, by time.
+  let clientLink: [String: [Segment]]
+  /// Segments on the server's link or links, by time.
+  let serverLink: [Segment]
+  private var synsByPort: [Endpoint: [[Segment]]] = [:]
+  private var synsAtServer: [UInt32: [Segment]] = [:]
+  private var tuples: [Tuple: [Segment]] = [:]
+
+  private struct Endpoint: Hashable {
+    var node: String
+    var port: Int
+  }
+
+  /// A connection's 4-tuple on the server's link.
+  struct Tuple: Hashable {
+    var client: String
+    var clientPort: Int
+    var server: String
+    var serverPort: Int
+
+    init(_ segment: Segment) {
+      if segment.outgoing {
+        (client, clientPort) = (segment.destination, segment.destinationPort)
+        (server, serverPort) = (segment.source, segment.sourcePort)
+      } else {
+        (client, clientPort) = (segment.source, segment.sourcePort)
+        (server, serverPort) = (segment.destination, segment.destinationPort)
+      }
+    }
+  }
+
+  init(_ observation: Observation) {
+    var clientLink: [String: [Segment]] = [:]
+    var serverLink: [Segment] = []
+    for packet in observation.packets {
+      guard let segment = Segment(packet) else { continue }
+      if packet.node == Network.server {
+        serverLink.append(segment)
+      } else {
+        clientLink[packet.node, default: []].append(segment)
+      }
+    }
+    for (node, segments) in clientLink {
+      for syn in segments where syn.outgoing && syn.isSYN {
+        let endpoint = Endpoint(node: node, port: syn.sourcePort)
+        if synsByPort[endpoint]?.last?.first?.sequence == syn.sequence {
+          let last = (synsByPort[endpoint]?.count ?? 1) - 1
+          synsByPort[endpoint]?[last].append(syn)
+        } else {
+          synsByPort[endpoint, default: []].append([syn])
+        }
+      }
+    }
+    for segment in serverLink {
+      tuples[Tuple(segment), default: []].append(segment)
+      if segment.isSYN, !segment.outgoing { synsAtServer[segment.sequence, default: []].append(segment) }
+    }
+    self.clientLink = clientLink
+    self.serverLink = serverLink
+  }
+
+  /// The attempt's packets; empty lists where none left.
+  func flow(of attempt: Attempt) -> Flow {
+    guard let local = attempt.local, let port = Int(local.split(separator: ":").last ?? ""),
+      let group = synsByPort[Endpoint(node: attempt.client, port: port)]?
+        .first(where: { syns in
+          syns.contains { $0.time >= attempt.began - slack && $0.time <= attempt.ended + slack }
+        }),
+      let first = group.first
+    else { return Flow(synsAtClient: [], synsAtServer: [], atServer: []) }
+    let arrived = (synsAtServer[first.sequence] ?? [])
+      .filter { $0.destinationPort == first.destinationPort && $0.time >= first.time - slack }
+    guard let syn = arrived.first else { return Flow(synsAtClient: group, synsAtServer: [], atServer: []) }
+    let onTuple = tuples[Tuple(syn)] ?? []
+    let end =
+      onTuple.first { $0.isSYN && !$0.outgoing && $0.time > syn.time && $0.sequence != syn.sequence }?.time
+      ?? .max
+    return Flow(
+      synsAtClient: group, synsAtServer: arrived,
+      atServer: onTuple.filter { $0.time >= syn.time && $0.time < end })
+  }
+
+  /// What passed on an attempt's 4-tuple before its first SYN.
+  func before(_ flow: Flow) -> [Segment] {
+    guard let syn = flow.synsAtServer.first else { return [] }
+    return (tuples[Tuple(syn)] ?? []).filter { $0.time < syn.time }
+  }
+
+  /// The worker's clock is read before the kernel stamps the packet; equal up to the order of calls.
+  private let slack: Int64 = 1_000_000
+}

@@ -1,0 +1,89 @@
+/// A case whose cause was taken away while its expectation stayed: it must fail, or the case proves nothing.
+public struct Mutant: Sendable, Equatable {
+  /// What was changed, e.g. `skew`, `ports`, or `late.clock behind->ahead`.
+  public var change: String
+  /// The changed world under the unchanged expectation; its ``Case/id`` says both.
+  public var test: Case
+
+  /// Every mutant of a scenario's cases on one kernel, by case and change.
+  ///
+  /// - `skew`: every clock is the kernel's own, and stays so.
+  /// - `isn`: pinned sequence numbers lie on the other side.
+  /// - `ports`: the hop hands out ports from a wide range, so none comes again.
+  /// - `listener`: the server listens to nothing; for cases that expect no drop.
+  /// - `AXIS A->B`: the world of the neighbouring case on one axis, where that case expects something else.
+  public static func all(of cases: [Case], on kernel: Kernel) -> [Mutant] {
+    let byID = Dictionary(cases.map { ($0.axes, $0) }, uniquingKeysWith: { first, _ in first })
+    return cases.flatMap { test -> [Mutant] in
+      guard let rule = test.rule(on: kernel) else { return [] }
+      let mechanisms = Set(rule.outcomes.values.compactMap(\.mechanism))
+      var mutants: [Mutant] = []
+      if !mechanisms.isDisjoint(with: [.twPaws, .recycle, .establishedPaws]) {
+        mutants.append(test.mutant("skew") { $0.removeSkew() })
+      }
+      if mechanisms.contains(.twSequence) {
+        mutants.append(test.mutant("isn") { $0.flipSequences() })
+      }
+      if !mechanisms.isDisjoint(with: [.twPaws, .twSequence, .hop]), test.network.hop != nil {
+        mutants.append(test.mutant("ports") { $0.network.hop?.ports = 20000...59999 })
+      }
+      if mechanisms.isEmpty {
+        mutants.append(test.mutant("listener") { $0.network.listening = false })
+      }
+      for (index, axis) in test.axes.enumerated() {
+        let values = Set(cases.compactMap { $0.axes.count == test.axes.count ? $0.axes[index].value : nil })
+        for value in values.subtracting([axis.value]).sorted() {
+          var axes = test.axes
+          axes[index].value = value
+          guard let neighbour = byID[axes], let other = neighbour.rule(on: kernel),
+            other.outcomes != rule.outcomes
+          else { continue }
+          mutants.append(
+            test.mutant("\(axis.axis) \(axis.value)->\(value)") {
+              ($0.network, $0.settings, $0.workload) = (
+                neighbour.network, neighbour.settings, neighbour.workload
+              )
+            })
+        }
+      }
+      return mutants
+    }
+  }
+}
+
+extension Case {
+  /// The first rule whose kernel conditions hold; nil if there is none.
+  public func rule(on kernel: Kernel) -> Rule? {
+    rules.first { rule in
+      rule.kernel.allSatisfy { kernel.capabilities.contains($0.capability) == $0.present }
+    }
+  }
+
+  fileprivate func mutant(_ change: String, _ apply: (inout Case) -> Void) -> Mutant {
+    var test = self
+    apply(&test)
+    test.id += " ~ \(change)"
+    return Mutant(change: change, test: test)
+  }
+
+  fileprivate mutating func removeSkew() {
+    for index in network.clients.indices {
+      if case .offset = network.clients[index].clock {
+        network.clients[index].clock = .offset(milliseconds: 0)
+      }
+    }
+    workload.removeAll { step in
+      if case .clock = step { true } else { false }
+    }
+  }
+
+  fileprivate mutating func flipSequences() {
+    for index in network.clients.indices {
+      switch network.clients[index].isn {
+      case .ahead: network.clients[index].isn = .behind
+      case .behind: network.clients[index].isn = .ahead
+      case .natural: break
+      }
+    }
+  }
+}
