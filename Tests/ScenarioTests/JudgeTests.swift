@@ -2,6 +2,8 @@ import Foundation
 import Scenario
 import Testing
 
+import struct Scenario.Expectation
+
 /// early leaves a TIME_WAIT, late's SYN meets it: packets and counters written by hand.
 @Suite struct JudgeTests {
   static func test(_ late: Expectation, kernel: [KernelCondition] = []) -> Case {
