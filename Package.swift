@@ -33,9 +33,16 @@ let package = Package(
     .target(
       name: "Linux", dependencies: ["CLinux", .product(name: "SystemPackage", package: "swift-system")],
       swiftSettings: strict),
-    .target(name: "Netlink", dependencies: ["Linux", "CLibNL"], swiftSettings: strict),
+    .target(
+      name: "Netlink",
+      dependencies: ["Linux", "CLibNL", .product(name: "SystemPackage", package: "swift-system")],
+      swiftSettings: strict),
     // Runs one case on the kernel it finds itself on. Synchronous: it enters namespaces.
-    .target(name: "Worker", dependencies: ["Linux", "Netlink", "Scenario"], swiftSettings: strict),
+    .target(
+      name: "Worker",
+      dependencies: [
+        "Linux", "Netlink", "Scenario", .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
 
     .target(
       name: "Lab",

@@ -1,1 +1,174 @@
+#define _GNU_SOURCE
 #include "CLinux.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/tcp.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+static int result(long value) { return value < 0 ? -errno : (int)value; }
+
+int clinux_unshare_net(void) { return result(unshare(CLONE_NEWNET)); }
+int clinux_unshare_user(void) { return result(unshare(CLONE_NEWUSER)); }
+int clinux_setns_net(int fd) { return result(setns(fd, CLONE_NEWNET)); }
+int clinux_gettid(void) { return (int)syscall(SYS_gettid); }
+
+int clinux_accept(int listener) {
+  return result(accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
+}
+int clinux_pipe(int ends[2]) { return result(pipe2(ends, O_CLOEXEC)); }
+const char *clinux_errno_name(int number) {
+  const char *name = strerrorname_np(number);
+  return name ? name : strerror(number);
+}
+
+int clinux_packet_socket(const char *interface, uint32_t snap, int receive_buffer) {
+  // Protocol 0 receives nothing until bind() names one.
+  int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return -errno;
+  int one = 1, error;
+  struct sock_filter cut[] = {BPF_STMT(BPF_RET | BPF_K, snap)};
+  struct sock_fprog program = {.len = 1, .filter = cut};
+  struct sockaddr_ll address = {
+      .sll_family = AF_PACKET,
+      .sll_protocol = htons(ETH_P_ALL),
+      .sll_ifindex = (int)if_nametoindex(interface),
+  };
+  if (address.sll_ifindex == 0 ||
+      setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ||
+      setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one) < 0 ||
+      (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer, sizeof receive_buffer) < 0 &&
+       setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer) < 0) ||
+      bind(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+    error = errno;
+    close(fd);
+    return -error;
+  }
+  return fd;
+}
+
+int clinux_packet_receive(int fd, void *buffer, size_t size, struct clinux_packet *packet) {
+  union {
+    char bytes[CMSG_SPACE(sizeof(struct timespec))];
+    struct cmsghdr align;
+  } control;
+  struct sockaddr_ll from;
+  struct iovec piece = {.iov_base = buffer, .iov_len = size};
+  struct msghdr message = {
+      .msg_name = &from,
+      .msg_namelen = sizeof from,
+      .msg_iov = &piece,
+      .msg_iovlen = 1,
+      .msg_control = control.bytes,
+      .msg_controllen = sizeof control.bytes,
+  };
+  ssize_t length;
+  do length = recvmsg(fd, &message, MSG_TRUNC | MSG_DONTWAIT);
+  while (length < 0 && errno == EINTR);
+  if (length < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+  packet->copied = (size_t)length < size ? (uint32_t)length : (uint32_t)size;
+  packet->length = (uint32_t)length;
+  packet->outgoing = from.sll_pkttype == PACKET_OUTGOING;
+  packet->time = 0;
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
+      struct timespec t;
+      memcpy(&t, CMSG_DATA(c), sizeof t);
+      packet->time = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    }
+  }
+  return 1;
+}
+
+int clinux_packet_losses(int fd) {
+  struct tpacket_stats statistics;
+  socklen_t size = sizeof statistics;
+  if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &statistics, &size) < 0) return -errno;
+  return (int)statistics.tp_drops;
+}
+
+static int set(int fd, int level, int option, int value) {
+  return setsockopt(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+int clinux_tcp_pin_sequence(int fd, uint32_t sequence) {
+  int error;
+  if ((error = set(fd, IPPROTO_TCP, TCP_REPAIR, 1)) < 0) return error;
+  if ((error = set(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE)) < 0) return error;
+  if ((error = set(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, (int)sequence)) < 0) return error;
+  if ((error = set(fd, IPPROTO_TCP, TCP_REPAIR, 0)) < 0) return error;
+  // Leaving repair mode resets sk_reuse (do_tcp_setsockopt).
+  return set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+}
+
+int clinux_tcp_timestamp(int fd, uint32_t *ticks) {
+  socklen_t size = sizeof *ticks;
+  return result(getsockopt(fd, IPPROTO_TCP, TCP_TIMESTAMP, ticks, &size));
+}
+
+static int bpf(int command, union bpf_attr *attributes) {
+  return result(syscall(SYS_bpf, command, attributes, sizeof *attributes));
+}
+
+int clinux_bpf_array_create(uint32_t value_size, uint32_t entries) {
+  union bpf_attr attributes;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.map_type = BPF_MAP_TYPE_ARRAY;
+  attributes.key_size = sizeof(uint32_t);
+  attributes.value_size = value_size;
+  attributes.max_entries = entries;
+  return bpf(BPF_MAP_CREATE, &attributes);
+}
+
+int clinux_bpf_array_update(int map, uint32_t key, const void *value) {
+  union bpf_attr attributes;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.map_fd = (uint32_t)map;
+  attributes.key = (uint64_t)(uintptr_t)&key;
+  attributes.value = (uint64_t)(uintptr_t)value;
+  return bpf(BPF_MAP_UPDATE_ELEM, &attributes);
+}
+
+int clinux_bpf_load_classifier(const void *instructions, uint32_t count, char *log, uint32_t log_size) {
+  union bpf_attr attributes;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.prog_type = BPF_PROG_TYPE_SCHED_CLS;
+  attributes.insns = (uint64_t)(uintptr_t)instructions;
+  attributes.insn_cnt = count;
+  attributes.license = (uint64_t)(uintptr_t)"GPL";
+  int fd = bpf(BPF_PROG_LOAD, &attributes);
+  if (fd >= 0 || log_size == 0) return fd;
+  // Once more with the verifier's log, which costs time and memory where nothing is wrong.
+  attributes.log_buf = (uint64_t)(uintptr_t)log;
+  attributes.log_size = log_size;
+  attributes.log_level = 1;
+  return bpf(BPF_PROG_LOAD, &attributes);
+}
+
+int clinux_spawn(char *const argv[], char *const envp[], int in, int out, int err) {
+  pid_t parent = getpid();
+  pid_t pid = fork();
+  if (pid != 0) return result(pid);
+  // PDEATHSIG follows the thread that forked; the worker has only the one.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);
+  signal(SIGPIPE, SIG_DFL);
+  if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(127);
+  execvpe(argv[0], argv, envp);
+  _exit(127);
+}

@@ -1,1 +1,9 @@
-print("worker")
+import Worker
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Musl
+#endif
+
+exit(Worker.main())

@@ -1,1 +1,52 @@
 #pragma once
+// System calls and constants that Swift's Glibc module does not have.
+// Every function returns what the call returned, or -errno.
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/// unshare(2): CLONE_NEWNET, CLONE_NEWUSER.
+int clinux_unshare_net(void);
+int clinux_unshare_user(void);
+/// setns(2) with CLONE_NEWNET.
+int clinux_setns_net(int fd);
+/// The calling thread's id: gettid(2).
+int clinux_gettid(void);
+
+/// accept4(2) with SOCK_NONBLOCK and SOCK_CLOEXEC.
+int clinux_accept(int listener);
+/// pipe2(2) with O_CLOEXEC.
+int clinux_pipe(int ends[2]);
+/// The name of an errno, e.g. "ETIMEDOUT"; a number's text where it has none.
+const char *clinux_errno_name(int number);
+
+/// A packet socket of one interface, non-blocking, that sees everything, both directions, cut at `snap` bytes,
+/// with kernel time stamps. Nothing unfiltered gets in: the filter is attached before the bind.
+int clinux_packet_socket(const char *interface, uint32_t snap, int receive_buffer);
+
+struct clinux_packet {
+  int64_t time;    // nanoseconds since 1970
+  uint32_t length; // on the wire
+  uint32_t copied; // into the buffer
+  int outgoing;    // PACKET_OUTGOING
+};
+/// One packet: 1 and filled in, or 0 if there is none, or -errno.
+int clinux_packet_receive(int fd, void *buffer, size_t size, struct clinux_packet *packet);
+/// Packets lost since the last call (PACKET_STATISTICS).
+int clinux_packet_losses(int fd);
+
+/// tcp(7) TCP_REPAIR: gives a socket that is not yet connected its initial sequence number.
+int clinux_tcp_pin_sequence(int fd, uint32_t sequence);
+/// getsockopt(TCP_TIMESTAMP): the TSval that the socket would send now.
+int clinux_tcp_timestamp(int fd, uint32_t *ticks);
+
+/// bpf(2).
+int clinux_bpf_array_create(uint32_t value_size, uint32_t entries);
+int clinux_bpf_array_update(int map, uint32_t key, const void *value);
+/// Loads a BPF_PROG_TYPE_SCHED_CLS program; the verifier's words go to `log`.
+int clinux_bpf_load_classifier(const void *instructions, uint32_t count, char *log, uint32_t log_size);
+
+/// fork(2), in the child: standard streams, death with the parent, execvpe(3). Returns the pid.
+/// The child inherits the calling thread's namespaces.
+int clinux_spawn(char *const argv[], char *const envp[], int in, int out, int err);

@@ -1,0 +1,106 @@
+import SystemPackage
+
+extension BPF {
+  /// r0 the result, r1 to r5 arguments, r6 to r9 kept over calls, r10 the frame.
+  public enum Register: UInt8, Sendable {
+    case r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10
+  }
+
+  /// Helpers, by their number in `enum bpf_func_id`.
+  public enum Helper: Int32, Sendable {
+    case mapLookup = 1
+    case storeBytes = 9
+    case l4ChecksumReplace = 11
+    case loadBytes = 26
+  }
+
+  /// How many bytes a load or store moves.
+  public enum Size: UInt8, Sendable {
+    case word = 0x00
+    case half = 0x08
+    case byte = 0x10
+  }
+
+  /// A program in the first BPF instruction set, which 4.9 loads, with named targets for forward jumps.
+  public struct Program {
+    private var words: [UInt64] = []
+    private var jumps: [(at: Int, target: String)] = []
+    private var targets: [String: Int] = [:]
+
+    /// An empty program.
+    public init() {}
+
+    /// `to = from`
+    public mutating func move(_ to: Register, _ from: Register) { emit(0xbf, to, from) }
+    /// `to = value`
+    public mutating func set(_ to: Register, _ value: Int32) { emit(0xb7, to, immediate: value) }
+    /// `to += value`
+    public mutating func add(_ to: Register, _ value: Int32) { emit(0x07, to, immediate: value) }
+    /// `to += from`, modulo 2^32
+    public mutating func add32(_ to: Register, _ from: Register) { emit(0x0c, to, from) }
+    /// `to -= from`, modulo 2^32
+    public mutating func subtract32(_ to: Register, _ from: Register) { emit(0x1c, to, from) }
+    /// `to = htonl(to)`
+    public mutating func bigEndian32(_ to: Register) { emit(0xdc, to, immediate: 32) }
+    /// `to = *(size *)(from + offset)`
+    public mutating func load(_ size: Size, _ to: Register, _ from: Register, _ offset: Int16) {
+      emit(0x61 | size.rawValue, to, from, offset: offset)
+    }
+    /// `*(u32 *)(to + offset) = from`
+    public mutating func store(_ to: Register, _ offset: Int16, _ from: Register) {
+      emit(0x63, to, from, offset: offset)
+    }
+    /// `to = map`
+    public mutating func load(_ to: Register, map: Array32) {
+      emit(0x18, to, .r1, immediate: map.fileDescriptor)  // source 1 is BPF_PSEUDO_MAP_FD
+      words.append(0)
+    }
+    /// `if (register == value) goto target`
+    public mutating func jump(if register: Register, equals value: Int32, to target: String) {
+      jumps.append((words.count, target))
+      emit(0x15, register, immediate: value)
+    }
+    /// `if (register != value) goto target`
+    public mutating func jump(if register: Register, differsFrom value: Int32, to target: String) {
+      jumps.append((words.count, target))
+      emit(0x55, register, immediate: value)
+    }
+    /// `if (register > value) goto target`, unsigned
+    public mutating func jump(if register: Register, exceeds value: Int32, to target: String) {
+      jumps.append((words.count, target))
+      emit(0x25, register, immediate: value)
+    }
+    /// `goto target`
+    public mutating func jump(to target: String) {
+      jumps.append((words.count, target))
+      emit(0x05, .r0)
+    }
+    /// `target:`
+    public mutating func label(_ target: String) { targets[target] = words.count }
+    /// `r0 = helper(r1, r2, r3, r4, r5)`
+    public mutating func call(_ helper: Helper) { emit(0x85, .r0, immediate: helper.rawValue) }
+    /// `return r0`
+    public mutating func exit() { emit(0x95, .r0) }
+
+    /// The instructions with their jumps resolved; every jump goes forward, so there is no loop.
+    func assembled() throws -> [UInt64] {
+      var words = words
+      for jump in jumps {
+        guard let target = targets[jump.target], target > jump.at else {
+          throw SystemError(stage: "assemble", object: "jump to \(jump.target)", errno: .invalidArgument)
+        }
+        words[jump.at] |= UInt64(UInt16(target - jump.at - 1)) << 16
+      }
+      return words
+    }
+
+    private mutating func emit(
+      _ code: UInt8, _ destination: Register, _ source: Register = .r0, offset: Int16 = 0,
+      immediate: Int32 = 0
+    ) {
+      words.append(
+        UInt64(code) | UInt64(destination.rawValue | source.rawValue << 4) << 8
+          | UInt64(UInt16(bitPattern: offset)) << 16 | UInt64(UInt32(bitPattern: immediate)) << 32)
+    }
+  }
+}

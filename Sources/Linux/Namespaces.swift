@@ -1,0 +1,83 @@
+import CLinux
+import Glibc
+import SystemPackage
+
+/// A network namespace, held by descriptor and never by name: it lives as long as the instance, or as
+/// anything opened inside it, and no death of the process leaves it behind.
+///
+/// A namespace belongs to a *thread*. Whatever enters one must be synchronous, in a process of its own.
+public struct NetworkNamespace: ~Copyable {
+  /// An open `/proc/thread-self/ns/net`.
+  public let fileDescriptor: Int32
+
+  private init(fileDescriptor: Int32) { self.fileDescriptor = fileDescriptor }
+
+  deinit { close(fileDescriptor) }
+
+  /// The calling thread's.
+  public static func current() throws -> NetworkNamespace {
+    // thread-self is there since 3.17.
+    for path in ["/proc/thread-self/ns/net", "/proc/self/task/\(clinux_gettid())/ns/net"] {
+      let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+      if descriptor >= 0 { return NetworkNamespace(fileDescriptor: descriptor) }
+    }
+    throw SystemError(stage: "open", object: "/proc/thread-self/ns/net", errno: .current)
+  }
+
+  /// A new one; the calling thread is back where it was. Equivalent to `ip netns add`, without a name.
+  public static func create() throws -> NetworkNamespace {
+    let origin = try current()
+    try SystemError.check(clinux_unshare_net(), "unshare", "CLONE_NEWNET")
+    defer { origin.enter() }
+    let new = try current()
+    // Everything that is written later relies on this.
+    guard try new.inode != origin.inode else {
+      throw SystemError(
+        stage: "unshare", object: "CLONE_NEWNET", errno: .invalidArgument,
+        detail: "still in the namespace it started in")
+    }
+    return new
+  }
+
+  /// Names the namespace: its inode on nsfs, as `ls -l /proc/self/ns/net` shows it.
+  public var inode: UInt64 {
+    get throws {
+      var status = stat()
+      try SystemError.check(libc: fstat(fileDescriptor, &status), "fstat", "network namespace")
+      return UInt64(status.st_ino)
+    }
+  }
+
+  /// Runs `body` inside and comes back, also when it throws. Equivalent to `nsenter --net`.
+  /// Sockets and `/proc/thread-self/net` files that it opens stay in the namespace.
+  public borrowing func run<Result>(_ body: () throws -> Result) throws -> Result {
+    let origin = try Self.current()
+    try SystemError.check(clinux_setns_net(fileDescriptor), "setns", "network namespace")
+    defer { origin.enter() }
+    return try body()
+  }
+
+  /// A thread that cannot go back would do everything that follows in the wrong namespace.
+  private borrowing func enter() {
+    let result = clinux_setns_net(fileDescriptor)
+    precondition(result >= 0, "setns back to the thread's own namespace: \(Errno(rawValue: -result))")
+  }
+}
+
+/// The right to make network namespaces without being root.
+public enum UserNamespace {
+  /// `unshare --user --map-root-user`. Must come before the process has a second thread.
+  public static func enter() throws {
+    let (user, group) = (geteuid(), getegid())
+    try SystemError.check(clinux_unshare_user(), "unshare", "CLONE_NEWUSER")
+    try write("deny", to: "/proc/self/setgroups")
+    try write("0 \(user) 1", to: "/proc/self/uid_map")
+    try write("0 \(group) 1", to: "/proc/self/gid_map")
+  }
+
+  private static func write(_ text: String, to path: String) throws {
+    do { try Files.write(text, to: path) } catch {
+      throw SystemError(stage: "write", object: path, errno: error)
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import Glibc
+import SystemPackage
+
+/// An IPv4 or IPv6 address with a port.
+public struct SocketAddress: CustomStringConvertible {
+  var storage = sockaddr_storage()
+  var length: socklen_t
+
+  /// Reads `198.18.0.2` or `2001:2::2`.
+  public init(_ address: String, port: Int) throws {
+    var v4 = sockaddr_in()
+    var v6 = sockaddr_in6()
+    if inet_pton(AF_INET, address, &v4.sin_addr) == 1 {
+      v4.sin_family = sa_family_t(AF_INET)
+      v4.sin_port = in_port_t(port).bigEndian
+      length = socklen_t(MemoryLayout<sockaddr_in>.size)
+      withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: v4, as: sockaddr_in.self) }
+    } else if inet_pton(AF_INET6, address, &v6.sin6_addr) == 1 {
+      v6.sin6_family = sa_family_t(AF_INET6)
+      v6.sin6_port = in_port_t(port).bigEndian
+      length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+      withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: v6, as: sockaddr_in6.self) }
+    } else {
+      throw SystemError(stage: "inet_pton", object: address, errno: .invalidArgument)
+    }
+  }
+
+  /// The wildcard address, for listeners.
+  public static func any(port: Int, ipv6: Bool) throws -> SocketAddress {
+    try SocketAddress(ipv6 ? "::" : "0.0.0.0", port: port)
+  }
+
+  init() { length = socklen_t(MemoryLayout<sockaddr_storage>.size) }
+
+  /// Whether it is IPv6.
+  public var isIPv6: Bool { storage.ss_family == sa_family_t(AF_INET6) }
+
+  /// `198.18.0.2:40112` or `[2001:2::2]:40112`.
+  public var description: String {
+    var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+    var copy = storage
+    return withUnsafeBytes(of: &copy) { bytes in
+      if isIPv6 {
+        var address = bytes.load(as: sockaddr_in6.self)
+        inet_ntop(AF_INET6, &address.sin6_addr, &text, socklen_t(text.count))
+        return Self.text(Self.string(text), port: Int(in_port_t(bigEndian: address.sin6_port)))
+      }
+      var address = bytes.load(as: sockaddr_in.self)
+      inet_ntop(AF_INET, &address.sin_addr, &text, socklen_t(text.count))
+      return Self.text(Self.string(text), port: Int(in_port_t(bigEndian: address.sin_port)))
+    }
+  }
+
+  /// An address and a port as one text, as `ss` writes it.
+  public static func text(_ address: String, port: Int) -> String {
+    address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+  }
+
+  private static func string(_ text: [CChar]) -> String {
+    String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+}

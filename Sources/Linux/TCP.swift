@@ -1,0 +1,116 @@
+import CLinux
+import Glibc
+import SystemPackage
+
+/// Non-blocking TCP sockets, made in the namespace that the calling thread is in.
+public enum TCP {
+  /// A socket that does not block and is closed on exec.
+  public static func socket(ipv6: Bool) throws -> Int32 {
+    try SystemError.check(
+      libc: Glibc.socket(
+        ipv6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC, 0),
+      "socket", ipv6 ? "AF_INET6" : "AF_INET")
+  }
+
+  /// A listener with SO_REUSEADDR.
+  public static func listen(on address: SocketAddress, backlog: Int) throws -> Int32 {
+    let descriptor = try socket(ipv6: address.isIPv6)
+    var one: Int32 = 1
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, 4)
+    do {
+      try SystemError.check(libc: address.withPointer { bind(descriptor, $0, $1) }, "bind", "\(address)")
+      try SystemError.check(libc: Glibc.listen(descriptor, Int32(backlog)), "listen", "\(address)")
+    } catch {
+      close(descriptor)
+      throw error
+    }
+    return descriptor
+  }
+
+  /// The next waiting connection; nil if there is none.
+  public static func accept(_ listener: Int32) throws -> Int32? {
+    let result = clinux_accept(listener)
+    if result >= 0 { return result }
+    switch Errno(rawValue: -result) {
+    case .wouldBlock, .interrupted, .connectionAbort: return nil
+    case let errno: throw SystemError(stage: "accept", object: "listener", errno: errno)
+    }
+  }
+
+  /// nil where it connected at once; EINPROGRESS is the usual answer.
+  public static func connect(_ socket: Int32, to address: SocketAddress) -> Errno? {
+    address.withPointer { Glibc.connect(socket, $0, $1) } < 0 ? .current : nil
+  }
+
+  /// Takes the pending error: SO_ERROR.
+  public static func pendingError(_ socket: Int32) -> Errno? {
+    var error: Int32 = 0
+    var size: socklen_t = 4
+    guard getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) == 0 else { return .current }
+    return error == 0 ? nil : Errno(rawValue: error)
+  }
+
+  /// Its own address; nil before it has one.
+  public static func localAddress(_ socket: Int32) -> SocketAddress? {
+    var address = SocketAddress()
+    let result = withUnsafeMutablePointer(to: &address.storage) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        getsockname(socket, $0, &address.length)
+      }
+    }
+    return result == 0 ? address : nil
+  }
+
+  /// Sends a few bytes, which always fit an empty buffer.
+  public static func send(_ socket: Int32, _ bytes: [UInt8]) -> Errno? {
+    Glibc.send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count ? nil : .current
+  }
+
+  /// What a read gave.
+  public enum Received {
+    case bytes([UInt8])
+    case wouldBlock
+    /// The peer's FIN.
+    case end
+    case failed(Errno)
+  }
+
+  /// Reads what is there.
+  public static func receive(_ socket: Int32, upTo count: Int) -> Received {
+    var buffer = [UInt8](repeating: 0, count: count)
+    let length = recv(socket, &buffer, count, 0)
+    if length > 0 { return .bytes(Array(buffer[..<length])) }
+    if length == 0 { return .end }
+    let errno = Errno.current
+    return errno == .wouldBlock || errno == .interrupted ? .wouldBlock : .failed(errno)
+  }
+
+  /// close(2): sends a FIN, or a RST if data was left unread.
+  public static func close(_ socket: Int32) { Glibc.close(socket) }
+
+  /// Chooses the initial sequence number of a socket that is not yet connected.
+  ///
+  /// TCP_REPAIR, TCP_QUEUE_SEQ of the send queue, and out of repair mode again (tcp(7), since 3.5; needs
+  /// CAP_NET_ADMIN in the namespace). `tcp_v4_connect` keeps a `write_seq` that is not 0.
+  public static func pinSequence(_ socket: Int32, _ sequence: UInt32) throws {
+    try SystemError.check(clinux_tcp_pin_sequence(socket, sequence), "TCP_REPAIR", "sequence \(sequence)")
+  }
+
+  /// The TSval that a socket without an offset would send now: the kernel's own clock, in ticks.
+  /// `getsockopt(TCP_TIMESTAMP)` of a fresh socket, since 3.9.
+  public static func clock() throws -> UInt32 {
+    let socket = try socket(ipv6: false)
+    defer { close(socket) }
+    var ticks: UInt32 = 0
+    try SystemError.check(clinux_tcp_timestamp(socket, &ticks), "getsockopt", "TCP_TIMESTAMP")
+    return ticks
+  }
+}
+
+extension SocketAddress {
+  func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+    withUnsafePointer(to: storage) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import CLinux
+import Glibc
+import SystemPackage
+
+/// Programs that the lab leaves to others: `iptables-restore`, `nft`.
+public enum Tool {
+  /// How a program ended.
+  public struct Output {
+    /// Exit status; 128 plus the signal where one ended it.
+    public var status: Int32
+    public var stdout: String
+    public var stderr: String
+  }
+
+  /// Runs a program to its end, in the calling thread's namespaces, found on PATH or in /usr/sbin and /sbin.
+  /// It dies with the worker.
+  ///
+  /// - Parameters:
+  ///   - stdin: what it reads, at most a pipe's 64 KiB.
+  ///   - environment: added to PATH.
+  public static func run(
+    _ command: [String], stdin: String, environment: [String: String], deadline milliseconds: Int = 10_000
+  ) throws -> Output {
+    let name = command.first ?? ""
+    func pipe() throws -> (read: Int32, write: Int32) {
+      var ends: [Int32] = [0, 0]
+      try SystemError.check(clinux_pipe(&ends), "pipe", name)
+      return (ends[0], ends[1])
+    }
+    let (input, output, errors) = (try pipe(), try pipe(), try pipe())
+    var open: Set<Int32> = [
+      input.read, input.write, output.read, output.write, errors.read, errors.write,
+    ]
+    func drop(_ descriptor: Int32) { if open.remove(descriptor) != nil { close(descriptor) } }
+    defer { for descriptor in open { close(descriptor) } }
+    _ = Glibc.write(input.write, stdin, stdin.utf8.count)
+    drop(input.write)
+
+    let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+    let variables = environment.merging(["PATH": path + ":/usr/sbin:/sbin", "LC_ALL": "C"]) { own, _ in own }
+    setenv("PATH", variables["PATH"] ?? path, 1)
+    let pid = try withStrings(command) { arguments in
+      try withStrings(variables.map { "\($0)=\($1)" }) { environment in
+        try SystemError.check(
+          clinux_spawn(arguments, environment, input.read, output.write, errors.write), "spawn", name)
+      }
+    }
+    for descriptor in [input.read, output.write, errors.write] { drop(descriptor) }
+
+    var texts: [Int32: [UInt8]] = [output.read: [], errors.read: []]
+    let end = SystemClock.monotonic() + Int64(milliseconds) * 1_000_000
+    var late = false
+    while !texts.keys.allSatisfy({ !open.contains($0) }) {
+      var requests = texts.keys.filter(open.contains).map {
+        Poll.Request(descriptor: $0, events: Poll.readable)
+      }
+      let left = end - SystemClock.monotonic()
+      guard left > 0 else {
+        kill(pid, SIGKILL)
+        late = true
+        break
+      }
+      _ = try Poll.wait(&requests, timeout: Int(left / 1_000_000) + 1)
+      for request in requests where request.ready != 0 {
+        var chunk = [UInt8](repeating: 0, count: 16384)
+        let count = Glibc.read(request.descriptor, &chunk, chunk.count)
+        if count > 0 {
+          texts[request.descriptor]?.append(contentsOf: chunk[..<count])
+        } else if count == 0 || errno != EINTR {
+          drop(request.descriptor)
+        }
+      }
+    }
+    var status: Int32 = 0
+    while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+    guard !late else {
+      throw SystemError(
+        stage: "run", object: name, errno: .timedOut, detail: "still running after \(milliseconds) ms")
+    }
+    let text = { (descriptor: Int32) in String(decoding: texts[descriptor] ?? [], as: UTF8.self) }
+    let code = status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
+    // execvp's failure shows as 127, as in a shell.
+    let missing = code == 127 && text(errors.read).isEmpty ? "\(name): not found" : text(errors.read)
+    return Output(status: code, stdout: text(output.read), stderr: missing.trimmed)
+  }
+
+  private static func withStrings<Result>(
+    _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) throws -> Result
+  ) rethrows -> Result {
+    let copies = strings.map { strdup($0) } + [nil]
+    defer { for copy in copies { free(copy) } }
+    return try body(copies)
+  }
+}
+
+/// The worker's own streams and end.
+public enum Stream {
+  /// A closed pipe is an error of write(2), not a signal.
+  public static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
+
+  /// Whether the other end is gone. Bytes that come instead are thrown away.
+  public static func hasEnded(_ descriptor: Int32) -> Bool {
+    var byte: UInt8 = 0
+    return Glibc.read(descriptor, &byte, 1) == 0
+  }
+
+  /// Writes everything.
+  public static func write(_ descriptor: Int32, _ bytes: [UInt8]) throws {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      try SystemError.check(libc: count, "write", "descriptor \(descriptor)")
+      rest = rest.dropFirst(count)
+    }
+  }
+
+  /// Ends the process without running anything else.
+  public static func exitNow(_ status: Int32) -> Never { _exit(status) }
+}
+
+extension String {
+  fileprivate var trimmed: String {
+    String(drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())
+  }
+}
+
+extension Errno {
+  /// `ETIMEDOUT`, as in errno(3).
+  public var name: String {
+    String(cString: clinux_errno_name(rawValue))
+  }
+}

@@ -1,0 +1,176 @@
+import CLibNL
+import Glibc
+import Linux
+import SystemPackage
+
+/// A netlink socket, bound for life to the namespace in which it was opened.
+///
+/// libnl builds the messages and keeps sequence numbers; answers are read here, because libnl 3.7 drops the
+/// extended ack, which holds the kernel's own words.
+final class Socket {
+  /// A message that is ready to go, and what to call it if the kernel refuses it.
+  struct Message {
+    let pointer: OpaquePointer
+    let name: String
+  }
+
+  private let socket: OpaquePointer
+  private let bus: String
+  private var buffer = [UInt8](repeating: 0, count: 64 << 10)
+
+  /// - Parameter bus: what errors call the socket, e.g. `NETLINK_ROUTE`.
+  init(protocol number: Int32, bus: String) throws {
+    guard let socket = nl_socket_alloc() else {
+      throw SystemError(stage: "nl_socket_alloc", object: bus, errno: .noMemory)
+    }
+    self.socket = socket
+    self.bus = bus
+    let result = nl_connect(socket, number)
+    guard result >= 0 else {
+      throw SystemError(
+        stage: "nl_connect", object: bus, errno: Errno(rawValue: errno),
+        detail: String(cString: nl_geterror(result)))
+    }
+    var one: Int32 = 1
+    let descriptor = nl_socket_get_fd(socket)
+    // Older kernels know neither; their acks then carry the request and no text.
+    setsockopt(descriptor, Self.level, Self.capAck, &one, 4)
+    setsockopt(descriptor, Self.level, Self.extendedAck, &one, 4)
+  }
+
+  deinit { nl_socket_free(socket) }
+
+  private static let level: Int32 = 270  // SOL_NETLINK
+  private static let capAck: Int32 = 10
+  private static let extendedAck: Int32 = 11
+
+  /// A message of a type, with a header of the protocol's.
+  static func message<Header: BitwiseCopyable>(
+    _ type: Int32, flags: Int32 = 0, header: Header, name: String
+  ) throws -> Message {
+    guard let pointer = nlmsg_alloc_simple(type, flags) else {
+      throw SystemError(stage: "nlmsg_alloc", object: name, errno: .noMemory)
+    }
+    var header = header
+    _ = withUnsafeMutableBytes(of: &header) { nlmsg_append(pointer, $0.baseAddress, $0.count, 4) }
+    return Message(pointer: pointer, name: name)
+  }
+
+  /// Sends the messages as one datagram for every 64, waits for all acks, and frees them.
+  /// The error names the first that the kernel refused.
+  func commit(_ messages: [Message]) throws {
+    defer { for message in messages { nlmsg_free(message.pointer) } }
+    var refused: SystemError?
+    // Acks wait in our receive buffer, so there is an end to how many may be under way.
+    for start in stride(from: 0, to: messages.count, by: 64) {
+      var names: [UInt32: String] = [:]
+      var bytes: [UInt8] = []
+      for message in messages[start..<min(start + 64, messages.count)] {
+        nl_complete_msg(socket, message.pointer)
+        guard let header = nlmsg_hdr(message.pointer) else { continue }
+        names[header.pointee.nlmsg_seq] = message.name
+        bytes += UnsafeRawBufferPointer(start: header, count: Int(header.pointee.nlmsg_len))
+        bytes += [UInt8](repeating: 0, count: -bytes.count & 3)
+      }
+      try send(&bytes, names.count == 1 ? names.first?.value ?? "" : "\(names.count) messages")
+      while !names.isEmpty {
+        try receive { header, payload in
+          guard Int32(header.nlmsg_type) == NLMSG_ERROR,
+            let name = names.removeValue(forKey: header.nlmsg_seq)
+          else { return }
+          if let error = Self.error(header, payload, name), refused == nil { refused = error }
+        }
+      }
+    }
+    if let refused { throw refused }
+  }
+
+  /// Sends a dump request and hands on every answer's payload.
+  func dump(_ message: Message, _ body: (UnsafeRawBufferPointer) -> Void) throws {
+    defer { nlmsg_free(message.pointer) }
+    nl_complete_msg(socket, message.pointer)
+    guard let header = nlmsg_hdr(message.pointer) else { return }
+    var bytes = [UInt8](UnsafeRawBufferPointer(start: header, count: Int(header.pointee.nlmsg_len)))
+    try send(&bytes, message.name)
+    var done = false
+    while !done {
+      var failed: SystemError?
+      try receive { header, payload in
+        switch Int32(header.nlmsg_type) {
+        case NLMSG_DONE: done = true
+        case NLMSG_ERROR:
+          done = true
+          failed = Self.error(header, payload, message.name)
+        default: body(payload)
+        }
+      }
+      if let failed { throw failed }
+    }
+  }
+
+  private func send(_ bytes: inout [UInt8], _ what: String) throws {
+    let result = nl_sendto(socket, &bytes, bytes.count)
+    guard result >= 0 else {
+      throw SystemError(
+        stage: "send \(what)", object: bus, errno: .current, detail: String(cString: nl_geterror(result)))
+    }
+  }
+
+  /// One datagram, message by message.
+  private func receive(_ body: (nlmsghdr, UnsafeRawBufferPointer) -> Void) throws {
+    var length = 0
+    repeat {
+      length = recv(nl_socket_get_fd(socket), &buffer, buffer.count, 0)
+    } while length < 0 && errno == EINTR
+    guard length >= 0 else { throw SystemError(stage: "recv", object: bus, errno: .current) }
+    buffer.withUnsafeBytes { bytes in
+      var at = 0
+      while at + 16 <= length {
+        let header = bytes.loadUnaligned(fromByteOffset: at, as: nlmsghdr.self)
+        let size = Int(header.nlmsg_len)
+        guard size >= 16, at + size <= length else { return }
+        body(header, UnsafeRawBufferPointer(rebasing: bytes[at + 16..<at + size]))
+        at += (size + 3) & ~3
+      }
+    }
+  }
+
+  /// The error in an ack, with the extended ack's text; nil where all went well.
+  private static func error(_ header: nlmsghdr, _ payload: UnsafeRawBufferPointer, _ name: String)
+    -> SystemError?
+  {
+    let code = payload.loadUnaligned(as: Int32.self)
+    guard code < 0 else { return nil }
+    var text: String?
+    let (capped, attributes) = (UInt16(0x100), UInt16(0x200))  // NLM_F_CAPPED, NLM_F_ACK_TLVS
+    if header.nlmsg_flags & attributes != 0, payload.count >= 20 {
+      // struct nlmsgerr: the code, then the request's header, then its body unless capped.
+      let request = Int(payload.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+      let at = header.nlmsg_flags & capped != 0 ? 20 : 4 + ((request + 3) & ~3)
+      for (type, value) in attributesOf(payload, from: at) where type == 1 {  // NLMSGERR_ATTR_MSG
+        text = String(decoding: value.prefix { $0 != 0 }, as: UTF8.self)
+      }
+    }
+    return SystemError(stage: "netlink", object: name, errno: Errno(rawValue: -code), detail: text)
+  }
+
+  /// The attributes of a payload from an offset on.
+  static func attributesOf(_ payload: UnsafeRawBufferPointer, from start: Int)
+    -> [(type: UInt16, value: UnsafeRawBufferPointer)]
+  {
+    var found: [(UInt16, UnsafeRawBufferPointer)] = []
+    var at = start
+    while at + 4 <= payload.count {
+      let length = Int(payload.loadUnaligned(fromByteOffset: at, as: UInt16.self))
+      let type = payload.loadUnaligned(fromByteOffset: at + 2, as: UInt16.self)
+      guard length >= 4, at + length <= payload.count else { break }
+      found.append((type & 0x3fff, UnsafeRawBufferPointer(rebasing: payload[at + 4..<at + length])))
+      at += (length + 3) & ~3
+    }
+    return found
+  }
+}
+
+extension Errno {
+  static var current: Errno { Errno(rawValue: errno) }
+}

@@ -1,0 +1,115 @@
+import Linux
+import Netlink
+import Scenario
+
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
+
+/// Gathers what happens on a testbed into one ``Observation``.
+final class Recorder {
+  private let testbed: Testbed
+  private var observation: Observation
+  private var packets: [Packet] = []
+  var attempts: [Attempt] = []
+
+  /// Starts the captures and has the loop drain them.
+  init(_ testbed: Testbed, loop: EventLoop) throws {
+    self.testbed = testbed
+    observation = Observation(caseID: testbed.test.id)
+    try testbed.startCapture()
+    for node in testbed.nodes {
+      for capture in node.captures {
+        loop.watch(capture.socket.fileDescriptor, Poll.readable) { [unowned self] in
+          try drain(capture, of: node)
+        }
+      }
+    }
+  }
+
+  private func drain(_ capture: Node.Capture, of node: Node) throws {
+    do {
+      try capture.socket.drain { time, outgoing, length, bytes in
+        packets.append(
+          Packet(
+            node: node.name, interface: capture.interface, time: time, outgoing: outgoing, length: length,
+            bytes: Data(bytes)))
+      }
+    } catch {
+      throw Failure(error, stage: "capture", object: "\(node.name) \(capture.interface)")
+    }
+  }
+
+  /// Counters at the start. Last before the workload, so that the set-up counts for nothing.
+  func before() throws { observation.countersBefore = try counters() }
+
+  /// Sockets by state on every node: `ss -tan`.
+  func census(after step: Int) throws {
+    let ipv6 = testbed.test.network.family == .ipv6
+    // The kernel walks its whole hash table for each node: with many clients only the server is worth it.
+    let nodes = testbed.nodes.count <= 8 ? testbed.nodes : [testbed.server]
+    for node in nodes {
+      let states = try node.sockets.census(ipv6: ipv6)
+      if !states.isEmpty {
+        observation.sockets.append(SocketCensus(step: step, node: node.name, states: states))
+      }
+    }
+  }
+
+  /// How many segments with data reached a node since a time, to or from the client's port.
+  func dataSegments(arrivedAt node: String, since: Int64, from local: String?) -> Int {
+    packets.reversed().prefix { $0.time >= since }.count { packet in
+      guard packet.node == node, !packet.outgoing, let segment = Segment(packet), segment.payload > 0 else {
+        return false
+      }
+      return testbed.hop != nil || local == nil
+        || local == SocketAddress.text(segment.source, port: segment.sourcePort)
+        || local == SocketAddress.text(segment.destination, port: segment.destinationPort)
+    }
+  }
+
+  /// Everything, once the workload is done and before the network goes.
+  func finish(timings: [Timing]) throws -> Observation {
+    observation.countersAfter = try counters()
+    for node in testbed.nodes {
+      for capture in node.captures {
+        try drain(capture, of: node)
+        let lost = try capture.socket.lost()
+        if lost > 0 { observation.captureLosses[node.name, default: 0] += lost }
+      }
+      observation.settings[node.name] = try Settings.inForce(on: node)
+    }
+    if let hop = testbed.hop, let nat = testbed.nat {
+      observation.rules = try nat.saved(on: hop)
+      observation.natBackend = nat.backend.rawValue
+      for (name, value) in NATRules.counters(in: observation.rules) {
+        observation.countersAfter[hop.name, default: [:]][name] = value
+      }
+    }
+    observation.clockMethod = testbed.clocks?.method
+    observation.clockChanges = testbed.clocks?.changes ?? []
+    observation.clockReference = try testbed.server.namespace.run {
+      ClockReference(
+        time: SystemClock.realtime(), ticks: try TCP.clock(),
+        ticksPerSecond: testbed.kernel.timestampTicksPerSecond)
+    }
+    observation.attempts = attempts.sorted { $0.id < $1.id }
+    observation.packets = packets.sorted { $0.time < $1.time }
+    observation.timings = testbed.timings + timings
+    return observation
+  }
+
+  private func counters() throws -> [String: [String: Int]] {
+    var all: [String: [String: Int]] = [:]
+    for node in testbed.nodes {
+      var values = try node.counters.read()
+      if let conntrack = node.conntrack {
+        for (name, value) in try conntrack.statistics() { values["conntrack.\(name)"] = value }
+      }
+      all[node.name] = values.filter { $0.value != 0 }
+    }
+    return all
+  }
+}

@@ -1,0 +1,19 @@
+import Linux
+import Scenario
+
+/// The right to make network namespaces: as root, else in a user namespace of one's own.
+enum Privilege {
+  /// Must be called before the process has a second thread: `unshare(CLONE_NEWUSER)` demands it.
+  static func gain() throws -> Kernel.Privilege {
+    if (try? NetworkNamespace.create()) != nil { return .root }
+    do { try UserNamespace.enter() } catch {
+      throw Failure(
+        stage: "unshare(CLONE_NEWUSER)", object: "worker",
+        cause: "\(error)",
+        mend:
+          "run as root, or allow user namespaces: sysctl -w user.max_user_namespaces=10000"
+          + " kernel.unprivileged_userns_clone=1")
+    }
+    return .userNamespace
+  }
+}

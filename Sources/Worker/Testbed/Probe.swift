@@ -1,0 +1,189 @@
+import Linux
+import Netlink
+import Scenario
+
+/// Finds out what the running kernel can do, each thing by doing it in a namespace made for it.
+enum Probe {
+  static func kernel(privilege: Kernel.Privilege) throws -> Kernel {
+    let (release, machine) = try System.release()
+    var found = Findings()
+
+    let host = try NetworkNamespace.current()
+    let node = try Node(name: "probe")
+    let perKernel = try settings(node, host: host, into: &found)
+    for name in try node.counters.read().keys { found.capabilities.insert(.counter(name)) }
+
+    found.probe(.ipv6) {
+      _ = try node.namespace.run { try TCP.socket(ipv6: true) }
+    }
+    found.probe(.conntrack) {
+      try node.openConntrack()
+    }
+    for name in (try? node.conntrack?.statistics())?.keys.sorted() ?? [] {
+      found.capabilities.insert(.counter("conntrack.\(name)"))
+    }
+    let addressing = Addressing(
+      Network(topology: .snat, family: .ipv4, clients: [], hop: nil))
+    let hop = Hop(nat: .snat, backend: .auto, ports: 40000...40001, random: .fully, dropInvalid: true)
+    for backend in NATRules.Backend.allCases {
+      found.probe(backend.feature) {
+        try NATRules(hop, addressing: addressing, backend: backend).apply(on: try Node(name: "probe"))
+      }
+    }
+    found.probe(.tcpRepair) {
+      try node.namespace.run {
+        let socket = try TCP.socket(ipv6: false)
+        defer { TCP.close(socket) }
+        try TCP.pinSequence(socket, 1)
+      }
+    }
+    found.probe(.tcBPF) {
+      let scratch = try Node(name: "probe")
+      try scratch.namespace.run { _ = try TimestampClock(interface: "lo", routes: scratch.routes, offset: 0) }
+    }
+    found.probe(.nftTimestamps) {
+      let output = try Node(name: "probe").namespace.run {
+        try Tool.run(
+          ["nft", "-f", "-"],
+          stdin: """
+            table inet clock {
+              chain out {
+                type filter hook output priority 0
+                tcp option timestamp tsval set tcp option timestamp tsval ^ 0x40000000
+              }
+            }
+
+            """, environment: [:])
+      }
+      guard output.status == 0 else {
+        throw Failure(stage: "nft", object: "tcp option timestamp", cause: output.stderr)
+      }
+    }
+    let ticks = try node.namespace.run { try ticksPerSecond() }
+    try timestampOffsets(node, into: &found)
+    if version(release) >= (6, 5) {
+      // Nothing but a clash itself would show it: 458972550287, first released in 6.5.
+      found.capabilities.insert(.feature(.natEvictsClosing))
+    } else {
+      found.missing["nat-evicts-closing"] = "kernel \(release) is older than 6.5 (458972550287)"
+    }
+    if Sysctl.exists("net/ipv4/vs/conntrack") {
+      found.capabilities.insert(.feature(.ipvs))
+    } else {
+      found.missing["ipvs"] = "no net.ipv4.vs: ip_vs is neither built in nor loaded"
+    }
+    return Kernel(
+      release: release, machine: machine, capabilities: found.capabilities, perKernelSettings: perKernel,
+      timestampTicksPerSecond: ticks, privilege: privilege, missing: found.missing)
+  }
+
+  private struct Findings {
+    var capabilities: Set<Capability> = []
+    var missing: [String: String] = [:]
+
+    mutating func probe(_ feature: Capability.Feature, _ attempt: () throws -> Void) {
+      do {
+        try attempt()
+        capabilities.insert(.feature(feature))
+      } catch {
+        missing[feature.rawValue] = "\(error)"
+      }
+    }
+  }
+
+  /// A setting counts where a new namespace has it and lets it be written.
+  /// A file that a new namespace lacks and the first one has is one per kernel.
+  private static func settings(
+    _ node: Node, host: borrowing NetworkNamespace, into found: inout Findings
+  ) throws -> Set<String> {
+    var perKernel: Set<String> = []
+    for setting in Setting.all {
+      let onHost = Sysctl.exists(setting.path)
+      let writable = try node.namespace.run { () throws -> Bool in
+        guard Sysctl.exists(setting.path) else { return false }
+        do {
+          try Sysctl.write(setting.path, try Sysctl.read(setting.path))
+          return true
+        } catch {
+          found.missing[setting.name] = "\(error)"
+          return false
+        }
+      }
+      if writable {
+        found.capabilities.insert(.setting(setting.name))
+      } else if onHost, found.missing[setting.name] == nil {
+        perKernel.insert(setting.name)
+        found.missing[setting.name] = "one per kernel, so it is not written on a host"
+      } else if found.missing[setting.name] == nil {
+        found.missing[setting.name] = "this kernel has no \(setting.path)"
+      }
+    }
+    return perKernel
+  }
+
+  /// The TSval clock's rate: the shortest time between two of its ticks, as the nearest rate that Linux
+  /// has used (1/HZ until 4.12, 1 ms since; `tcp_clock_ts`).
+  private static func ticksPerSecond() throws -> Int {
+    var edges: [(time: Int64, ticks: UInt32)] = []
+    var last = try TCP.clock()
+    let begin = SystemClock.monotonic()
+    while edges.count < 4, SystemClock.monotonic() - begin < 200_000_000 {
+      let now = try TCP.clock()
+      if now != last { edges.append((SystemClock.monotonic(), now)) }
+      last = now
+    }
+    guard let first = edges.first, let end = edges.last, end.time > first.time else {
+      throw Failure(stage: "probe", object: "TCP timestamp clock", cause: "no tick within 200 ms")
+    }
+    let rate = Double(end.ticks &- first.ticks) * 1e9 / Double(end.time - first.time)
+    return [100, 250, 300, 1000, 1_000_000].min { abs(Double($0) - rate) < abs(Double($1) - rate) } ?? 1000
+  }
+
+  /// With `tcp_timestamps=1`, are TSvals offset from the clock, and by the ports too?
+  private static func timestampOffsets(_ node: Node, into found: inout Findings) throws {
+    var offsets: [UInt32] = []
+    do {
+      try node.namespace.run { try Sysctl.write("net/ipv4/tcp_timestamps", "1") }
+      node.routes.setLoopbackUp()
+      try node.routes.commit()
+      try node.capture("lo")
+      try node.namespace.run {
+        let listener = try TCP.listen(on: SocketAddress("127.0.0.1", port: Network.serverPort), backlog: 8)
+        defer { TCP.close(listener) }
+        for _ in 0..<4 {
+          let socket = try TCP.socket(ipv6: false)
+          _ = TCP.connect(socket, to: try SocketAddress("127.0.0.1", port: Network.serverPort))
+          TCP.close(socket)
+        }
+        let clock = try TCP.clock()
+        try node.captures.last?.socket.drain { time, outgoing, length, bytes in
+          let packet = Packet(
+            node: "probe", interface: "lo", time: time, outgoing: outgoing, length: length,
+            bytes: .init(bytes))
+          guard let segment = Segment(packet), segment.isSYN, segment.outgoing, let tsval = segment.tsval
+          else { return }
+          offsets.append(tsval &- clock)
+        }
+      }
+    } catch {
+      found.missing["random-timestamps"] = "\(error)"
+    }
+    let near = { (a: UInt32, b: UInt32) in Int32(bitPattern: a &- b).magnitude < 10_000 }
+    if offsets.contains(where: { !near($0, 0) }) {
+      found.capabilities.insert(.feature(.randomTimestamps))
+    } else if found.missing["random-timestamps"] == nil {
+      found.missing["random-timestamps"] = "TSval is the clock itself, although tcp_timestamps=1"
+    }
+    if let first = offsets.first, offsets.contains(where: { !near($0, first) }) {
+      found.capabilities.insert(.feature(.timestampsByPort))
+    } else {
+      found.missing["timestamps-by-port"] = "one offset for all ports of an address pair"
+    }
+  }
+
+  /// The first two numbers of `uname -r`.
+  private static func version(_ release: String) -> (Int, Int) {
+    let numbers = release.split(whereSeparator: { !$0.isNumber }).prefix(2).compactMap { Int($0) }
+    return (numbers.first ?? 0, numbers.count > 1 ? numbers[1] : 0)
+  }
+}

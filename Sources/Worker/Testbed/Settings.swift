@@ -1,0 +1,44 @@
+import Linux
+import Scenario
+
+/// Writes and reads the settings of a node.
+enum Settings {
+  /// The pinned baseline, then what the case overrides. Equivalent to `ip netns exec NODE sysctl -w`.
+  static func apply(_ overrides: [String: String], on node: Node, isHop: Bool) throws {
+    try node.namespace.run {
+      for setting in Setting.all {
+        let override = overrides[setting.name]
+        guard let value = override ?? (setting.scope == .everywhere || isHop ? setting.baseline : nil) else {
+          continue
+        }
+        if override == nil, setting.optional, !Sysctl.exists(setting.path) { continue }
+        try write(setting, value, on: node.name)
+      }
+    }
+  }
+
+  /// One setting, in the middle of a workload.
+  static func set(_ name: String, _ value: String, on node: Node) throws {
+    guard let setting = Setting.named(name) else {
+      throw Failure(stage: "sysctl", object: name, cause: "the lab knows no such setting")
+    }
+    try node.namespace.run { try write(setting, value, on: node.name) }
+  }
+
+  /// Everything in force, as the kernel reads it back.
+  static func inForce(on node: Node) throws -> [String: String] {
+    try node.namespace.run {
+      var values: [String: String] = [:]
+      for setting in Setting.all where Sysctl.exists(setting.path) {
+        values[setting.name] = try Sysctl.read(setting.path)
+      }
+      return values
+    }
+  }
+
+  private static func write(_ setting: Setting, _ value: String, on node: String) throws {
+    do { try Sysctl.write(setting.path, value) } catch {
+      throw Failure(error, stage: "sysctl \(setting.path)=\(value)", object: node)
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import Linux
+import Netlink
+import Scenario
+
+/// Gives clients of one kernel timestamp clocks that disagree.
+///
+/// Where tc eBPF loads, any offset: ``TimestampClock`` rewrites TSval and TSecr on the client's own link.
+/// In a user namespace, where it does not, nft flips the clock's two top bits, which moves it by
+/// 2^30 ticks (12.4 days at 1 ms, within PAWS' half of the number space) in the direction asked for.
+final class SkewedClocks {
+  /// `tc-bpf` or `nft`; nil where no client has an offset.
+  let method: String?
+  private(set) var changes: [ClockChange] = []
+  private var programs: [String: TimestampClock] = [:]
+  private let kernel: Kernel
+  private let nodes: [String: Node]
+
+  init(test: Case, clients: [(description: Client, node: Node)], kernel: Kernel) throws {
+    self.kernel = kernel
+    nodes = Dictionary(uniqueKeysWithValues: clients.map { ($0.node.name, $0.node) })
+    let stepped = Set(
+      test.workload.compactMap { step in
+        if case .clock(let client, _) = step { client } else { nil }
+      })
+    let skewed = clients.filter { client in
+      if stepped.contains(client.description.group) { return true }
+      if case .offset(let milliseconds) = client.description.clock { return milliseconds != 0 }
+      return false
+    }
+    method = skewed.isEmpty ? nil : kernel.has(.tcBPF) ? "tc-bpf" : "nft"
+    for client in skewed {
+      guard case .offset(let milliseconds) = client.description.clock else { continue }
+      if method == "tc-bpf" {
+        do {
+          programs[client.node.name] = try client.node.namespace.run {
+            try TimestampClock(interface: "eth0", routes: client.node.routes, offset: 0)
+          }
+        } catch {
+          throw Failure(error, stage: "clock (tc eBPF)", object: client.node.name)
+        }
+      }
+      try set(client.node.name, milliseconds: milliseconds)
+    }
+  }
+
+  /// Moves a client's clock, at any time.
+  func set(_ client: String, milliseconds: Int) throws {
+    guard let node = nodes[client] else { return }
+    var ticks = milliseconds * kernel.timestampTicksPerSecond / 1000
+    if let program = programs[client] {
+      do { try program.set(offset: UInt32(truncatingIfNeeded: ticks)) } catch {
+        throw Failure(error, stage: "clock (tc eBPF)", object: client)
+      }
+    } else {
+      ticks = try flip(ticks.signum(), on: node)
+    }
+    changes.append(ClockChange(client: client, time: SystemClock.realtime(), ticks: ticks))
+  }
+
+  /// Moves the clock by 2^30 ticks forward or back by flipping bits, which nft can do and adding it cannot.
+  ///
+  /// With v the clock's two top bits, flipping bit 30 adds 2^30 where v is even and takes it where v is odd;
+  /// flipping both bits does the opposite (modulo 2^32).
+  private func flip(_ direction: Int, on node: Node) throws -> Int {
+    let now = try node.namespace.run { try TCP.clock() }
+    let forwardByBit30 = (now >> 30) & 1 == 0
+    let mask: UInt32 = (direction > 0) == forwardByBit30 ? 0x4000_0000 : 0xC000_0000
+    let hex = "0x" + String(mask, radix: 16)
+    let rules =
+      "table inet clock\ndelete table inet clock\n"
+      + (direction == 0
+        ? ""
+        : """
+        table inet clock {
+          chain out {
+            type filter hook postrouting priority 300
+            tcp option timestamp tsval set tcp option timestamp tsval ^ \(hex)
+          }
+          chain in {
+            type filter hook prerouting priority -300
+            tcp option timestamp tsecr != 0 tcp option timestamp tsecr set tcp option timestamp tsecr ^ \(hex)
+          }
+        }
+
+        """)
+    let output = try node.namespace.run { try Tool.run(["nft", "-f", "-"], stdin: rules, environment: [:]) }
+    guard output.status == 0 else {
+      throw Failure(
+        stage: "clock (nft)", object: node.name, cause: output.stderr,
+        mend: "run as root, so that clocks are made by tc eBPF")
+    }
+    return direction * (1 << 30)
+  }
+}

@@ -1,0 +1,115 @@
+import Linux
+import SystemPackage
+import Scenario
+
+/// One connection attempt, from `connect()` to its outcome and, where somebody closes, to the last FIN.
+final class ClientConnection {
+  let attempt: Int
+  let step: Int
+  let label: String
+  let client: Int
+  let closes: Step.Closer
+  let remote: SocketAddress
+  let isn: UInt32?
+  private(set) var socket: Int32 = -1
+  private(set) var local: String?
+  private(set) var began: Int64 = 0
+  private(set) var calls = 0
+  /// Bytes read beyond the answer to the greeting.
+  private(set) var received = 0
+  private let loop: EventLoop
+  private let node: Node
+  private let again: Int
+  private let ended: (ClientConnection, Errno?) throws -> Void
+  private var answered = false
+  private(set) var closed = false
+
+  /// `ended` is called once, when the outcome is known: nil where a byte went each way.
+  init(
+    attempt: Int, step: Int, label: String, client: Int, node: Node, remote: SocketAddress, isn: UInt32?,
+    closes: Step.Closer, again: Int, loop: EventLoop,
+    ended: @escaping (ClientConnection, Errno?) throws -> Void
+  ) {
+    self.attempt = attempt
+    self.step = step
+    self.label = label
+    self.client = client
+    self.node = node
+    self.remote = remote
+    self.isn = isn
+    self.closes = closes
+    self.again = again
+    self.loop = loop
+    self.ended = ended
+  }
+
+  /// Calls `connect()`; after EADDRNOTAVAIL again every 20 ms while `again` lasts.
+  func start() throws {
+    if began == 0 { began = SystemClock.realtime() }
+    calls += 1
+    let result: Errno?
+    do {
+      (socket, result) = try node.namespace.run {
+        let socket = try TCP.socket(ipv6: remote.isIPv6)
+        if let isn { try TCP.pinSequence(socket, isn) }
+        return (socket, TCP.connect(socket, to: remote))
+      }
+    } catch {
+      throw Failure(error, stage: "connect (attempt \(attempt))", object: node.name)
+    }
+    switch result {
+    case nil, .nowInProgress:
+      local = TCP.localAddress(socket)?.description
+      loop.watch(socket, Poll.writable) { [unowned self] in try connected() }
+    case .addressNotAvailable where SystemClock.realtime() - began < Int64(again) * 1_000_000:
+      TCP.close(socket)
+      loop.after(milliseconds: 20) { [self] in try start() }
+    case let errno?:
+      try end(errno)
+    }
+  }
+
+  private func connected() throws {
+    if let errno = TCP.pendingError(socket) { return try end(errno) }
+    if let errno = TCP.send(socket, Greeting(closes: closes, attempt: attempt).bytes) {
+      return try end(errno)
+    }
+    loop.watch(socket, Poll.readable) { [unowned self] in try readable() }
+  }
+
+  private func readable() throws {
+    while true {
+      switch TCP.receive(socket, upTo: 64) {
+      case .wouldBlock: return
+      case .failed(let errno):
+        return answered ? close() : try end(errno)
+      case .end:
+        return answered ? close() : try end(.connectionReset)
+      case .bytes(let bytes):
+        if answered {
+          received += bytes.count
+        } else {
+          answered = true
+          received += bytes.count - 1
+          try ended(self, nil)
+          if closes == .client { return close() }
+        }
+      }
+    }
+  }
+
+  /// One byte to the server.
+  func send() -> Errno? { TCP.send(socket, [UInt8(ascii: "D")]) }
+
+  private func end(_ errno: Errno) throws {
+    close()
+    try ended(self, errno)
+  }
+
+  private func close() {
+    guard !closed else { return }
+    closed = true
+    loop.forget(socket)
+    TCP.close(socket)
+  }
+}

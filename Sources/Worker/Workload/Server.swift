@@ -1,0 +1,88 @@
+import Linux
+import SystemPackage
+import Scenario
+
+/// The server's listeners and accepted connections.
+final class Server {
+  private let loop: EventLoop
+  private let network: Network
+  private var listeners: [Int32] = []
+  /// Connections that stay open, by the attempt that made them.
+  private(set) var open: [Int: Connection] = [:]
+  /// Bytes read on open connections, by attempt, beyond the greeting.
+  private(set) var received: [Int: Int] = [:]
+
+  final class Connection {
+    let socket: Int32
+    var greeting: [UInt8] = []
+    var attempt: Int?
+    init(socket: Int32) { self.socket = socket }
+  }
+
+  /// Listens on every port of the case.
+  init(on node: Node, network: Network, loop: EventLoop) throws {
+    self.loop = loop
+    self.network = network
+    guard network.listening else { return }
+    do {
+      listeners = try node.namespace.run {
+        try (0..<network.serverPorts).map { index in
+          try TCP.listen(
+            on: SocketAddress.any(port: Network.serverPort + index, ipv6: network.family == .ipv6),
+            backlog: 4096)
+        }
+      }
+    } catch {
+      throw Failure(error, stage: "listen", object: node.name)
+    }
+    for listener in listeners {
+      loop.watch(listener, Poll.readable) { [unowned self] in try accept(listener) }
+    }
+  }
+
+  /// One byte to the client of an open connection.
+  func send(attempt: Int) -> Errno? {
+    guard let connection = open[attempt] else { return .socketNotConnected }
+    return TCP.send(connection.socket, [UInt8(ascii: "d")])
+  }
+
+  private func accept(_ listener: Int32) throws {
+    while let socket = try TCP.accept(listener) {
+      let connection = Connection(socket: socket)
+      loop.watch(socket, Poll.readable) { [unowned self] in serve(connection) }
+    }
+  }
+
+  private func serve(_ connection: Connection) {
+    while true {
+      switch TCP.receive(connection.socket, upTo: 64) {
+      case .wouldBlock: return
+      case .end, .failed:
+        close(connection)
+        return
+      case .bytes(let bytes):
+        guard connection.attempt == nil else {
+          received[connection.attempt ?? 0, default: 0] += bytes.count
+          continue
+        }
+        connection.greeting += bytes
+        guard let greeting = Greeting(connection.greeting) else { continue }
+        connection.attempt = greeting.attempt
+        _ = TCP.send(connection.socket, [UInt8(ascii: "k")])
+        switch greeting.closes {
+        case .client: break
+        case .nobody: open[greeting.attempt] = connection
+        case .server:
+          close(connection)
+          return
+        }
+      }
+    }
+  }
+
+  private func close(_ connection: Connection) {
+    loop.forget(connection.socket)
+    TCP.close(connection.socket)
+    if let attempt = connection.attempt { open[attempt] = nil }
+  }
+}

@@ -1,0 +1,230 @@
+import Linux
+import SystemPackage
+import Netlink
+import Scenario
+
+/// Runs a case's steps on its testbed, one after the other, all sockets on one loop.
+final class Workload {
+  private let test: Case
+  private let testbed: Testbed
+  private let recorder: Recorder
+  private let loop: EventLoop
+  private let server: Server
+  private let emit: (WorkerEvent) -> Void
+  /// Connections that nobody closed, by client group.
+  private var open: [ClientConnection] = []
+  private var connections: [Int: ClientConnection] = [:]
+  private var attempts = 0
+
+  init(
+    _ test: Case, on testbed: Testbed, recorder: Recorder, loop: EventLoop,
+    emit: @escaping (WorkerEvent) -> Void
+  ) throws {
+    self.test = test
+    self.testbed = testbed
+    self.recorder = recorder
+    self.loop = loop
+    self.emit = emit
+    server = try Server(on: testbed.server, network: test.network, loop: loop)
+  }
+
+  /// Every step in turn. Each ends when its attempts have their outcome and closing connections have closed.
+  func run() throws {
+    for (index, step) in test.workload.enumerated() {
+      emit(.step(index))
+      switch step {
+      case .connect(let step): try connect(step, index)
+      case .send(let step): try send(step, index)
+      case .churn(let step): try churn(step, index)
+      case .flush(let table): try flush(table)
+      case .set(let name, let setting, let value):
+        guard let node = testbed.nodes.first(where: { $0.name == name }) else { continue }
+        try Settings.set(setting, value, on: node)
+      case .clock(let group, let clock):
+        guard case .offset(let milliseconds) = clock else { continue }
+        for client in testbed.clients where client.description.group == group {
+          try testbed.clocks?.set(client.node.name, milliseconds: milliseconds)
+        }
+      }
+      try recorder.census(after: index)
+    }
+  }
+
+  // MARK: connect
+
+  private func connect(_ step: Step.Connect, _ index: Int) throws {
+    let members = testbed.clients.indices.filter {
+      testbed.clients[$0].description.group == step.client
+    }
+    let ports = test.network.serverPorts
+    let targets =
+      members.count == 1
+      ? (0..<ports).map { (members[0], $0) } : members.enumerated().map { ($1, $0 % ports) }
+    for _ in 0..<step.times {
+      var waiting = targets.count
+      for (client, port) in targets {
+        try begin(
+          step: index, label: step.label, client: client, port: port, closes: step.closes, again: step.again
+        ) { _ in waiting -= 1 }
+      }
+      try loop.run(
+        until: { waiting == 0 }, awaiting: "the outcome of \(waiting) attempts of \(step.label)",
+        within: 30_000 + step.again)
+      try settle()
+    }
+  }
+
+  private func begin(
+    step: Int, label: String, client: Int, port: Int, closes: Step.Closer, again: Int,
+    then: @escaping (Errno?) throws -> Void
+  ) throws {
+    let description = testbed.clients[client].description
+    let remote = try SocketAddress(testbed.addressing.server(for: client), port: Network.serverPort + port)
+    let number = attempts
+    attempts += 1
+    let connection = ClientConnection(
+      attempt: number, step: step, label: label, client: client, node: testbed.clients[client].node,
+      remote: remote, isn: sequence(description.isn, attempt: number), closes: closes, again: again,
+      loop: loop
+    ) { [unowned self] connection, errno in
+      record(connection, errno)
+      try then(errno)
+    }
+    connections[number] = connection
+    try connection.start()
+  }
+
+  /// Past or before every number used so far in the case: 65,536 apart, which no attempt's data reaches.
+  private func sequence(_ pin: SequencePin, attempt: Int) -> UInt32? {
+    let distance = UInt32(truncatingIfNeeded: (attempt + 1) << 16)
+    return switch pin {
+    case .natural: nil
+    case .ahead: 0x4000_0000 &+ distance
+    case .behind: 0x4000_0000 &- distance
+    }
+  }
+
+  private func record(_ connection: ClientConnection, _ errno: Errno?) {
+    if errno == nil, connection.closes == .nobody { open.append(connection) }
+    finish(
+      Attempt(
+        id: connection.attempt, step: connection.step, label: connection.label, kind: .connect,
+        client: testbed.clients[connection.client].node.name, local: connection.local,
+        remote: connection.remote.description, isn: connection.isn, began: connection.began,
+        ended: SystemClock.realtime(), calls: connection.calls, errno: errno.map(\.name)))
+  }
+
+  private func finish(_ attempt: Attempt) {
+    recorder.attempts.append(attempt)
+    emit(.attempt(attempt))
+  }
+
+  /// Waits until every closing connection is closed at both ends. The server's side decides: its last
+  /// transition (to TIME_WAIT, or out of LAST_ACK) follows the client's.
+  private func settle() throws {
+    let moving = ["SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "LAST-ACK", "CLOSING"]
+    var last: [String: Int] = [:]
+    try loop.run(
+      until: {
+        last = try testbed.server.sockets.census(ipv6: test.network.family == .ipv6)
+        let stillOpen = connections.values.contains { !$0.closed && $0.closes != .nobody }
+        return !stillOpen && moving.allSatisfy { last[$0] == nil } && last["ESTAB", default: 0] == open.count
+      },
+      awaiting: "all closing connections closed on the server (now \(last))", within: 10_000, interval: 1)
+    connections = connections.filter { !$0.value.closed }
+  }
+
+  // MARK: send
+
+  /// One byte on each open connection; delivered when read, lost when the peer's link saw it twice unread.
+  private func send(_ step: Step.Send, _ index: Int) throws {
+    for connection in open where testbed.clients[connection.client].description.group == step.client {
+      let number = attempts
+      attempts += 1
+      let began = SystemClock.realtime()
+      let read: () -> Int =
+        step.from == .client
+        ? { [self] in server.received[connection.attempt, default: 0] } : { connection.received }
+      let before = read()
+      let peer = step.from == .client ? testbed.server.name : testbed.clients[connection.client].node.name
+      let failed = step.from == .client ? connection.send() : server.send(attempt: connection.attempt)
+      var lost = false
+      if failed == nil {
+        try loop.run(
+          until: {
+            if read() > before { return true }
+            lost = recorder.dataSegments(arrivedAt: peer, since: began, from: connection.local) >= 2
+            return lost
+          },
+          awaiting: "a byte on \(connection.local ?? "?"), read or twice seen", within: 20_000)
+        // What the kernel did with the second copy is done before the capture shows it only if nothing was
+        // read in the meantime.
+        try loop.drain()
+        lost = lost && read() == before
+      }
+      finish(
+        Attempt(
+          id: number, step: index, label: step.label, kind: .send,
+          client: testbed.clients[connection.client].node.name, local: connection.local,
+          remote: connection.remote.description, isn: nil, began: began, ended: SystemClock.realtime(),
+          calls: 1,
+          errno: failed.map(\.name) ?? (lost ? "ETIMEDOUT" : nil)))
+    }
+  }
+
+  // MARK: churn
+
+  private func churn(_ step: Step.Churn, _ index: Int) throws {
+    let members = testbed.clients.indices.filter {
+      step.clients.contains(testbed.clients[$0].description.group)
+    }
+    if step.flush != nil {
+      // The table may be emptied only while nothing is under way, so one connection at a time.
+      for round in 0..<step.connections {
+        for client in members {
+          try flush(.conntrack)
+          var done = false
+          try begin(
+            step: index, label: step.label, client: client, port: round % test.network.serverPorts,
+            closes: step.closes, again: 0
+          ) { _ in done = true }
+          try loop.run(until: { done }, awaiting: "the outcome of \(step.label)", within: 30_000)
+          try settle()
+        }
+      }
+      return
+    }
+    var left = members.count * step.connections
+    func next(_ client: Int, _ round: Int) throws {
+      guard round < step.connections else { return }
+      let began = SystemClock.monotonic()
+      try begin(
+        step: index, label: step.label, client: client, port: round % test.network.serverPorts,
+        closes: step.closes, again: 0
+      ) { [loop] _ in
+        left -= 1
+        let pause =
+          step.rate.map { max(0, Int64(1_000_000_000 / $0) - (SystemClock.monotonic() - began)) } ?? 0
+        loop.after(milliseconds: Int(pause / 1_000_000)) { try next(client, round + 1) }
+      }
+    }
+    for client in members { try next(client, 0) }
+    let perConnection = step.rate.map { 1000 / $0 + 1 } ?? 0
+    try loop.run(
+      until: { left == 0 }, awaiting: "the outcome of \(left) connections of \(step.label)",
+      within: 30_000 + step.connections * (20 + perConnection))
+    try settle()
+  }
+
+  // MARK: tables
+
+  private func flush(_ table: Step.Table) throws {
+    switch table {
+    case .conntrack:
+      guard let hop = testbed.hop else { return }
+      do { try hop.conntrack?.flush() } catch {
+        throw Failure(error, stage: "flush conntrack", object: hop.name)
+      }
+    }
+  }
+}
