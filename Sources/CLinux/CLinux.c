@@ -8,12 +8,14 @@
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -119,6 +121,11 @@ int clinux_tcp_pin_sequence(int fd, uint32_t sequence) {
 int clinux_tcp_timestamp(int fd, uint32_t *ticks) {
   socklen_t size = sizeof *ticks;
   return result(getsockopt(fd, IPPROTO_TCP, TCP_TIMESTAMP, ticks, &size));
+}
+
+int clinux_tcp_unacknowledged(int fd) {
+  int bytes = 0;
+  return ioctl(fd, SIOCOUTQ, &bytes) < 0 ? -errno : bytes;
 }
 
 static int bpf(int command, union bpf_attr *attributes) {

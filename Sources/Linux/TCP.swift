@@ -66,6 +66,11 @@ public enum TCP {
     Glibc.send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count ? nil : .current
   }
 
+  /// Bytes that were sent and are not yet acknowledged: SIOCOUTQ, tcp(7).
+  public static func unacknowledged(_ socket: Int32) throws -> Int {
+    Int(try SystemError.check(clinux_tcp_unacknowledged(socket), "SIOCOUTQ", "socket"))
+  }
+
   /// What a read gave.
   public enum Received {
     case bytes([UInt8])

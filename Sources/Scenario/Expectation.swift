@@ -22,7 +22,7 @@ public struct Expectation: Codable, Sendable, Hashable, CustomStringConvertible 
     Expectation(.delayed, by: .twPaws), Expectation(.delayed, by: .twSequence),
     Expectation(.dropped, by: .twPaws), Expectation(.dropped, by: .twSequence),
     Expectation(.dropped, by: .hop), Expectation(.dropped, by: .recycle),
-    Expectation(.lost, by: .establishedPaws),
+    Expectation(.lost, by: .establishedPaws), Expectation(.unacknowledged, by: .establishedPaws),
     Expectation(.exhausted, by: .localPorts), Expectation(.served, by: .twReuse),
     Expectation(.predicted, by: .timeWait),
   ]
@@ -50,8 +50,10 @@ public enum Outcome: String, Codable, Sendable, CaseIterable {
   case exhausted
   /// EADDRNOTAVAIL at first, connected when called again.
   case served
-  /// A sent byte arrived.
+  /// A sent byte was read and acknowledged.
   case delivered
+  /// A sent byte was read, but the sender refuses the acknowledgement and sends again.
+  case unacknowledged
   /// A sent byte reached the peer's link at least twice and was never read.
   case lost
   /// Not an outcome of its own: a rule over captured values decides for each attempt,

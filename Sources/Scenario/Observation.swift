@@ -80,13 +80,15 @@ public struct Attempt: Codable, Sendable, Equatable {
   public var ended: Int64
   /// How often `connect()` was called; more than 1 after EADDRNOTAVAIL.
   public var calls: Int
-  /// Name of the errno it ended with, e.g. `ETIMEDOUT`; nil when it connected or the byte arrived.
+  /// Name of the errno it ended with, e.g. `ETIMEDOUT`; nil when it connected or the byte was acknowledged.
   public var errno: String?
+  /// For a sent byte: whether the other end read it.
+  public var read: Bool?
 
   /// Makes an attempt.
   public init(
     id: Int, step: Int, label: String, kind: Kind, client: String, local: String?, remote: String,
-    isn: UInt32?, began: Int64, ended: Int64, calls: Int, errno: String?
+    isn: UInt32?, began: Int64, ended: Int64, calls: Int, errno: String?, read: Bool? = nil
   ) {
     self.id = id
     self.step = step
@@ -100,6 +102,7 @@ public struct Attempt: Codable, Sendable, Equatable {
     self.ended = ended
     self.calls = calls
     self.errno = errno
+    self.read = read
   }
 }
 

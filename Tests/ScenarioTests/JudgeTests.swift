@@ -31,6 +31,7 @@ import struct Scenario.Expectation
     wire.observation.countersAfter["server"] = [
       "TcpExt.PAWSTimewait": paws, "TcpExt.TCPACKSkippedTimeWait": 1,
     ]
+    wire.observation.countersAfter["late"] = ["TcpExt.TCPAbortOnTimeout": 1]
     return wire.observation
   }
 
@@ -79,7 +80,7 @@ import struct Scenario.Expectation
     seen.settings["server"] = ["tcp_rfc1337": "1"]
     let judgement = judge(Self.test(Expectation(.predicted, by: .timeWait)), on: .current(), seen: seen)
     #expect(judgement.reason == "late branches: expected accepted and refused, saw refused only")
-    #expect(judgement.attempts[1].expected == Expectation(.dropped, by: .twPaws))
+    #expect(judgement.attempts[1].expected == Expectation(.dropped, by: .timeWait))
   }
 
   @Test func aSequenceNumberOtherThanPinnedFails() {

@@ -41,6 +41,9 @@ int clinux_tcp_pin_sequence(int fd, uint32_t sequence);
 /// getsockopt(TCP_TIMESTAMP): the TSval that the socket would send now.
 int clinux_tcp_timestamp(int fd, uint32_t *ticks);
 
+/// SIOCOUTQ: bytes sent and not yet acknowledged.
+int clinux_tcp_unacknowledged(int fd);
+
 /// bpf(2).
 int clinux_bpf_array_create(uint32_t value_size, uint32_t entries);
 int clinux_bpf_array_update(int map, uint32_t key, const void *value);

@@ -17,8 +17,13 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
     let flow = trace.flow(of: attempt)
     let plain = Expectation(attempt.kind == .connect ? .connected : .delivered)
     var expected = rule.outcomes[attempt.label] ?? plain
+    var answers: [TimeWaitRule.Answer] = []
     if expected.outcome == .predicted {
-      expected = predict(flow, trace: trace, rfc1337: observation.settings["server"]?["tcp_rfc1337"] == "1")
+      let rfc1337 = observation.settings[Network.server]?["tcp_rfc1337"] == "1"
+      answers = flow.synsAtServer.map {
+        TimeWaitRule.answer(to: $0, after: trace.before($0), rfc1337: rfc1337)
+      }
+      expected = prediction(answers)
       branches[attempt.label, default: []].insert(expected.mechanism == nil)
     }
     let outcome = outcome(of: attempt, flow: flow)
@@ -29,7 +34,8 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
     attempts.append(judged)
     if let mechanism = expected.mechanism {
       Mechanisms.expect(
-        mechanism, of: judged, flow: flow, trace: trace, kernel: kernel, counters: &counters,
+        mechanism, of: judged, flow: flow, trace: trace, answers: answers, kernel: kernel,
+        counters: &counters,
         witnesses: &witnesses)
     }
   }
@@ -64,7 +70,7 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
 private func outcome(of attempt: Attempt, flow: Trace.Flow) -> Outcome? {
   switch (attempt.kind, attempt.errno) {
   case (.send, nil): .delivered
-  case (.send, _): .lost
+  case (.send, _): attempt.read == true ? .unacknowledged : .lost
   case (.connect, nil):
     attempt.calls > 1 ? .served : flow.synsAtClient.count > 1 ? .delayed : .connected
   // ETIMEDOUT after a SYN-ACK would be another thing than a dropped SYN.
@@ -76,16 +82,13 @@ private func outcome(of attempt: Attempt, flow: Trace.Flow) -> Outcome? {
   }
 }
 
-/// What the TIME_WAIT rule gives for one attempt.
-private func predict(_ flow: Trace.Flow, trace: Trace, rfc1337: Bool) -> Expectation {
-  guard let syn = flow.synsAtServer.first else { return Expectation(.connected) }
-  // A refused SYN is answered by the old ACK, that by the client's RST. RFC 1337's advice ignores the RST,
-  // without it TIME_WAIT dies of it and the next SYN finds the listener.
-  let refused: Outcome = rfc1337 ? .dropped : .delayed
-  return switch TimeWaitRule.answer(to: syn, after: trace.before(flow)) {
-  case .accepted: Expectation(.connected)
-  case .refusedByTimestamp: Expectation(refused, by: .twPaws)
-  case .refusedBySequence: Expectation(refused, by: .twSequence)
+/// What an attempt does whose SYNs get these answers: the first that is accepted connects.
+private func prediction(_ answers: [TimeWaitRule.Answer]) -> Expectation {
+  switch answers.firstIndex(of: .accepted) {
+  case 0: Expectation(.connected)
+  case nil where answers.isEmpty: Expectation(.connected)
+  case nil: Expectation(.dropped, by: .timeWait)
+  default: Expectation(.delayed, by: .timeWait)
   }
 }
 

@@ -20,8 +20,10 @@ enum Mechanisms {
     + ["rule.FORWARD"]
 
   /// Adds to `counters` what one attempt must have moved, and to `witnesses` what its packets must show.
+  /// `answers` are what the TIME_WAIT rule gives for each of its SYNs, for a prediction.
   static func expect(
-    _ mechanism: Mechanism, of attempt: JudgedAttempt, flow: Trace.Flow, trace: Trace, kernel: Kernel,
+    _ mechanism: Mechanism, of attempt: JudgedAttempt, flow: Trace.Flow, trace: Trace,
+    answers: [TimeWaitRule.Answer], kernel: Kernel,
     counters: inout ExpectedCounters, witnesses: inout [Witness]
   ) {
     let name = "\(attempt.attempt.label) #\(attempt.attempt.id)"
@@ -34,8 +36,12 @@ enum Mechanisms {
         "SYNs on the server's link", "all \(attempt.syns) that were sent", attempt.synsAtServer,
         attempt.synsAtServer == attempt.syns && attempt.syns > 0)
     }
+    if attempt.outcome == .dropped {
+      // tcp_write_err: the client gives up.
+      counters.add("TcpExt.TCPAbortOnTimeout", 1, on: attempt.attempt.client)
+    }
     switch mechanism {
-    case .twPaws, .twSequence:
+    case .twPaws, .twSequence, .timeWait:
       allArrived()
       let refused = flow.refusedSYNs
       check("refused SYNs", "at least 1", refused, refused >= 1)
@@ -46,11 +52,15 @@ enum Mechanisms {
         "RSTs in answer to the old ACKs", "\(flow.oldAcks.count)", flow.resets.count,
         flow.resets.count == flow.oldAcks.count)
       counters.add("TcpExt.TCPACKSkippedTimeWait", refused - flow.oldAcks.count, on: Network.server)
-      if mechanism == .twPaws {
-        // tcp_timewait_state_process counts PAWSTimewait since 6.16, PAWSEstab before.
-        if let counter = kernel.counter("TcpExt.PAWSTimewait", "TcpExt.PAWSEstab") {
-          counters.add(counter, refused, on: Network.server)
+      let byTimestamp =
+        switch mechanism {
+        case .twPaws: refused
+        case .timeWait: answers.count { $0 == .refusedByTimestamp }
+        default: 0
         }
+      // tcp_timewait_state_process counts PAWSTimewait since 6.16, PAWSEstab before.
+      if let counter = kernel.counter("TcpExt.PAWSTimewait", "TcpExt.PAWSEstab") {
+        counters.add(counter, byTimestamp, on: Network.server)
       }
     case .hop:
       check("SYNs on the server's link", "none", attempt.synsAtServer, attempt.synsAtServer == 0)
@@ -65,17 +75,19 @@ enum Mechanisms {
       counters.add("TcpExt.PAWSPassive", attempt.synsAtServer, on: Network.server)
       counters.add("TcpExt.ListenDrops", attempt.synsAtServer, on: Network.server)
     case .establishedPaws:
-      let copies = trace.copies(of: attempt.attempt)
-      check("copies on the server's link", "at least 2", copies.count, copies.count >= 2)
-      // tcp_validate_incoming: every old segment counts, and each one with data is answered at once.
-      counters.add("TcpExt.PAWSEstab", copies.count, on: Network.server)
+      let stale = trace.staleSegments(of: attempt.attempt)
+      check("segments with an old timestamp", "at least 1", stale.count, stale.count >= 1)
+      // tcp_validate_incoming: every one of them counts. PAWSOldAck (6.14) is only for ACKs that repeat.
+      counters.add("TcpExt.PAWSEstab", stale.count, on: Network.server)
+      // Old data is answered at once, an old ACK once per tcp_invalid_ratelimit (tcp_oow_rate_limited).
+      let answers = trace.bareAcks(to: attempt.attempt, since: stale.first?.time ?? .max)
+      check("answers to them", "1 to \(stale.count)", answers, (1...max(1, stale.count)).contains(answers))
+      counters.add("TcpExt.TCPACKSkippedPAWS", stale.count - answers, on: Network.server)
     case .localPorts:
       check("SYNs on the client's link", "none", attempt.syns, attempt.syns == 0)
     case .twReuse:
       check("calls of connect()", "more than 1", attempt.attempt.calls, attempt.attempt.calls > 1)
       counters.add("TcpExt.TWRecycled", 1, on: attempt.attempt.client)
-    case .timeWait:
-      break
     }
   }
 }
@@ -102,15 +114,5 @@ struct ExpectedCounters {
       }
     }
     return witnesses
-  }
-}
-
-extension Trace {
-  /// Copies of a sent byte that reached the server's link.
-  func copies(of attempt: Attempt) -> [Segment] {
-    serverLink.filter { segment in
-      !segment.outgoing && segment.payload > 0 && segment.time >= attempt.began
-        && attempt.local.map { $0.hasSuffix(":\(segment.sourcePort)") } == true
-    }
   }
 }

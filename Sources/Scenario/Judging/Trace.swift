@@ -9,7 +9,9 @@ struct Trace {
     var synsAtClient: [Segment]
     /// SYNs of the same sequence number that reached the server's link.
     var synsAtServer: [Segment]
-    /// Everything on the server's link on this attempt's 4-tuple, from its first SYN to the next attempt's.
+    /// Everything on the server's link on this attempt's 4-tuples, from its first SYN there to the next
+    /// attempt's. A retransmitted SYN can leave the hop by another port: the RST that answers an old ACK
+    /// ends the hop's entry, and the next SYN makes a new one.
     var atServer: [Segment]
 
     /// The answer to this attempt's SYN.
@@ -93,7 +95,7 @@ struct Trace {
 
   /// The attempt's packets; empty lists where none left.
   func flow(of attempt: Attempt) -> Flow {
-    guard let local = attempt.local, let port = Int(local.split(separator: ":").last ?? ""),
+    guard let port = attempt.localPort,
       let group = synsByPort[Endpoint(node: attempt.client, port: port)]?
         .first(where: { syns in
           syns.contains { $0.time >= attempt.began - slack && $0.time <= attempt.ended + slack }
@@ -102,22 +104,49 @@ struct Trace {
     else { return Flow(synsAtClient: [], synsAtServer: [], atServer: []) }
     let arrived = (synsAtServer[first.sequence] ?? [])
       .filter { $0.destinationPort == first.destinationPort && $0.time >= first.time - slack }
-    guard let syn = arrived.first else { return Flow(synsAtClient: group, synsAtServer: [], atServer: []) }
-    let onTuple = tuples[Tuple(syn)] ?? []
-    let end =
-      onTuple.first { $0.isSYN && !$0.outgoing && $0.time > syn.time && $0.sequence != syn.sequence }?.time
-      ?? .max
-    return Flow(
-      synsAtClient: group, synsAtServer: arrived,
-      atServer: onTuple.filter { $0.time >= syn.time && $0.time < end })
+    guard !arrived.isEmpty else { return Flow(synsAtClient: group, synsAtServer: [], atServer: []) }
+    var seen: Set<Tuple> = []
+    var atServer: [Segment] = []
+    for syn in arrived where seen.insert(Tuple(syn)).inserted {
+      let onTuple = tuples[Tuple(syn)] ?? []
+      let end =
+        onTuple.first { $0.isSYN && !$0.outgoing && $0.time > syn.time && $0.sequence != syn.sequence }?.time
+        ?? .max
+      atServer += onTuple.filter { $0.time >= syn.time && $0.time < end }
+    }
+    if seen.count > 1 { atServer.sort { $0.time < $1.time } }
+    return Flow(synsAtClient: group, synsAtServer: arrived, atServer: atServer)
   }
 
-  /// What passed on an attempt's 4-tuple before its first SYN.
-  func before(_ flow: Flow) -> [Segment] {
-    guard let syn = flow.synsAtServer.first else { return [] }
-    return (tuples[Tuple(syn)] ?? []).filter { $0.time < syn.time }
+  /// What passed on a SYN's 4-tuple before it.
+  func before(_ syn: Segment) -> [Segment] {
+    (tuples[Tuple(syn)] ?? []).filter { $0.time < syn.time }
+  }
+
+  /// Segments of a client's port on the server's link, since an attempt began, whose timestamp is older than
+  /// the newest before: what PAWS refuses on an open connection.
+  func staleSegments(of attempt: Attempt) -> [Segment] {
+    guard let port = attempt.localPort else { return [] }
+    let sent = serverLink.filter { !$0.outgoing && $0.sourcePort == port }
+    guard let newest = sent.last(where: { $0.time < attempt.began })?.tsval else { return [] }
+    return sent.filter { segment in
+      segment.time >= attempt.began && segment.tsval.map { Modular.before($0, newest) } == true
+    }
+  }
+
+  /// How many ACKs without data the server sent to a client's port since a time.
+  func bareAcks(to attempt: Attempt, since time: Int64) -> Int {
+    serverLink.count {
+      $0.outgoing && $0.time >= time && $0.destinationPort == attempt.localPort && $0.flags == .ack
+        && $0.payload == 0
+    }
   }
 
   /// The worker's clock is read before the kernel stamps the packet; equal up to the order of calls.
   private let slack: Int64 = 1_000_000
+}
+
+extension Attempt {
+  /// The port of ``local``.
+  var localPort: Int? { local.flatMap { Int($0.split(separator: ":").last ?? "") } }
 }

@@ -72,10 +72,16 @@ final class Recorder {
 
   /// Everything, once the workload is done and before the network goes.
   func finish(timings: [Timing]) throws -> Observation {
-    observation.countersAfter = try counters()
+    // A packet between reading counters and capture would be in one and not in the other: read again.
+    var seen: Int
+    repeat {
+      try drainAll()
+      seen = packets.count
+      observation.countersAfter = try counters()
+      try drainAll()
+    } while packets.count != seen
     for node in testbed.nodes {
       for capture in node.captures {
-        try drain(capture, of: node)
         let lost = try capture.socket.lost()
         if lost > 0 { observation.captureLosses[node.name, default: 0] += lost }
       }
@@ -99,6 +105,12 @@ final class Recorder {
     observation.packets = packets.sorted { $0.time < $1.time }
     observation.timings = testbed.timings + timings
     return observation
+  }
+
+  private func drainAll() throws {
+    for node in testbed.nodes {
+      for capture in node.captures { try drain(capture, of: node) }
+    }
   }
 
   private func counters() throws -> [String: [String: Int]] {

@@ -40,6 +40,9 @@ final class Server {
     }
   }
 
+  /// The accepted socket of an open connection.
+  func socket(attempt: Int) -> Int32? { open[attempt]?.socket }
+
   /// One byte to the client of an open connection.
   func send(attempt: Int) -> Errno? {
     guard let connection = open[attempt] else { return .socketNotConnected }

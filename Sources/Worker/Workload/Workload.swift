@@ -136,39 +136,44 @@ final class Workload {
 
   // MARK: send
 
-  /// One byte on each open connection; delivered when read, lost when the peer's link saw it twice unread.
+  /// One byte on each open connection, until it is acknowledged or the peer's link has seen it twice.
   private func send(_ step: Step.Send, _ index: Int) throws {
     for connection in open where testbed.clients[connection.client].description.group == step.client {
       let number = attempts
       attempts += 1
+      let fromClient = step.from == .client
+      let client = testbed.clients[connection.client].node.name
+      guard let sender = fromClient ? connection.socket : server.socket(attempt: connection.attempt) else {
+        throw Failure(
+          stage: "send \(step.label)", object: client, cause: "the server has closed the connection")
+      }
+      func received() -> Int {
+        fromClient ? server.received[connection.attempt, default: 0] : connection.received
+      }
+      let before = received()
       let began = SystemClock.realtime()
-      let read: () -> Int =
-        step.from == .client
-        ? { [self] in server.received[connection.attempt, default: 0] } : { connection.received }
-      let before = read()
-      let peer = step.from == .client ? testbed.server.name : testbed.clients[connection.client].node.name
-      let failed = step.from == .client ? connection.send() : server.send(attempt: connection.attempt)
-      var lost = false
+      let failed = fromClient ? connection.send() : server.send(attempt: connection.attempt)
+      var refused = false
       if failed == nil {
         try loop.run(
           until: {
-            if read() > before { return true }
-            lost = recorder.dataSegments(arrivedAt: peer, since: began, from: connection.local) >= 2
-            return lost
+            if try TCP.unacknowledged(sender) == 0 { return received() > before }
+            refused =
+              recorder.dataSegments(
+                arrivedAt: fromClient ? testbed.server.name : client, since: began, from: connection.local)
+              >= 2
+            return refused
           },
-          awaiting: "a byte on \(connection.local ?? "?"), read or twice seen", within: 20_000)
-        // What the kernel did with the second copy is done before the capture shows it only if nothing was
-        // read in the meantime.
+          awaiting: "a byte on \(connection.local ?? "?"), acknowledged or twice seen", within: 20_000,
+          interval: 5)
+        // The second copy is captured before the stack sees it; its turn comes before ours.
         try loop.drain()
-        lost = lost && read() == before
       }
       finish(
         Attempt(
-          id: number, step: index, label: step.label, kind: .send,
-          client: testbed.clients[connection.client].node.name, local: connection.local,
+          id: number, step: index, label: step.label, kind: .send, client: client, local: connection.local,
           remote: connection.remote.description, isn: nil, began: began, ended: SystemClock.realtime(),
-          calls: 1,
-          errno: failed.map(\.name) ?? (lost ? "ETIMEDOUT" : nil)))
+          calls: 1, errno: failed.map(\.name) ?? (refused ? "ETIMEDOUT" : nil), read: received() > before))
     }
   }
 
