@@ -55,6 +55,7 @@ let package = Package(
       dependencies: [
         "Lab", "LabFile", "Report", "Scenario",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Subprocess", package: "swift-subprocess"),
       ],
       swiftSettings: strict),
     .executableTarget(name: "pawslab-worker", dependencies: ["Worker"], swiftSettings: strict),

@@ -66,13 +66,17 @@ public struct NetworkNamespace: ~Copyable {
 
 /// The right to make network namespaces without being root.
 public enum UserNamespace {
-  /// `unshare --user --map-root-user`. Must come before the process has a second thread.
+  /// `unshare --user --map-root-user --net`. Must come before the process has a second thread.
+  ///
+  /// The network namespace is the place to come back to: the host's belongs to another user namespace, and
+  /// setns(2) into it is refused from here.
   public static func enter() throws {
     let (user, group) = (geteuid(), getegid())
     try SystemError.check(clinux_unshare_user(), "unshare", "CLONE_NEWUSER")
     try write("deny", to: "/proc/self/setgroups")
     try write("0 \(user) 1", to: "/proc/self/uid_map")
     try write("0 \(group) 1", to: "/proc/self/gid_map")
+    try SystemError.check(clinux_unshare_net(), "unshare", "CLONE_NEWNET")
   }
 
   private static func write(_ text: String, to path: String) throws {

@@ -21,6 +21,8 @@ public enum WorkerEvent: Codable, Sendable {
   case kernel(Kernel)
   /// The answer to ``WorkerRequest/run(_:_:)``. Last.
   case observation(Observation)
+  /// The last round of a benchmark is over. Last.
+  case done
   /// One round of ``WorkerRequest/benchmarkSetup(_:_:times:)``.
   case timings([Timing])
   /// The lab broke. Last.

@@ -43,6 +43,7 @@ public enum Worker {
       emit(.observation(try run(test, on: kernel)))
     case .benchmarkSetup(let test, let kernel, let times):
       for _ in 0..<times { emit(.timings(try Testbed(test, on: kernel).timings)) }
+      emit(.done)
     }
   }
 

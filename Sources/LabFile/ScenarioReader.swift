@@ -1,0 +1,350 @@
+import Scenario
+import Yams
+
+/// A scenario with the places of what the checks may complain about.
+struct PlacedScenario {
+  var scenario: Scenario
+  var axisNodes: [String: Node]
+  var controlNodes: [String: Node]
+  var ruleNodes: [Node]
+  var matrix: Node
+  /// Axes that some workload step or override depends on.
+  var usedAxes: Set<String>
+}
+
+/// Reads the sections of a lab file in the order in which they depend on each other.
+final class ScenarioReader {
+  let reader: Reader
+  var clocks: [String: Int] = [:]
+  var groups: [Parameters.Group] = []
+  var topology: Network.Topology = .direct
+  var axes: [Axis] = []
+  var labels: [String: Node] = [:]
+  private var usedAxes: Set<String> = []
+
+  init(_ reader: Reader) { self.reader = reader }
+
+  private static let sections = [
+    "title", "why", "topology", "clocks", "clients", "settings", "matrix", "controls", "exclude",
+    "overrides", "workload", "expect",
+  ]
+
+  func read(_ root: Node, name: String) -> PlacedScenario? {
+    guard
+      let sections = reader.mapping(
+        root, "a lab file", known: Self.sections,
+        required: ["title", "why", "topology", "clients", "workload", "expect"])
+    else { return nil }
+    let nodes = Dictionary(uniqueKeysWithValues: sections.map { ($0.key, $0.value) })
+    func section(_ name: String, _ body: (Node) -> Void) { if let node = nodes[name] { body(node) } }
+
+    let title = nodes["title"].flatMap { reader.text($0, "title") } ?? ""
+    let why = nodes["why"].flatMap { reader.text($0, "why") } ?? ""
+    var base = Parameters(
+      topology: .direct, family: .ipv4, serverPorts: 1,
+      hop: Hop(nat: .snat, backend: .auto, ports: 32768...60999, random: .none, dropInvalid: false),
+      groups: [], settings: [])
+    section("clocks", readClocks)
+    section("topology") { readTopology($0, into: &base) }
+    topology = base.topology
+    section("clients", readClients)
+    base.groups = groups
+    section("settings") { base.settings = readSettings($0) }
+    var axisNodes: [String: Node] = [:]
+    section("matrix") { axisNodes = readMatrix($0) }
+    var controls: [String: Node] = [:]
+    section("controls") { node in
+      for (text, node) in reader.words(node, "controls") ?? [] {
+        guard axes.contains(where: { $0.name == text }) else {
+          reader.report("no axis \"\(text)\"\(suggestion(text, axes.map(\.name)))", at: node)
+          continue
+        }
+        controls[text] = node
+      }
+    }
+    var exclude: [Condition] = []
+    section("exclude") { node in
+      exclude = (reader.sequence(node, "exclude") ?? []).compactMap { condition($0, "exclude")?.condition }
+    }
+    var overrides: [Scenario.Override] = []
+    section("overrides") { overrides = readOverrides($0) }
+    var steps: [Scenario.GuardedStep] = []
+    section("workload") { steps = readWorkload($0) }
+    var rules: [(rule: Scenario.GuardedRule, node: Node)] = []
+    section("expect") { rules = readRules($0) }
+
+    return PlacedScenario(
+      scenario: Scenario(
+        name: name, title: title, why: why, base: base, axes: axes, controls: Set(controls.keys),
+        exclude: exclude, overrides: overrides, workload: steps, rules: rules.map(\.rule)),
+      axisNodes: axisNodes, controlNodes: controls, ruleNodes: rules.map(\.node),
+      matrix: nodes["matrix"] ?? root, usedAxes: usedAxes)
+  }
+
+  // MARK: network
+
+  private func readClocks(_ node: Node) {
+    for (name, keyNode, value) in reader.mapping(node, "clocks") ?? [] {
+      guard !["natural", "off"].contains(name) else {
+        reader.report("\"\(name)\" is a clock of its own; call the offset something else", at: keyNode)
+        continue
+      }
+      if let offset = offset(value) { clocks[name] = offset }
+    }
+  }
+
+  private static let maximum = 2_000_000_000
+
+  private func offset(_ node: Node) -> Int? {
+    guard let text = reader.text(node, "an offset") else { return nil }
+    guard let offset = Int(text), abs(offset) <= Self.maximum else {
+      reader.report(
+        "bad offset \"\(text)\": a whole number of milliseconds, at most \(Self.maximum) either way"
+          + " (PAWS compares within half of 32 bits)", at: node)
+      return nil
+    }
+    return offset
+  }
+
+  func clock(_ node: Node) -> Clock? {
+    guard let text = reader.text(node, "a clock") else { return nil }
+    switch text {
+    case "natural": return .natural
+    case "off": return .off
+    default:
+      if let offset = clocks[text] { return .offset(milliseconds: offset) }
+      guard let first = text.first, first.isNumber || "+-".contains(first) else {
+        let known = clocks.keys.sorted() + ["natural", "off"]
+        reader.report(
+          "unknown clock \"\(text)\"\(suggestion(text, known)) (or an offset in milliseconds)", at: node)
+        return nil
+      }
+      return offset(node).map { .offset(milliseconds: $0) }
+    }
+  }
+
+  private func readTopology(_ node: Node, into base: inout Parameters) {
+    let known = ["kind", "family", "server_ports", "hop"]
+    for (key, keyNode, value) in reader.mapping(node, "topology", known: known, required: ["kind"]) ?? [] {
+      switch key {
+      case "kind": base.topology = reader.choice(value, "kind", Network.Topology.self) ?? base.topology
+      case "hop":
+        for (name, nameNode, value) in reader.mapping(value, "hop", known: Self.hopKeys) ?? [] {
+          if let assignment = hopAssignment(name, value, nameNode) { base.apply(assignment) }
+        }
+        if base.topology == .direct {
+          reader.report("a direct topology has no hop; kind: snat has one", at: keyNode)
+        }
+      default:
+        if let assignment = assignment(key, keyNode, value) { base.apply(assignment) }
+      }
+    }
+  }
+
+  private func readClients(_ node: Node) {
+    for (name, keyNode, value) in reader.mapping(node, "clients") ?? [] {
+      guard ![Network.server, Network.hop, "all", "kernel"].contains(name), !name.contains("."), !name.isEmpty
+      else {
+        reader.report("\"\(name)\" cannot be a client's name", at: keyNode)
+        continue
+      }
+      var group = Parameters.Group(name: name, clock: .offset(milliseconds: 0), isn: .ahead, count: 1)
+      if value.scalar?.string != "" {
+        for (key, _, value) in reader.mapping(value, "client \(name)", known: ["clock", "isn", "count"]) ?? []
+        {
+          switch key {
+          case "clock": group.clock = clock(value) ?? group.clock
+          case "isn": group.isn = reader.choice(value, "isn", SequencePin.self) ?? group.isn
+          default: group.count = reader.number(value, "count", in: 1...250) ?? 1
+          }
+        }
+      }
+      groups.append(group)
+    }
+    if groups.isEmpty { reader.report("at least one client", at: node) }
+    if groups.reduce(0, { $0 + $1.count }) > 250 { reader.report("at most 250 clients in all", at: node) }
+  }
+
+  private func readSettings(_ node: Node) -> [(node: String, setting: String, value: String)] {
+    var settings: [(String, String, String)] = []
+    for (owner, keyNode, values) in reader.mapping(node, "settings") ?? [] {
+      guard nodeNames.contains(owner) else {
+        reader.report("no node \"\(owner)\" in the topology\(suggestion(owner, nodeNames))", at: keyNode)
+        continue
+      }
+      for (name, nameNode, value) in reader.mapping(values, "settings of \(owner)") ?? [] {
+        if case .setting(let owner, let name, let value)? = setting(owner, name, nameNode, value) {
+          settings.append((owner, name, value))
+        }
+      }
+    }
+    return settings
+  }
+
+  var nodeNames: [String] {
+    groups.map(\.name) + (topology == .direct ? [] : [Network.hop]) + [Network.server, "all"]
+  }
+
+  // MARK: parameters
+
+  private static let hopKeys = ["nat", "backend", "ports", "random", "drop_invalid"]
+
+  private func hopAssignment(_ key: String, _ value: Node, _ keyNode: Node) -> Assignment? {
+    switch key {
+    case "nat": reader.choice(value, key, Hop.NAT.self).map(Assignment.nat)
+    case "backend": reader.choice(value, key, Hop.Backend.self).map(Assignment.backend)
+    case "random": reader.choice(value, key, Hop.Randomness.self).map(Assignment.random)
+    case "drop_invalid": reader.flag(value, key).map(Assignment.dropInvalid)
+    case "ports": ports(value).map(Assignment.ports)
+    default: nil
+    }
+  }
+
+  private func ports(_ node: Node) -> ClosedRange<Int>? {
+    guard let text = reader.text(node, "ports") else { return nil }
+    let ends = text.split(separator: "-").compactMap { Int($0) }
+    guard ends.count == 2, 1 <= ends[0], ends[0] <= ends[1], ends[1] <= 65535 else {
+      reader.report("ports are FIRST-LAST within 1-65535, not \"\(text)\"", at: node)
+      return nil
+    }
+    return ends[0]...ends[1]
+  }
+
+  private func setting(_ owner: String, _ name: String, _ nameNode: Node, _ value: Node) -> Assignment? {
+    guard let known = Setting.named(name) else {
+      reader.report("unknown sysctl \"\(name)\"\(suggestion(name, Setting.all.map(\.name)))", at: nameNode)
+      return nil
+    }
+    if known.scope == .hop, ![Network.hop, "all"].contains(owner) {
+      reader.report("\(name) is a setting of the hop, not of \(owner)", at: nameNode)
+      return nil
+    }
+    guard let value = reader.text(value, name) else { return nil }
+    return .setting(node: owner, name: name, value: value)
+  }
+
+  /// Whether an axis or override of this name sets a parameter, rather than being a name of its own.
+  func isParameter(_ path: String) -> Bool {
+    ["topology", "family", "server_ports"].contains(path) || path.contains(".")
+  }
+
+  /// A parameter's path with a value.
+  func assignment(_ path: String, _ pathNode: Node, _ value: Node) -> Assignment? {
+    switch path {
+    case "topology": return reader.choice(value, path, Network.Topology.self).map(Assignment.topology)
+    case "family": return reader.choice(value, path, Network.Family.self).map(Assignment.family)
+    case "server_ports": return reader.number(value, path, in: 1...250).map(Assignment.serverPorts)
+    default: break
+    }
+    let parts = path.split(separator: ".", maxSplits: 1).map(String.init)
+    guard parts.count == 2 else {
+      reader.report(
+        "\"\(path)\" is no parameter; it is family, topology, server_ports or NODE.NAME", at: pathNode)
+      return nil
+    }
+    let (owner, name) = (parts[0], parts[1])
+    guard nodeNames.contains(owner) else {
+      reader.report("no node \"\(owner)\" in the topology\(suggestion(owner, nodeNames))", at: pathNode)
+      return nil
+    }
+    if owner == Network.hop, Self.hopKeys.contains(name) { return hopAssignment(name, value, pathNode) }
+    if groups.contains(where: { $0.name == owner }) {
+      switch name {
+      case "clock": return clock(value).map { .clock(group: owner, $0) }
+      case "isn": return reader.choice(value, path, SequencePin.self).map { .isn(group: owner, $0) }
+      case "count": return reader.number(value, path, in: 1...250).map { .count(group: owner, $0) }
+      default: break
+      }
+    }
+    return setting(owner, name, pathNode, value)
+  }
+
+  // MARK: matrix
+
+  private func readMatrix(_ node: Node) -> [String: Node] {
+    var places: [String: Node] = [:]
+    for (name, keyNode, list) in reader.mapping(node, "matrix") ?? [] {
+      places[name] = keyNode
+      var axis = Axis(name: name, values: [])
+      for item in reader.sequence(list, name) ?? [] {
+        guard let text = reader.text(item, "a value of \(name)") else { continue }
+        if axis.values.contains(where: { $0.text == text }) {
+          reader.report("\"\(text)\" stands twice on the axis \(name)", at: item)
+          continue
+        }
+        if isParameter(name) {
+          if let assignment = assignment(name, keyNode, item) {
+            axis.values.append(Axis.Value(text: text, assignment: assignment))
+          }
+        } else {
+          axis.values.append(Axis.Value(text: text, assignment: nil))
+        }
+      }
+      if (list.sequence?.count ?? 0) == 0 {
+        reader.report("the axis \(name) has no values, so the matrix is empty", at: keyNode)
+      }
+      axes.append(axis)
+    }
+    return places
+  }
+
+  /// A point set: axes with one or several values each; in an expectation also kernel conditions.
+  func condition(
+    _ node: Node, _ what: String, kernel allowKernel: Bool = false
+  ) -> (condition: Condition, kernel: [KernelCondition])? {
+    guard let entries = reader.mapping(node, what) else { return nil }
+    var condition = Condition()
+    var kernel: [KernelCondition] = []
+    for (key, keyNode, value) in entries {
+      if allowKernel, key == "kernel" {
+        kernel = (reader.words(value, "kernel") ?? []).compactMap { kernelCondition($0.text, $0.node) }
+        continue
+      }
+      guard let axis = axes.first(where: { $0.name == key }) else {
+        reader.report("no axis \"\(key)\"\(suggestion(key, axes.map(\.name)))", at: keyNode)
+        continue
+      }
+      let values = axis.values.map(\.text)
+      for (text, node) in reader.words(value, key) ?? [] {
+        guard values.contains(text) else {
+          reader.report(
+            "the axis \(key) has no value \"\(text)\"; it has \(values.joined(separator: ", "))", at: node)
+          continue
+        }
+        condition.axes[key, default: []].insert(text)
+      }
+    }
+    return (condition, kernel)
+  }
+
+  private func kernelCondition(_ text: String, _ node: Node) -> KernelCondition? {
+    let present = !text.hasPrefix("no ")
+    let name = present ? text : String(text.dropFirst(3))
+    guard let capability = Capability(name: name) else {
+      let known = Capability.Feature.allCases.map(\.rawValue) + Setting.all.map(\.name)
+      reader.report("unknown capability \"\(name)\"\(suggestion(name, known))", at: node)
+      return nil
+    }
+    return KernelCondition(capability: capability, present: present)
+  }
+
+  /// The condition of a step or override; its axes count as used.
+  func guardCondition(_ node: Node?, _ what: String) -> Condition {
+    guard let node, let condition = condition(node, what)?.condition else { return Condition() }
+    usedAxes.formUnion(condition.axes.keys)
+    return condition
+  }
+
+  private func readOverrides(_ node: Node) -> [Scenario.Override] {
+    (reader.sequence(node, "overrides") ?? []).compactMap { item in
+      guard
+        let entries = reader.mapping(item, "an override", known: ["when", "set"], required: ["when", "set"])
+      else { return nil }
+      let nodes = Dictionary(uniqueKeysWithValues: entries.map { ($0.key, $0.value) })
+      guard let set = nodes["set"] else { return nil }
+      return Scenario.Override(
+        when: guardCondition(nodes["when"], "when"),
+        set: (reader.mapping(set, "set") ?? []).compactMap { assignment($0.key, $0.keyNode, $0.value) })
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import Scenario
+
+/// The packets of a case between its nodes, drawn as text from the capture alone.
+///
+///        ms  client       client    hop     server
+///     4.849  late          |--SYN-->|--SYN-->|  seq 65536  TSval 4329221
+///     4.902                |<--ACK--|<--ACK--|  seq 8 ack 7  TSval 871055325 TSecr 4929218
+///
+/// Sequence numbers count from the first that each side showed on the server's 4-tuple.
+public struct Ladder {
+  private struct Row {
+    var time: Int64
+    var client: String?
+    var segment: Segment
+    var left: Bool
+    var right: Bool
+    /// Bound for the server.
+    var outbound: Bool
+  }
+
+  private let rows: [Row]
+  private let hop: Bool
+  private let dropped: Int
+
+  /// - Parameters:
+  ///   - clients: draw only these nodes' packets; nil draws all.
+  ///   - limit: at most so many rows.
+  public init(_ observation: Observation, hop: Bool, clients: Set<String>? = nil, limit: Int = 200) {
+    self.hop = hop
+    var rows: [Row] = []
+    /// Rows that only one side has seen so far, by what both sides see alike.
+    var open: [Key: [Int]] = [:]
+    for packet in observation.packets {
+      guard let segment = Segment(packet) else { continue }
+      let atServer = packet.node == Network.server
+      let outbound = atServer ? !segment.outgoing : segment.outgoing
+      let key = Key(segment, outbound: outbound)
+      if let index = open[key]?.first(where: { atServer ? !rows[$0].right : !rows[$0].left }) {
+        open[key]?.removeAll { $0 == index }
+        if atServer { rows[index].right = true } else { rows[index].left = true }
+        if !atServer { rows[index].client = packet.node }
+        continue
+      }
+      rows.append(
+        Row(
+          time: packet.time, client: atServer ? nil : packet.node, segment: segment, left: !atServer,
+          right: atServer, outbound: outbound))
+      open[key, default: []].append(rows.count - 1)
+    }
+    if let clients { rows = rows.filter { row in row.client.map(clients.contains) ?? true } }
+    dropped = max(0, rows.count - limit)
+    self.rows = Array(rows.prefix(limit))
+  }
+
+  /// What NAT leaves alone.
+  private struct Key: Hashable {
+    var outbound: Bool
+    var sequence: UInt32
+    var acknowledgement: UInt32
+    var flags: UInt8
+    var payload: Int
+    var tsval: UInt32?
+
+    init(_ segment: Segment, outbound: Bool) {
+      self.outbound = outbound
+      sequence = segment.sequence
+      acknowledgement = segment.acknowledgement
+      flags = segment.flags.rawValue
+      payload = segment.payload
+      // tc rewrites a client's own view of TSecr only; TSval is what is on the wire on both links.
+      tsval = segment.tsval
+    }
+  }
+
+  /// One line per packet, the earliest first.
+  public var lines: [String] {
+    guard let first = rows.first else { return ["no packets"] }
+    let width = max(6, rows.compactMap { $0.client?.count }.max() ?? 6)
+    var lines = [
+      pad("ms", 10, right: true) + "  " + pad("client", width) + "  "
+        + (hop ? "client      hop      server" : "client    server")
+    ]
+    var bases: [Bool: UInt32] = [:]
+    for row in rows where bases[row.outbound] == nil { bases[row.outbound] = row.segment.sequence }
+    for (index, row) in rows.enumerated() {
+      let time = fixed(Double(row.time - first.time) / 1_000_000)
+      let leg = { (seen: Bool) in seen ? arrow(row.segment, row.outbound) : pad("", 9) }
+      var line = pad(time, 10, right: true) + "  " + pad(row.client ?? "", width) + "  |"
+      line += hop ? leg(row.left) + "|" + leg(row.right) + "|" : leg(row.left || row.right) + "|"
+      line += "  " + describe(row.segment, row.outbound, bases)
+      if let mark = mark(index) { line += "  <- " + mark }
+      lines.append(line)
+    }
+    if dropped > 0 { lines.append("... \(dropped) more packets") }
+    return lines
+  }
+
+  private func arrow(_ segment: Segment, _ outbound: Bool) -> String {
+    var name = Self.names.filter { segment.flags.contains($0.flag) }.map(\.letter).joined(separator: "/")
+    if name == "ACK", segment.payload > 0 { name = "DATA" }
+    let body = String(repeating: "-", count: max(0, 7 - name.count) / 2) + name
+    let line = body + String(repeating: "-", count: max(0, 8 - body.count))
+    return outbound ? line + ">" : "<" + line
+  }
+
+  private static let names: [(flag: Segment.Flags, letter: String)] = [
+    (.syn, "SYN"), (.fin, "FIN"), (.rst, "RST"), (.ack, "ACK"),
+  ]
+
+  private func describe(_ segment: Segment, _ outbound: Bool, _ bases: [Bool: UInt32]) -> String {
+    let relative = { (value: UInt32, side: Bool) in
+      String(Int32(bitPattern: value &- (bases[side] ?? 0)))
+    }
+    var text = "seq \(relative(segment.sequence, outbound))"
+    if segment.flags.contains(.ack) { text += " ack \(relative(segment.acknowledgement, !outbound))" }
+    if segment.payload > 0 { text += " len \(segment.payload)" }
+    if let tsval = segment.tsval { text += "  TSval \(tsval) TSecr \(segment.tsecr ?? 0)" }
+    return text
+  }
+
+  /// What a reader should notice.
+  private func mark(_ index: Int) -> String? {
+    let row = rows[index]
+    guard row.segment.isSYN else {
+      // An ACK that answers a SYN without acknowledging it is TIME_WAIT's.
+      if !row.outbound, row.segment.flags == .ack,
+        let syn = rows[..<index].last(where: { $0.outbound && $0.right }),
+        syn.segment.isSYN, row.segment.acknowledgement != syn.segment.sequence &+ 1
+      {
+        return "old ACK"
+      }
+      return nil
+    }
+    if hop, !row.right { return "never left the hop" }
+    let again = rows[..<index].contains {
+      $0.outbound && $0.segment.isSYN && $0.segment.sequence == row.segment.sequence
+    }
+    let answered = rows[index...].contains {
+      !$0.outbound && $0.segment.isSYNACK && $0.segment.acknowledgement == row.segment.sequence &+ 1
+    }
+    if !answered { return again ? "SYN again, not accepted" : "SYN not accepted" }
+    return again ? "SYN again" : nil
+  }
+}
+
+/// Text in a column.
+func pad(_ text: String, _ width: Int, right: Bool = false) -> String {
+  let space = String(repeating: " ", count: max(0, width - text.count))
+  return right ? space + text : text + space
+}
+
+/// With three decimals.
+func fixed(_ value: Double, decimals: Int = 3) -> String {
+  let scale = (0..<decimals).reduce(1) { product, _ in product * 10 }
+  let total = Int((value * Double(scale)).rounded())
+  let fraction = String(abs(total) % scale)
+  let zeros = String(repeating: "0", count: decimals - fraction.count)
+  return "\(total < 0 ? "-" : "")\(abs(total) / scale).\(zeros)\(fraction)"
+}

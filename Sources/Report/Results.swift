@@ -1,0 +1,182 @@
+import Foundation
+import Scenario
+
+/// `results.json`, version 1: what a run came to. Keys are written sorted, durations in the unit they name.
+///
+/// A case's `observation` names the file in the same folder that holds everything that was seen, from which it
+/// can be judged again.
+public struct Results: Codable, Sendable {
+  /// Of this format.
+  public var version = 1
+  /// `pass`, `fail`, `skip`, `error` counted, and wall seconds.
+  public var summary: Summary
+  /// The kernel that ran the cases.
+  public var kernel: Kernel
+  /// In the order of the lab files.
+  public var cases: [Entry]
+
+  /// Counts by verdict.
+  public struct Summary: Codable, Sendable, Equatable {
+    public var pass = 0
+    public var fail = 0
+    public var skip = 0
+    public var error = 0
+    /// Wall time of the run.
+    public var seconds: Double
+
+    /// Counts the verdicts.
+    public init(_ results: [CaseResult], seconds: Double) {
+      self.seconds = seconds
+      for result in results {
+        switch result.judgement.verdict {
+        case .pass: pass += 1
+        case .fail: fail += 1
+        case .skip: skip += 1
+        case .error: error += 1
+        }
+      }
+    }
+
+    /// `104 passed, 0 failed, 12 skipped, 0 errors`
+    public var text: String { "\(pass) passed, \(fail) failed, \(skip) skipped, \(error) errors" }
+  }
+
+  /// One case.
+  public struct Entry: Codable, Sendable {
+    public var id: String
+    public var scenario: String
+    public var title: String
+    public var verdict: Verdict
+    public var reason: String
+    /// Axis to value, as in the lab file.
+    public var axes: [String: String]
+    public var attempts: [JudgedAttempt]
+    /// Node to counter to change over the workload, zeros left out.
+    public var counters: [String: [String: Int]]
+    public var witnesses: [Witness]
+    /// Node to setting to value, as read back.
+    public var settings: [String: [String: String]]
+    public var timings: [Timing]
+    /// Wall time.
+    public var seconds: Double
+    /// Path below the results' folder; nil where nothing was seen.
+    public var observation: String?
+
+    init(_ result: CaseResult) {
+      id = result.test.id
+      scenario = result.test.scenario
+      title = result.test.title
+      verdict = result.judgement.verdict
+      reason = result.judgement.reason
+      axes = Dictionary(result.test.axes.map { ($0.axis, $0.value) }) { first, _ in first }
+      attempts = result.judgement.attempts
+      witnesses = result.judgement.witnesses
+      let seen = result.observation
+      counters = Dictionary(
+        uniqueKeysWithValues: result.test.network.nodes.map { ($0, seen?.counters(of: $0) ?? [:]) }
+      ).filter { !$0.value.isEmpty }
+      settings = seen?.settings ?? [:]
+      timings = seen?.timings ?? []
+      seconds = result.seconds
+      observation = seen == nil ? nil : RunFolder.observationPath(id)
+    }
+  }
+
+  /// Makes the results of a run.
+  public init(_ results: [CaseResult], kernel: Kernel, seconds: Double) {
+    summary = Summary(results, seconds: seconds)
+    self.kernel = kernel
+    cases = results.map(Entry.init)
+  }
+}
+
+/// The folder that `--out` names.
+public struct RunFolder: Sendable {
+  private let path: String
+
+  /// The mark by which a folder is known to be ours.
+  private static let results = "results.json"
+
+  /// Makes the folder, or takes one that holds an earlier run. Anything else is refused before anything runs.
+  public init(creating path: String) throws {
+    self.path = path
+    let files = FileManager.default
+    var isFolder: ObjCBool = false
+    do {
+      if files.fileExists(atPath: path, isDirectory: &isFolder) {
+        let content = isFolder.boolValue ? try files.contentsOfDirectory(atPath: path) : nil
+        guard let content, content.isEmpty || content.contains(Self.results) else {
+          throw Failure(
+            stage: "--out", object: path,
+            cause: isFolder.boolValue ? "holds something that is not a run of pawslab" : "is a file",
+            mend: "name a new folder")
+        }
+        try? files.removeItem(atPath: path + "/observations")
+      }
+      try files.createDirectory(atPath: path + "/observations", withIntermediateDirectories: true)
+      let probe = path + "/.writable"
+      try Data().write(to: URL(fileURLWithPath: probe))
+      try files.removeItem(atPath: probe)
+    } catch let failure as Failure {
+      throw failure
+    } catch {
+      throw Failure(
+        stage: "--out", object: path, cause: error.localizedDescription,
+        mend: "name a folder that can be written")
+    }
+  }
+
+  /// A folder that a run has written.
+  public init(reading path: String) throws {
+    self.path = path
+    guard FileManager.default.fileExists(atPath: path + "/" + Self.results) else {
+      throw Failure(
+        stage: "read", object: path, cause: "no \(Self.results) there", mend: "pawslab run --out \(path)")
+    }
+  }
+
+  /// Keeps everything that one case gave.
+  public func save(_ result: CaseResult) throws {
+    guard result.observation != nil else { return }
+    try write(result, to: Self.observationPath(result.test.id))
+  }
+
+  /// Writes `results.json`, whole or not at all.
+  public func save(_ results: Results) throws { try write(results, to: Self.results) }
+
+  /// What a case gave.
+  public func load(_ id: String) throws -> CaseResult {
+    let file = path + "/" + Self.observationPath(id)
+    do {
+      return try JSONDecoder().decode(CaseResult.self, from: Data(contentsOf: URL(fileURLWithPath: file)))
+    } catch {
+      throw Failure(
+        stage: "read", object: file, cause: "\(error)", mend: "the case was not run, or by another version")
+    }
+  }
+
+  /// The summary of the run.
+  public func loadResults() throws -> Results {
+    let file = path + "/" + Self.results
+    do {
+      return try JSONDecoder().decode(Results.self, from: Data(contentsOf: URL(fileURLWithPath: file)))
+    } catch {
+      throw Failure(stage: "read", object: file, cause: "\(error)", mend: "written by another version?")
+    }
+  }
+
+  static func observationPath(_ id: String) -> String {
+    "observations/" + String(id.map { $0.isLetter || $0.isNumber || "=,.-".contains($0) ? $0 : "_" })
+      + ".json"
+  }
+
+  private func write(_ value: some Encodable, to name: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    do {
+      try encoder.encode(value).write(to: URL(fileURLWithPath: path + "/" + name), options: .atomic)
+    } catch {
+      throw Failure(stage: "write", object: "\(path)/\(name)", cause: error.localizedDescription)
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import ArgumentParser
+import Lab
+import Report
+import Scenario
+
+struct Explain: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "What a case does, what is expected and why; after a run, what was seen, packet by packet.")
+
+  @Argument(help: "The case's name, or a pattern that matches one.")
+  var name: String
+
+  @Option(name: .customLong("lab"), help: "Lab files, or folders of them.")
+  var paths: [String] = ["lab"]
+
+  @Option(help: "A folder that a run kept with --out.")
+  var from: String?
+
+  @Flag(help: "Run the case now.")
+  var run = false
+
+  @Flag(help: "Draw every packet of every client.")
+  var all = false
+
+  func run() async throws {
+    if let from, !run {
+      let folder = try RunFolder(reading: from)
+      let results = try folder.loadResults()
+      let id = try pick(results.cases.map(\.id))
+      let result = try folder.load(id)
+      show(result.test)
+      show(
+        judged: CaseResult(
+          test: result.test,
+          judgement: result.observation.map { judge(result.test, on: results.kernel, seen: $0) }
+            ?? result.judgement, observation: result.observation, seconds: result.seconds))
+      return
+    }
+    var selection = Selection()
+    selection.paths = paths
+    selection.settings = []
+    selection.patterns = []
+    let cases = try selection.cases()
+    let id = try pick(cases.map(\.id))
+    guard let test = cases.first(where: { $0.id == id }) else { return }
+    show(test)
+    guard run else {
+      Console.print("\npawslab explain --run '\(id)' shows what this kernel does.")
+      return
+    }
+    let runner = try Running().fixed()
+    let kernel = try await runner.probe()
+    for result in await runner.run([test], on: kernel, onEvent: { _ in }) { show(judged: result) }
+  }
+
+  private func pick(_ ids: [String]) throws -> String {
+    if ids.contains(name) { return name }
+    let matching = ids.filter { Glob(name).matches($0) }
+    guard let only = matching.first, matching.count == 1 else {
+      throw ValidationError(
+        matching.isEmpty
+          ? "no case is called \(name); the nearest is \(Nearest.to(name, among: ids) ?? "none")"
+          : "\(matching.count) cases match \(name), among them \(matching.prefix(3).joined(separator: ", "))")
+    }
+    return only
+  }
+
+  private func show(_ test: Case) {
+    Console.print(Explanation(test).lines.joined(separator: "\n"))
+  }
+
+  private func show(judged result: CaseResult) {
+    let report = TextReport(detail: .verbose, colour: Console.colour)
+    Console.print("\nseen")
+    for line in report.lines(result) { Console.print("  " + line) }
+    guard let observation = result.observation else { return }
+    let shown = all ? nil : Set(result.test.network.clients.prefix(3).map(\.name))
+    let ladder = Ladder(
+      observation, hop: result.test.network.hop != nil, clients: shown, limit: all ? .max : 60)
+    Console.print("\npackets")
+    for line in ladder.lines { Console.print("  " + line) }
+    let more = result.test.network.clients.count - (shown?.count ?? result.test.network.clients.count)
+    if more > 0 { Console.print("  ... and \(more) more clients: --all") }
+  }
+}
+
+extension Running {
+  /// With default options, for commands that run one case.
+  func fixed() throws -> Runner {
+    var running = Running()
+    running.jobs = 1
+    return try running.runner()
+  }
+}

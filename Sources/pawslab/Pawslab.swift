@@ -1,0 +1,128 @@
+import ArgumentParser
+import Foundation
+import Lab
+import LabFile
+import Report
+import Scenario
+
+@main
+struct Pawslab: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pawslab",
+    abstract: "Which setting on which box drops whose SYNs, by experiment.",
+    discussion: """
+      Builds the network of each lab file out of network namespaces, sends real TCP through a real NAT, and \
+      holds what happened against what is expected of this kernel and these settings.
+
+      Exit status: 0 all as expected, 1 some case is not, 2 bad usage or lab file, 3 the lab broke.
+      """,
+    version: "pawslab 0.1",
+    subcommands: [Run.self, List.self, Explain.self, Doctor.self, Bench.self], defaultSubcommand: Run.self)
+
+  static func main() async {
+    do {
+      var command = try parseAsRoot()
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
+    } catch {
+      Foundation.exit(ending(with: error))
+    }
+  }
+
+  /// Prints what went wrong and says which exit status it is.
+  private static func ending(with error: any Error) -> Int32 {
+    switch error {
+    case let status as ExitCode:
+      return status.rawValue
+    case let mistakes as LabFileError:
+      for mistake in mistakes.mistakes { Console.error("\(mistake)") }
+      return 2
+    case let failure as Failure:
+      Console.error("pawslab: \(failure)")
+      return 3
+    default:
+      // ArgumentParser answers --help with success, everything else is usage.
+      let message = fullMessage(for: error)
+      if exitCode(for: error) == .success {
+        print(message)
+        return 0
+      }
+      Console.error(message)
+      return 2
+    }
+  }
+}
+
+/// Which cases of which lab files.
+struct Selection: ParsableArguments {
+  @Argument(help: "Lab files, or folders of them.")
+  var paths: [String] = ["lab"]
+
+  @Option(name: .customLong("set"), help: "Only cases with this value: AXIS=VALUE.")
+  var settings: [String] = []
+
+  @Option(name: .customLong("case"), help: "Only cases whose name matches this pattern (* and ?).")
+  var patterns: [String] = []
+
+  /// All mistakes of all files at once; nothing has been created by then.
+  func cases() throws -> [Case] {
+    var mistakes: [Mistake] = []
+    var scenarios: [Scenario] = []
+    for path in try LabFile.discover(paths: paths) {
+      do { scenarios.append(try LabFile.load(path: path)) } catch { mistakes += error.mistakes }
+    }
+    guard mistakes.isEmpty else { throw LabFileError(mistakes: mistakes) }
+    let cases = try select(scenarios)
+    guard !cases.isEmpty else { throw ValidationError("no case matches") }
+    return cases
+  }
+
+  private func select(_ scenarios: [Scenario]) throws -> [Case] {
+    do { return try Scenario.select(from: scenarios, settings: settings, patterns: patterns) } catch {
+      throw ValidationError("\(error)")
+    }
+  }
+}
+
+/// Where the worker is and how many run.
+struct Running: ParsableArguments {
+  @Option(help: "Cases that run at the same time (default: eight per core, bounded by memory).")
+  var jobs: Int?
+
+  func validate() throws {
+    if let jobs, !(1...1000).contains(jobs) { throw ValidationError("--jobs takes 1 to 1000, not \(jobs)") }
+  }
+
+  func runner() throws -> Runner {
+    Runner(worker: try Self.worker(), jobs: jobs)
+  }
+
+  /// `pawslab-worker` lies beside this program.
+  private static func worker() throws -> String {
+    let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    let path = URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent("pawslab-worker")
+      .path
+    guard FileManager.default.isExecutableFile(atPath: path) else {
+      throw Failure(
+        stage: "start", object: path, cause: "not there", mend: "swift build --product pawslab-worker")
+    }
+    return path
+  }
+}
+
+/// Standard output and error, and whether a person watches.
+enum Console {
+  static let isTerminal = isatty(1) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+  static let colour = isTerminal && ProcessInfo.processInfo.environment["NO_COLOR", default: ""].isEmpty
+
+  static func print(_ line: String) {
+    FileHandle.standardOutput.write(Data((line + "\n").utf8))
+  }
+
+  static func error(_ line: String) {
+    FileHandle.standardError.write(Data((line + "\n").utf8))
+  }
+}
