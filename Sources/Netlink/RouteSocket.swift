@@ -105,6 +105,54 @@ public final class RouteSocket {
     return Int(index)
   }
 
+  /// Whether a link carries packets: `ip link show dev I` says `state UP` and a qdisc other than `noop`.
+  ///
+  /// The end of a veth that was set up first is activated by a work item (`linkwatch_do_dev`) some time after
+  /// its peer is up; until then everything that it sends is dropped by `noop_qdisc`.
+  public func isReady(index: Int) throws -> Bool {
+    var header = ifinfomsg()
+    header.ifi_index = Int32(index)
+    var ready = false
+    let request = try Socket.message(Int32(RTM_GETLINK), header: header, name: "ip link show dev \(index)")
+    try socket.get(request) { payload in
+      var (up, active) = (false, false)
+      for (type, value) in Socket.attributesOf(payload, from: MemoryLayout<ifinfomsg>.size) {
+        if type == 16 { up = value.first == 6 }  // IFLA_OPERSTATE, IF_OPER_UP
+        if type == 6 { active = !value.starts(with: Array("noop\0".utf8)) }  // IFLA_QDISC
+      }
+      ready = up && active
+    }
+    return ready
+  }
+
+  /// Whether packets to an address are delivered here: `ip route get ADDRESS` says `local`.
+  ///
+  /// An IPv6 address gets its route from a work item (`addrconf_dad_work`), `nodad` or not; what arrives before
+  /// is refused by `ip6_forward`.
+  public func isLocal(_ address: String) throws -> Bool {
+    var parsed: OpaquePointer?
+    let result = nl_addr_parse(address, AF_UNSPEC, &parsed)
+    guard result >= 0, let parsed else {
+      throw SystemError(
+        stage: "nl_addr_parse", object: address, errno: .invalidArgument,
+        detail: String(cString: nl_geterror(result)))
+    }
+    defer { nl_addr_put(parsed) }
+    var header = rtmsg()
+    header.rtm_family = UInt8(nl_addr_get_family(parsed))
+    let request = try Socket.message(Int32(RTM_GETROUTE), header: header, name: "ip route get \(address)")
+    nla_put_addr(request.pointer, Int32(RTA_DST.rawValue), parsed)
+    var local = false
+    do {
+      try socket.get(request) { payload in
+        local = payload.loadUnaligned(as: rtmsg.self).rtm_type == 2  // RTN_LOCAL
+      }
+    } catch let error as SystemError where error.errno == .networkUnreachable {
+      return false
+    }
+    return local
+  }
+
   /// Which way a packet passes an interface.
   public enum Direction: String, Sendable {
     case ingress, egress

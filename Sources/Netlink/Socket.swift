@@ -32,13 +32,55 @@ final class Socket {
         detail: String(cString: nl_geterror(result)))
     }
     var one: Int32 = 1
-    let descriptor = nl_socket_get_fd(socket)
+    let descriptor = fileDescriptor
     // Older kernels know neither; their acks then carry the request and no text.
     setsockopt(descriptor, Self.level, Self.capAck, &one, 4)
     setsockopt(descriptor, Self.level, Self.extendedAck, &one, 4)
   }
 
   deinit { nl_socket_free(socket) }
+
+  /// Readable when an answer or, after ``join(group:)``, a notification waits.
+  var fileDescriptor: Int32 { nl_socket_get_fd(socket) }
+
+  /// Subscribes to a multicast group's notifications.
+  func join(group: Int32) throws {
+    nl_socket_disable_seq_check(socket)
+    let result = nl_socket_add_membership(socket, group)
+    guard result >= 0 else {
+      throw SystemError(
+        stage: "join group \(group)", object: bus, errno: .current,
+        detail: String(cString: nl_geterror(result)))
+    }
+  }
+
+  /// Throws away the notifications that wait: one was enough to look again.
+  func discardNotifications() {
+    while recv(fileDescriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT)) > 0 {}
+  }
+
+  /// Sends a request that one message answers, and hands on its payload.
+  func get(_ message: Message, _ body: (UnsafeRawBufferPointer) -> Void) throws {
+    defer { nlmsg_free(message.pointer) }
+    nl_complete_msg(socket, message.pointer)
+    guard let header = nlmsg_hdr(message.pointer) else { return }
+    var bytes = [UInt8](UnsafeRawBufferPointer(start: header, count: Int(header.pointee.nlmsg_len)))
+    try send(&bytes, message.name)
+    // With NLM_F_ACK, which libnl sets, the answer is followed by an ack, perhaps in a datagram of its own.
+    var done = false
+    var failed: SystemError?
+    while !done {
+      try receive { header, payload in
+        if Int32(header.nlmsg_type) == NLMSG_ERROR {
+          done = true
+          failed = Self.error(header, payload, message.name)
+        } else {
+          body(payload)
+        }
+      }
+    }
+    if let failed { throw failed }
+  }
 
   private static let level: Int32 = 270  // SOL_NETLINK
   private static let capAck: Int32 = 10
@@ -120,7 +162,7 @@ final class Socket {
   private func receive(_ body: (nlmsghdr, UnsafeRawBufferPointer) -> Void) throws {
     var length = 0
     repeat {
-      length = recv(nl_socket_get_fd(socket), &buffer, buffer.count, 0)
+      length = recv(fileDescriptor, &buffer, buffer.count, 0)
     } while length < 0 && errno == EINTR
     guard length >= 0 else { throw SystemError(stage: "recv", object: bus, errno: .current) }
     buffer.withUnsafeBytes { bytes in

@@ -24,6 +24,9 @@ final class Testbed {
     static let client = 100
     static func towards(client index: Int) -> Int { 101 + index }
     static let serverLink = 1000
+    /// Not the index of its peer: the kernel hurries to activate a link only if the two differ
+    /// (`linkwatch_urgent_event`), and takes up to a second otherwise.
+    static let server = 1001
   }
 
   /// Builds everything, in the order in which a setting or rule must be there before what it affects.
@@ -52,6 +55,7 @@ final class Testbed {
     }
     timings.append(stopwatch.lap("settings"))
 
+    let monitors = try nodes.map { node in try node.namespace.run { try LinkMonitor() } }
     try link()
     timings.append(stopwatch.lap("links"))
 
@@ -65,6 +69,47 @@ final class Testbed {
 
     clocks = try SkewedClocks(test: test, clients: clients, kernel: kernel)
     timings.append(stopwatch.lap("clocks"))
+
+    try awaitLinks(monitors)
+    timings.append(stopwatch.lap("carrier"))
+  }
+
+  /// Last, so that the kernel activates the links while the rest is set up.
+  private func awaitLinks(_ monitors: [LinkMonitor]) throws {
+    let middle = hop ?? server
+    var waiting = clients.indices.flatMap { index in
+      [
+        (middle, Index.towards(client: index), addressing.gateway(index)),
+        (clients[index].node, Index.client, addressing.client(index)),
+      ]
+    }
+    if let hop {
+      waiting += [
+        (hop, Index.serverLink, addressing.hop), (server, Index.server, addressing.serverBehindHop),
+      ]
+    }
+    let deadline = SystemClock.monotonic() + 10_000_000_000
+    while true {
+      monitors.forEach { $0.reset() }
+      do {
+        waiting = try waiting.filter { node, index, address in
+          guard try node.routes.isReady(index: index) else { return true }
+          return try addressing.family == .ipv6 && !node.routes.isLocal(address)
+        }
+      } catch {
+        throw Failure(error, stage: "carrier", object: test.id)
+      }
+      guard let (node, index, _) = waiting.first else { return }
+      let left = deadline - SystemClock.monotonic()
+      guard left > 0 else {
+        throw Failure(
+          stage: "wait", object: "link \(index) of \(node.name)",
+          cause: "neither up nor addressed within 10 s",
+          mend: "fewer --jobs, if the machine is loaded")
+      }
+      var requests = monitors.map { Poll.Request(descriptor: $0.fileDescriptor, events: Poll.readable) }
+      _ = try Poll.wait(&requests, timeout: Int(left / 1_000_000) + 1)
+    }
   }
 
   /// `ip link add ... type veth peer ... netns`, addresses, routes, up: one batch per namespace.
@@ -82,7 +127,7 @@ final class Testbed {
       }
       if let hop {
         hop.routes.addVeth(
-          name: "srv", index: Index.serverLink, peer: "eth0", peerIndex: Index.serverLink,
+          name: "srv", index: Index.serverLink, peer: "eth0", peerIndex: Index.server,
           peerNamespace: server.namespace.fileDescriptor)
         hop.routes.addAddress(addressing.hop, prefix: addressing.prefix, index: Index.serverLink)
         hop.routes.setUp(index: Index.serverLink)
@@ -96,10 +141,9 @@ final class Testbed {
         try routes.commit()
       }
       if hop != nil {
-        server.routes.addAddress(
-          addressing.serverBehindHop, prefix: addressing.prefix, index: Index.serverLink)
-        server.routes.setUp(index: Index.serverLink)
-        server.routes.addRoute(to: nil, via: addressing.hop, index: Index.serverLink)
+        server.routes.addAddress(addressing.serverBehindHop, prefix: addressing.prefix, index: Index.server)
+        server.routes.setUp(index: Index.server)
+        server.routes.addRoute(to: nil, via: addressing.hop, index: Index.server)
         try server.routes.commit()
       }
     } catch {
