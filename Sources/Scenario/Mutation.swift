@@ -18,13 +18,13 @@ public struct Mutant: Sendable, Equatable {
       guard let rule = test.rule(on: kernel) else { return [] }
       let mechanisms = Set(rule.outcomes.values.compactMap(\.mechanism))
       var mutants: [Mutant] = []
-      if !mechanisms.isDisjoint(with: [.twPaws, .recycle, .establishedPaws]) {
+      if !mechanisms.isDisjoint(with: [.twPaws, .recycle, .establishedPaws, .timeWait]) {
         mutants.append(test.mutant("skew") { $0.removeSkew() })
       }
       if mechanisms.contains(.twSequence) {
         mutants.append(test.mutant("isn") { $0.flipSequences() })
       }
-      if !mechanisms.isDisjoint(with: [.twPaws, .twSequence, .hop]), test.network.hop != nil {
+      if !mechanisms.isDisjoint(with: [.twPaws, .twSequence, .hop, .timeWait]), test.network.hop != nil {
         mutants.append(test.mutant("ports") { $0.network.hop?.ports = 20000...59999 })
       }
       if mechanisms.isEmpty {
@@ -68,9 +68,9 @@ extension Case {
 
   fileprivate mutating func removeSkew() {
     for index in network.clients.indices {
-      if case .offset = network.clients[index].clock {
-        network.clients[index].clock = .offset(milliseconds: 0)
-      }
+      guard network.clients[index].clock != .off else { continue }
+      network.clients[index].clock = .offset(milliseconds: 0)
+      settings[network.clients[index].name, default: [:]]["tcp_timestamps"] = "2"
     }
     workload.removeAll { step in
       if case .clock = step { true } else { false }

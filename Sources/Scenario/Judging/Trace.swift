@@ -40,9 +40,11 @@ struct Trace {
   private var synsAtServer: [UInt32: [Segment]] = [:]
   private var tuples: [Tuple: [Segment]] = [:]
 
+  /// One local port may serve connections to several of the server's ports.
   private struct Endpoint: Hashable {
     var node: String
     var port: Int
+    var serverPort: Int
   }
 
   /// A connection's 4-tuple on the server's link.
@@ -76,7 +78,7 @@ struct Trace {
     }
     for (node, segments) in clientLink {
       for syn in segments where syn.outgoing && syn.isSYN {
-        let endpoint = Endpoint(node: node, port: syn.sourcePort)
+        let endpoint = Endpoint(node: node, port: syn.sourcePort, serverPort: syn.destinationPort)
         if synsByPort[endpoint]?.last?.first?.sequence == syn.sequence {
           let last = (synsByPort[endpoint]?.count ?? 1) - 1
           synsByPort[endpoint]?[last].append(syn)
@@ -95,8 +97,8 @@ struct Trace {
 
   /// The attempt's packets; empty lists where none left.
   func flow(of attempt: Attempt) -> Flow {
-    guard let port = attempt.localPort,
-      let group = synsByPort[Endpoint(node: attempt.client, port: port)]?
+    guard let port = attempt.localPort, let serverPort = attempt.serverPort,
+      let group = synsByPort[Endpoint(node: attempt.client, port: port, serverPort: serverPort)]?
         .first(where: { syns in
           syns.contains { $0.time >= attempt.began - slack && $0.time <= attempt.ended + slack }
         }),
@@ -147,6 +149,8 @@ struct Trace {
 }
 
 extension Attempt {
+  /// The port of ``remote``.
+  var serverPort: Int? { Int(remote.split(separator: ":").last ?? "") }
   /// The port of ``local``.
   var localPort: Int? { local.flatMap { Int($0.split(separator: ":").last ?? "") } }
 }

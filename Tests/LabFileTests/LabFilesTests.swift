@@ -1,0 +1,78 @@
+import Foundation
+import LabFile
+import Scenario
+import Testing
+
+import struct Scenario.Expectation
+
+/// The lab files that come with the lab.
+@Suite struct LabFilesTests {
+  static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent()
+  static let folder = repository.appendingPathComponent("lab").path
+
+  static func cases() throws -> [Case] {
+    try LabFile.discover(paths: [folder]).flatMap { try LabFile.load(path: $0).cases() }
+  }
+
+  @Test func allOfThemExpand() throws {
+    let counts = Dictionary(grouping: try Self.cases(), by: \.scenario).mapValues(\.count)
+    #expect(
+      counts == [
+        "clock-step": 16, "direct": 48, "lvs-tw-recycle": 8, "port-range": 8, "time-wait-clash": 68,
+        "tw-reuse": 12,
+      ])
+  }
+
+  @Test func namesAreStableAndUnique() throws {
+    let names = try Self.cases().map(\.id)
+    #expect(Set(names).count == names.count)
+    #expect(
+      names.contains("time-wait-clash/rfc1337=1,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4"))
+  }
+
+  @Test func aCaseSurvivesTheWireToTheWorker() throws {
+    for test in try Self.cases() {
+      #expect(try JSONDecoder().decode(Case.self, from: JSONEncoder().encode(test)) == test)
+    }
+  }
+
+  @Test func clocksBecomeTimestampSettings() throws {
+    let cases = try Self.cases().filter { $0.scenario == "time-wait-clash" }
+    for (clock, timestamps) in [("behind", "2"), ("off", "0")] {
+      let test = try #require(cases.first { $0.id.contains("clock=\(clock)") })
+      #expect(test.settings["late"]?["tcp_timestamps"] == timestamps)
+    }
+    let natural = try #require(cases.first { $0.id.contains("clock=natural") })
+    #expect(natural.network.clients.count == 25)
+    #expect(natural.settings["late.24"]?["tcp_timestamps"] == "1")
+  }
+
+  @Test func filtersNarrow() throws {
+    let scenarios = try LabFile.discover(paths: [Self.folder]).map { try LabFile.load(path: $0) }
+    let byValue = try Scenario.select(from: scenarios, settings: ["rfc1337=1", "clock=behind"], patterns: [])
+    #expect(byValue.allSatisfy { $0.id.contains("rfc1337=1") && $0.id.contains("clock=behind") })
+    #expect(byValue.isEmpty == false)
+    let byName = try Scenario.select(from: scenarios, settings: [], patterns: ["tw-reuse/*ipv6"])
+    #expect(byName.count == 6)
+    #expect(throws: SelectionError.self) {
+      try Scenario.select(from: scenarios, settings: ["rfc1338=1"], patterns: [])
+    }
+    do { _ = try Scenario.select(from: scenarios, settings: ["rfc1338=1"], patterns: []) } catch {
+      #expect(error.description == "--set rfc1338=1: no axis rfc1338; did you mean rfc1337?")
+    }
+  }
+
+  /// What editors complete is what the lab reads.
+  @Test func theSchemaKnowsEveryNameOfTheCode() throws {
+    let data = try Data(contentsOf: URL(fileURLWithPath: Self.folder + "/schema.json"))
+    let schema = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let definitions = try #require(schema["$defs"] as? [String: [String: Any]])
+    #expect(definitions["expectation"]?["enum"] as? [String] == Expectation.all.map(\.description))
+    let names = definitions["settings"]?["propertyNames"] as? [String: Any]
+    #expect(Set(names?["enum"] as? [String] ?? []) == Set(Setting.all.map(\.name)))
+    let capabilities = try #require(definitions["capability"]?["anyOf"] as? [[String: String]])
+    let pattern = Capability.Feature.allCases.map(\.rawValue)
+    for name in pattern { #expect(capabilities[0]["pattern"]?.contains(name) == true, "\(name)") }
+  }
+}

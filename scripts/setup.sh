@@ -1,0 +1,51 @@
+# Sourced by scripts/run and scripts/test: finds Swift, installs the Debian packages that are missing.
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export PATH="$PATH:/usr/sbin:/sbin"
+
+say() { printf 'pawslab: %s\n' "$*" >&2; }
+
+find_swift() {
+  command -v swift > /dev/null && return
+  local place
+  for place in /opt/swift/usr/bin /usr/share/swift/usr/bin "$HOME/.local/share/swiftly/bin" /usr/libexec/swift/bin; do
+    if [ -x "$place/swift" ]; then
+      PATH="$place:$PATH"
+      return
+    fi
+  done
+  say "no swift on PATH: install a Swift 6.2 or later toolchain"
+  exit 2
+}
+
+# install PACKAGE...: only what dpkg does not know as installed.
+install() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  if [ "$(id -u)" -ne 0 ]; then
+    say "missing packages: as root, apt-get install ${missing[*]}"
+    exit 2
+  fi
+  say "installing ${missing[*]}"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+}
+
+# build ARGUMENT...: quiet unless it fails.
+build() {
+  local log
+  log=$(mktemp)
+  if ! swift build --package-path "$repository" "$@" > "$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    exit 3
+  fi
+  rm -f "$log"
+}
+
+find_swift
+install libnl-3-dev libnl-route-3-dev pkg-config iptables nftables iproute2
