@@ -62,9 +62,15 @@ let package = Package(
 
     .testTarget(name: "ScenarioTests", dependencies: ["Scenario"], swiftSettings: strict),
     .testTarget(name: "LabFileTests", dependencies: ["LabFile"], swiftSettings: strict),
-    .testTarget(name: "LinuxTests", dependencies: ["Linux", "Netlink"], swiftSettings: strict),
     .testTarget(
-      name: "LabTests", dependencies: ["Lab", "LabFile", "Report", "Scenario"], swiftSettings: strict),
+      name: "LinuxTests",
+      dependencies: [
+        "Linux", "Netlink", "Scenario", .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "LabTests", dependencies: ["Lab", "LabFile", "Report", "Scenario", "pawslab", "pawslab-worker"],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -35,7 +35,7 @@ public struct Ladder {
       let atServer = packet.node == Network.server
       let outbound = atServer ? !segment.outgoing : segment.outgoing
       let key = Key(segment, outbound: outbound)
-      if let index = open[key]?.first(where: { atServer ? !rows[$0].right : !rows[$0].left }) {
+      if let index = open[key]?.last(where: { atServer ? !rows[$0].right : !rows[$0].left }) {
         open[key]?.removeAll { $0 == index }
         if atServer { rows[index].right = true } else { rows[index].left = true }
         if !atServer { rows[index].client = packet.node }

@@ -28,7 +28,8 @@ import struct Scenario.Expectation
     let names = try Self.cases().map(\.id)
     #expect(Set(names).count == names.count)
     #expect(
-      names.contains("time-wait-clash/rfc1337=1,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4"))
+      names.contains(
+        "time-wait-clash/rfc1337=1,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4"))
   }
 
   @Test func aCaseSurvivesTheWireToTheWorker() throws {

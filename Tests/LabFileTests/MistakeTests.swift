@@ -49,23 +49,65 @@ import Testing
   @Test func aGoodFileHasNone() { #expect(Self.mistakes(Self.good) == []) }
 
   @Test(arguments: [
-    ("title: A title\n", "titel: A title\n", "lab/x.yaml:1:1: unknown key \"titel\" in a lab file; did you mean \"title\"?"),
-    ("kind: snat", "kind: snaat", "lab/x.yaml:3:18: kind is direct or snat, not \"snaat\"; did you mean \"snat\"?"),
+    (
+      "title: A title\n", "titel: A title\n",
+      "lab/x.yaml:1:1: unknown key \"titel\" in a lab file; did you mean \"title\"?"
+    ),
+    (
+      "kind: snat", "kind: snaat",
+      "lab/x.yaml:3:18: kind is direct or snat, not \"snaat\"; did you mean \"snat\"?"
+    ),
     ("40000-40000", "40000-", "lab/x.yaml:3:37: ports are FIRST-LAST within 1-65535, not \"40000-\""),
-    ("behind: -600000", "behind: 5s", "lab/x.yaml:4:18: bad offset \"5s\": a whole number of milliseconds, at most 2000000000 either way (PAWS compares within half of 32 bits)"),
-    ("clock: behind", "clock: behnd", "lab/x.yaml:7:17: unknown clock \"behnd\"; did you mean \"behind\"? (or an offset in milliseconds)"),
-    ("{tcp_rfc1337: 0}", "{tcp_rfc1338: 0}", "lab/x.yaml:9:12: unknown sysctl \"tcp_rfc1338\"; did you mean \"tcp_rfc1337\"?"),
-    ("  server: {tcp_rfc1337: 0}", "  sever: {tcp_rfc1337: 0}", "lab/x.yaml:9:3: no node \"sever\" in the topology; did you mean \"server\"?"),
-    ("family: [ipv4, ipv6]", "family: [ipv4, ipv5]", "lab/x.yaml:13:18: family is ipv4 or ipv6, not \"ipv5\"; did you mean \"ipv4\"?"),
-    ("[kept, flushed]", "[kept, kept, flushed]", "lab/x.yaml:12:21: \"kept\" stands twice on the axis conntrack"),
+    (
+      "behind: -600000", "behind: 5s",
+      "lab/x.yaml:4:18: bad offset \"5s\": a whole number of milliseconds, at most 2000000000 either way (PAWS compares within half of 32 bits)"
+    ),
+    (
+      "clock: behind", "clock: behnd",
+      "lab/x.yaml:7:17: unknown clock \"behnd\"; did you mean \"behind\"? (or an offset in milliseconds)"
+    ),
+    (
+      "{tcp_rfc1337: 0}", "{tcp_rfc1338: 0}",
+      "lab/x.yaml:9:12: unknown sysctl \"tcp_rfc1338\"; did you mean \"tcp_rfc1337\"?"
+    ),
+    (
+      "  server: {tcp_rfc1337: 0}", "  sever: {tcp_rfc1337: 0}",
+      "lab/x.yaml:9:3: no node \"sever\" in the topology; did you mean \"server\"?"
+    ),
+    (
+      "family: [ipv4, ipv6]", "family: [ipv4, ipv5]",
+      "lab/x.yaml:13:18: family is ipv4 or ipv6, not \"ipv5\"; did you mean \"ipv4\"?"
+    ),
+    (
+      "[kept, flushed]", "[kept, kept, flushed]",
+      "lab/x.yaml:12:21: \"kept\" stands twice on the axis conntrack"
+    ),
     ("[kept, flushed]", "[]", "lab/x.yaml:12:3: the axis conntrack has no values, so the matrix is empty"),
-    ("controls: [family]", "controls: [famly]", "lab/x.yaml:14:12: no axis \"famly\"; did you mean \"family\"?"),
+    (
+      "controls: [family]", "controls: [famly]",
+      "lab/x.yaml:14:12: no axis \"famly\"; did you mean \"family\"?"
+    ),
     ("connect: late", "connect: lat", "lab/x.yaml:20:14: unknown client \"lat\"; did you mean \"late\"?"),
-    ("flush: conntrack", "flsh: conntrack", "lab/x.yaml:18:5: a step begins with what it does, not \"flsh\"; did you mean \"flush\"?"),
-    ("closes: server", "closes: sever", "lab/x.yaml:17:13: closes is client or server or nobody, not \"sever\"; did you mean \"server\"?"),
-    ("when: {conntrack: flushed}", "when: {conntrack: flashed}", "lab/x.yaml:19:23: the axis conntrack has no value \"flashed\"; it has kept, flushed"),
-    ("late: dropped by tw-paws", "late: dropped by tw-pavs", "lab/x.yaml:23:11: unknown outcome \"dropped by tw-pavs\"; did you mean \"dropped by tw-paws\"?"),
-    ("late: dropped by hop", "lat: dropped by hop", "lab/x.yaml:26:5: no step has the label \"lat\"; did you mean \"late\"?"),
+    (
+      "flush: conntrack", "flsh: conntrack",
+      "lab/x.yaml:18:5: a step begins with what it does, not \"flsh\"; did you mean \"flush\"?"
+    ),
+    (
+      "closes: server", "closes: sever",
+      "lab/x.yaml:17:13: closes is client or server or nobody, not \"sever\"; did you mean \"server\"?"
+    ),
+    (
+      "when: {conntrack: flushed}", "when: {conntrack: flashed}",
+      "lab/x.yaml:19:23: the axis conntrack has no value \"flashed\"; it has kept, flushed"
+    ),
+    (
+      "late: dropped by tw-paws", "late: dropped by tw-pavs",
+      "lab/x.yaml:23:11: unknown outcome \"dropped by tw-pavs\"; did you mean \"dropped by tw-paws\"?"
+    ),
+    (
+      "late: dropped by hop", "lat: dropped by hop",
+      "lab/x.yaml:26:5: no step has the label \"lat\"; did you mean \"late\"?"
+    ),
   ])
   func aSpoiltLineIsNamed(right: String, wrong: String, message: String) {
     let text = Self.good.replacing(right, with: wrong, maxReplacements: 1)

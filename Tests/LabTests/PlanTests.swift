@@ -1,0 +1,73 @@
+import Lab
+import Scenario
+import Testing
+
+/// Where a case runs, by capability alone.
+@Suite struct PlanTests {
+  static func kernel(without: [Capability] = [], perKernel: Set<String> = []) -> Kernel {
+    let all =
+      Capability.Feature.allCases.map(Capability.feature) + Setting.all.map { .setting($0.name) }
+    return Kernel(
+      release: "6.18.0", machine: "x86_64", capabilities: Set(all).subtracting(without),
+      perKernelSettings: perKernel, timestampTicksPerSecond: 1000, privilege: .root,
+      missing: ["tcp_tw_recycle": "this kernel has no net/ipv4/tcp_tw_recycle"])
+  }
+
+  static func test(
+    clock: Clock = .offset(milliseconds: 0), isn: SequencePin = .natural, hop: Hop? = nil,
+    settings: [String: [String: String]] = [:]
+  ) -> Case {
+    Case(
+      id: "x/y", scenario: "x", title: "", why: "", axes: [],
+      network: Network(
+        topology: hop == nil ? .direct : .snat, family: .ipv4,
+        clients: [Client(name: "c", group: "c", clock: clock, isn: isn)], hop: hop),
+      settings: settings, workload: [], rules: [])
+  }
+
+  static let hop = Hop(nat: .snat, backend: .auto, ports: 1...2, random: .none, dropInvalid: false)
+
+  static func reason(_ test: Case, _ kernel: Kernel) -> String? {
+    if case .skip(let reason) = Plan(test, on: kernel) { reason } else { nil }
+  }
+
+  @Test func whatTheKernelHasRunsHere() {
+    #expect(
+      Plan(Self.test(clock: .offset(milliseconds: 5), isn: .ahead, hop: Self.hop), on: Self.kernel()) == .host
+    )
+  }
+
+  @Test func aSkipNamesWhatIsMissing() throws {
+    let recycle = Self.test(settings: ["server": ["tcp_tw_recycle": "1"]])
+    #expect(
+      Self.reason(recycle, Self.kernel(without: [.setting("tcp_tw_recycle")]))
+        == "no tcp_tw_recycle: this kernel has no net/ipv4/tcp_tw_recycle; it needs a kernel that has it")
+    let all: [(Case, [Capability], String)] = [
+      (Self.test(hop: Self.hop), [.feature(.conntrack)], "no conntrack"),
+      (
+        Self.test(hop: Self.hop), [.feature(.iptablesNft), .feature(.iptablesLegacy), .feature(.nft)],
+        "no iptables-nft"
+      ),
+      (
+        Self.test(clock: .offset(milliseconds: 5)), [.feature(.tcBPF), .feature(.nftTimestamps)], "no tc-bpf"
+      ),
+      (Self.test(clock: .natural), [.feature(.randomTimestamps)], "no random-timestamps"),
+      (Self.test(isn: .behind), [.feature(.tcpRepair)], "no tcp-repair"),
+    ]
+    for (test, without, start) in all {
+      #expect(Self.reason(test, Self.kernel()) == nil)
+      #expect(Self.reason(test, Self.kernel(without: without))?.hasPrefix(start) == true, "\(start)")
+    }
+  }
+
+  @Test func aSettingThatIsOnePerKernelIsNotWrittenOnAHost() {
+    let test = Self.test(settings: ["server": ["tcp_rfc1337": "1"]])
+    let kernel = Self.kernel(without: [.setting("tcp_rfc1337")], perKernel: ["tcp_rfc1337"])
+    #expect(Self.reason(test, kernel)?.hasPrefix("server.tcp_rfc1337 is one per kernel here") == true)
+  }
+
+  @Test func withoutRootTheOtherMechanismIsEnough() {
+    let kernel = Self.kernel(without: [.feature(.tcBPF)])
+    #expect(Plan(Self.test(clock: .offset(milliseconds: 5)), on: kernel) == .host)
+  }
+}

@@ -1,0 +1,137 @@
+import Foundation
+import Scenario
+import Testing
+
+/// The built program, as a user calls it.
+@Suite(.serialized) struct ProgramTests {
+  static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent().path
+  /// Beside the test bundle.
+  static let program: String = {
+    let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
+    return URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("pawslab").path
+  }()
+
+  struct Ended {
+    var status: Int32
+    var output: String
+    var errors: String
+  }
+
+  static func start(_ arguments: [String], in folder: String = repository) throws -> (Process, Pipe, Pipe) {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: program)
+    process.arguments = arguments
+    process.currentDirectoryURL = URL(fileURLWithPath: folder)
+    let (output, errors) = (Pipe(), Pipe())
+    process.standardOutput = output
+    process.standardError = errors
+    try process.run()
+    return (process, output, errors)
+  }
+
+  static func run(_ arguments: String..., in folder: String = repository) throws -> Ended {
+    let (process, output, errors) = try start(arguments, in: folder)
+    let text = output.fileHandleForReading.readDataToEndOfFile()
+    let complaint = errors.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return Ended(
+      status: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
+      errors: String(decoding: complaint, as: UTF8.self))
+  }
+
+  // MARK: usage
+
+  @Test func helpNamesEveryOption() throws {
+    let help = try Self.run("run", "--help")
+    #expect(help.status == 0)
+    #expect(
+      help.output == """
+        OVERVIEW: Run cases and judge them (the default).
+
+        USAGE: pawslab run [<paths> ...] [--set <set> ...] [--case <case> ...] [--jobs <jobs>] [--out <out>] [--require <require> ...] [--quiet] [--verbose]
+
+        ARGUMENTS:
+          <paths>                 Lab files, or folders of them. (default: lab)
+
+        OPTIONS:
+          --set <set>             Only cases with this value: AXIS=VALUE.
+          --case <case>           Only cases whose name matches this pattern (* and ?).
+          --jobs <jobs>           Cases that run at the same time (default: eight per
+                                  core, bounded by memory).
+          --out <out>             Keep results.json and everything that was seen in
+                                  this folder.
+          --require <require>     A case that matches (by name or scenario) and is not
+                                  judged counts as a failure.
+          --quiet                 Say only what failed, and the last line.
+          --verbose               Show every witness.
+          --version               Show the version.
+          -h, --help              Show help information.
+
+
+        """)
+  }
+
+  @Test(arguments: [
+    (["run", "--no-such-option"], "Unknown option '--no-such-option'"),
+    (["run", "--jobs", "0"], "--jobs takes 1 to 1000, not 0"),
+    (["run", "no/such/lab"], "no/such/lab: no such lab file or folder"),
+    (["run", "--set", "rfc1338=1"], "no axis rfc1338; did you mean rfc1337?"),
+    (["run", "--set", "rfc1337=7"], "rfc1337 is one of 0, 1"),
+    (["run", "--case", "nothing*"], "no case matches"),
+    (["explain", "tw-reuse/x"], "no case is called tw-reuse/x"),
+  ])
+  func badUsageIsStatus2(arguments: [String], complaint: String) throws {
+    let (process, _, errors) = try Self.start(arguments)
+    let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 2)
+    #expect(text.contains(complaint), "\(text)")
+  }
+
+  @Test func aBadLabFileCreatesNothing() throws {
+    let folder = ReportTests.folder()
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try "title: x\nwhat: y\n".write(toFile: folder + "/bad.yaml", atomically: true, encoding: .utf8)
+    let ended = try Self.run("run", "bad.yaml", "--out", "out", in: folder)
+    #expect(ended.status == 2)
+    #expect(ended.errors.contains("bad.yaml:2:1: unknown key \"what\" in a lab file"))
+    #expect(!FileManager.default.fileExists(atPath: folder + "/out"))
+  }
+
+  @Test func explainSaysWhatAndWhy() throws {
+    let ended = try Self.run("explain", "tw-reuse/tw_reuse=1,clock=0,family=ipv4")
+    #expect(ended.status == 0)
+    #expect(ended.output.contains("ninth served by tw-reuse"))
+    #expect(ended.output.contains("because refused until the oldest stamp has aged"))
+  }
+
+  // MARK: running
+
+  static let canRun = geteuid() == 0
+
+  @Test(.enabled(if: canRun, "SKIPPED: needs root"))
+  func theFirstQuestionIsAnswered() throws {
+    let out = ReportTests.folder()
+    defer { try? FileManager.default.removeItem(atPath: out) }
+    let base = "time-wait-clash/rfc1337=%,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4"
+    let ended = try Self.run(
+      "run", "--case", base.replacingOccurrences(of: "%", with: "?"), "--out", out, "--require", "*")
+    #expect(ended.status == 0, "\(ended.output)\(ended.errors)")
+    let dropped = try Self.run("explain", base.replacingOccurrences(of: "%", with: "1"), "--from", out).output
+    #expect(dropped.contains("late #1: dropped, expected dropped by tw-paws, 2 SYNs sent, 2 at the server"))
+    #expect(dropped.contains("<- old ACK"))
+    #expect(dropped.contains("|--RST--->|--RST--->|"))
+    let delayed = try Self.run("explain", base.replacingOccurrences(of: "%", with: "0"), "--from", out).output
+    #expect(delayed.contains("late #1: delayed, expected delayed by tw-paws, 2 SYNs sent, 2 at the server"))
+  }
+
+  @Test(.enabled(if: canRun, "SKIPPED: needs root"))
+  func aRequiredCaseThatIsSkippedIsAFailure() throws {
+    let ended = try Self.run("run", "lab/lvs-tw-recycle.yaml", "--require", "lvs-*")
+    let skips = ended.output.contains("skipped 8: no tcp_tw_recycle")
+    #expect(ended.status == (skips ? 1 : 0))
+    #expect(ended.errors.contains("required, but skipped: lvs-tw-recycle/") == skips)
+  }
+}

@@ -1,0 +1,92 @@
+import Foundation
+import Report
+import Scenario
+import Testing
+
+@Suite struct ReportTests {
+  static func folder() -> String {
+    FileManager.default.temporaryDirectory.appendingPathComponent("run-\(UUID().uuidString)").path
+  }
+
+  static func result(_ verdict: Verdict, id: String = "x/a=1") -> CaseResult {
+    var test = PlanTests.test()
+    test.id = id
+    return CaseResult(
+      test: test,
+      judgement: Judgement(
+        verdict: verdict, reason: "a reason",
+        witnesses: [Witness(name: "server TcpExt.PAWSEstab", expected: "+1", seen: "+0", holds: false)]),
+      observation: Observation(caseID: id), seconds: 1.5)
+  }
+
+  @Test func aRunIsReadBackAsItWasWritten() throws {
+    let path = Self.folder()
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let folder = try RunFolder(creating: path)
+    try folder.save(Self.result(.pass))
+    try folder.save(Results([Self.result(.pass)], kernel: PlanTests.kernel(), seconds: 2))
+    let again = try RunFolder(reading: path)
+    #expect(try again.load("x/a=1") == Self.result(.pass))
+    let results = try again.loadResults()
+    #expect(results.version == 1)
+    #expect(results.summary == Results.Summary([Self.result(.pass)], seconds: 2))
+    #expect(results.cases.map(\.id) == ["x/a=1"])
+    #expect(FileManager.default.fileExists(atPath: path + "/" + (results.cases[0].observation ?? "-")))
+    // A folder of an earlier run is taken again.
+    _ = try RunFolder(creating: path)
+  }
+
+  @Test func aFolderOfSomethingElseIsRefused() throws {
+    let path = Self.folder()
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    try "mine".write(toFile: path + "/thesis.txt", atomically: true, encoding: .utf8)
+    let failure = #expect(throws: Failure.self) { try RunFolder(creating: path) }
+    #expect(failure?.cause == "holds something that is not a run of pawslab")
+    #expect(throws: Failure.self) { try RunFolder(creating: path + "/thesis.txt") }
+    #expect(throws: Failure.self) { try RunFolder(creating: "/proc/no") }
+    #expect(throws: Failure.self) { try RunFolder(reading: path) }
+  }
+
+  @Test func aFailureShowsWhatDisagreed() {
+    let report = TextReport(detail: .normal, colour: false)
+    #expect(
+      report.lines(Self.result(.fail)) == [
+        "fail   x/a=1  1.50 s", "       a reason",
+        "       NO  server TcpExt.PAWSEstab: expected +1, saw +0",
+      ])
+    #expect(report.lines(Self.result(.pass)) == ["pass   x/a=1  1.50 s"])
+    #expect(TextReport(detail: .quiet, colour: false).lines(Self.result(.pass)) == [])
+    #expect(
+      TextReport(detail: .normal, colour: true).lines(Self.result(.pass))[0].hasPrefix("\u{1b}[32mpass"))
+  }
+
+  @Test func theLadderShowsWhereAPacketStopped() {
+    var observation = Observation(caseID: "x/a=1")
+    func packet(_ node: String, outgoing: Bool, _ time: Int64, seq: UInt8, ack: UInt8, flags: UInt8) {
+      let client: [UInt8] = [198, 18, 0, 2]
+      let server: [UInt8] = [198, 19, 0, 2]
+      let fromClient = (node == "server") != outgoing
+      let ip: [UInt8] =
+        [0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0] + (fromClient ? client + server : server + client)
+      let ports: [UInt8] = fromClient ? [0x9c, 0x40, 0x1f, 0x40] : [0x1f, 0x40, 0x9c, 0x40]
+      let tcp: [UInt8] = ports + [0, 0, 0, seq, 0, 0, 0, ack, 0x50, flags, 0, 0, 0, 0, 0, 0]
+      observation.packets.append(
+        Packet(
+          node: node, interface: "eth0", time: time, outgoing: outgoing, length: 54,
+          bytes: Data([UInt8](repeating: 0, count: 12) + [8, 0] + ip + tcp)))
+    }
+    packet("late", outgoing: true, 1_000_000, seq: 10, ack: 0, flags: 2)
+    packet("late", outgoing: true, 3_000_000, seq: 10, ack: 0, flags: 2)
+    packet("server", outgoing: false, 3_010_000, seq: 10, ack: 0, flags: 2)
+    packet("server", outgoing: true, 3_020_000, seq: 90, ack: 5, flags: 16)
+    packet("late", outgoing: false, 3_030_000, seq: 90, ack: 5, flags: 16)
+    #expect(
+      Ladder(observation, hop: true).lines == [
+        "        ms  client  client      hop      server",
+        "     0.000  late    |--SYN--->|         |  seq 0  <- never left the hop",
+        "     2.000  late    |--SYN--->|--SYN--->|  seq 0  <- SYN again, not accepted",
+        "     2.020  late    |<--ACK---|<--ACK---|  seq 0 ack -5  <- old ACK",
+      ])
+  }
+}

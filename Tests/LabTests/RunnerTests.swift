@@ -1,0 +1,73 @@
+import Foundation
+import Lab
+import Scenario
+import Testing
+
+/// How the lab treats a worker that misbehaves: always an error, never a drop, and the others go on.
+/// The workers here are shell scripts; what a real one does is tested by running the lab.
+@Suite struct RunnerTests {
+  static func runner(_ script: String, deadline: Int = 20, jobs: Int = 2) throws -> Runner {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("worker-\(UUID().uuidString)")
+      .path
+    try ("#!/bin/sh\nread request\n" + script).write(toFile: path, atomically: true, encoding: .utf8)
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+    return Runner(worker: path, jobs: jobs, deadline: deadline)
+  }
+
+  static func outcome(_ script: String, deadline: Int = 20) async throws -> Judgement {
+    let results = try await Self.runner(script, deadline: deadline)
+      .run([PlanTests.test()], on: PlanTests.kernel(), onEvent: { _ in })
+    return try #require(results.first).judgement
+  }
+
+  @Test(arguments: [
+    ("echo gibberish", "not an event: gibberish"),
+    ("echo oops >&2; exit 7", "ended early"),
+    ("echo oops >&2; exit 7", "oops"),
+    ("kill -9 $$", "ended early"),
+    ("", "ended early"),
+    (
+      #"echo '{"failure":{"_0":{"stage":"links","object":"hop","cause":"no veth"}}}'"#, "links hop: no veth"
+    ),
+  ])
+  func aBrokenWorkerIsAnError(script: String, reason: String) async throws {
+    let judgement = try await Self.outcome(script)
+    #expect(judgement.verdict == .error)
+    #expect(judgement.reason.contains(reason), "\(judgement.reason)")
+  }
+
+  @Test func aWorkerThatHangsIsKilledAndItsStageNamed() async throws {
+    let pid = FileManager.default.temporaryDirectory.appendingPathComponent("pid-\(UUID().uuidString)").path
+    let judgement = try await Self.outcome(
+      #"echo '{"stage":{"_0":"testbed"}}'; echo $$ > \#(pid); exec sleep 100"#, deadline: 1)
+    #expect(judgement.verdict == .error)
+    #expect(judgement.reason.hasPrefix("testbed pawslab-worker: no answer within 1 s"), "\(judgement.reason)")
+    let number = try String(contentsOfFile: pid, encoding: .utf8).trimmingCharacters(
+      in: .whitespacesAndNewlines)
+    #expect(!FileManager.default.fileExists(atPath: "/proc/\(number)"))
+  }
+
+  @Test func oneBrokenCaseDoesNotStopTheOthers() async throws {
+    let cases = (0..<6).map { index in
+      var test = PlanTests.test()
+      test.id = "x/\(index)"
+      return test
+    }
+    let results = try await Self.runner("exit 1", jobs: 3).run(
+      cases, on: PlanTests.kernel(), onEvent: { _ in })
+    #expect(Set(results.map(\.test.id)) == Set(cases.map(\.id)))
+  }
+
+  @Test func aCancelledRunKeepsWhatWasJudged() async throws {
+    let runner = try Self.runner("exec sleep 100", deadline: 90)
+    let skipped = PlanTests.test(settings: ["server": ["tcp_tw_recycle": "1"]])
+    let kernel = PlanTests.kernel(without: [.setting("tcp_tw_recycle")])
+    let work = Task {
+      await runner.run([skipped, PlanTests.test()], on: kernel) { event in
+        if case .started = event { withUnsafeCurrentTask { _ in } }
+      }
+    }
+    work.cancel()
+    #expect(await work.value.map(\.judgement.verdict) == [.skip])
+  }
+}

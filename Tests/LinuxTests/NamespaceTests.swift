@@ -1,0 +1,106 @@
+import Foundation
+import Linux
+import Netlink
+import SystemPackage
+import Testing
+
+extension KernelTests {
+  @Suite struct Namespaces {
+    @Test func theThreadIsBackAfterCreateAndRun() throws {
+      try onOwnThread {
+        let before = try NetworkNamespace.current().inode
+        let made = try NetworkNamespace.create()
+        #expect(try NetworkNamespace.current().inode == before)
+        #expect(try made.inode != before)
+        let other = try NetworkNamespace.create()
+        try made.run {
+          #expect(try NetworkNamespace.current().inode == made.inode)
+          let inside = try other.run { try NetworkNamespace.current().inode }
+          #expect(try inside == other.inode)
+          #expect(try NetworkNamespace.current().inode == made.inode)
+        }
+        #expect(throws: CancellationError.self) { try made.run { throw CancellationError() } }
+        #expect(try NetworkNamespace.current().inode == before)
+      }
+    }
+
+    @Test func descriptorsAreNotLeaked() throws {
+      func descriptors() throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+      }
+      func round() throws {
+        try onOwnThread {
+          let pair = try Pair(ipv6: false)
+          let (near, far) = try pair.connect()
+          TCP.close(near)
+          TCP.close(far)
+          try pair.client.namespace.run {
+            _ = try CounterFiles().read()
+            _ = try Tool.run(["true"], stdin: "", environment: [:])
+            _ = try TimestampClock(interface: "eth0", routes: pair.client.routes, offset: 0)
+          }
+        }
+      }
+      // The first round opens what the process keeps.
+      try round()
+      let before = try descriptors()
+      for _ in 0..<5 { try round() }
+      #expect(try descriptors() <= before)
+    }
+
+    @Test func settingsAreTheNamespaces() throws {
+      try onOwnThread {
+        let before = try Sysctl.read("net/ipv4/tcp_rfc1337")
+        let made = try NetworkNamespace.create()
+        try made.run {
+          try Sysctl.write("net/ipv4/tcp_rfc1337", "1")
+          #expect(try Sysctl.read("net/ipv4/tcp_rfc1337") == "1")
+          #expect(try Sysctl.read("net/ipv4/ip_local_port_range").split(separator: " ").count == 2)
+          #expect(!Sysctl.exists("net/ipv4/tcp_tw_recycled"))
+        }
+        #expect(try Sysctl.read("net/ipv4/tcp_rfc1337") == before)
+        let error = try #require(throws: SystemError.self) {
+          try made.run { try Sysctl.write("net/ipv4/tcp_rfc1337", "x") }
+        }
+        #expect(error.description == "write x(/proc/sys/net/ipv4/tcp_rfc1337): Invalid argument")
+      }
+    }
+
+    @Test func countersAreReadByNameAndAgain() throws {
+      try onOwnThread {
+        let pair = try Pair(ipv6: false)
+        let counters = try pair.server.namespace.run { try CounterFiles() }
+        let before = try counters.read()
+        for name in ["TcpExt.PAWSEstab", "IpExt.InOctets", "Ip6.InReceives", "Tcp.OutRsts"] {
+          #expect(before[name] != nil, "\(name)")
+        }
+        let (near, far) = try pair.connect()
+        TCP.close(near)
+        TCP.close(far)
+        let after = try counters.read()
+        #expect(after["Tcp.PassiveOpens", default: 0] - before["Tcp.PassiveOpens", default: 0] == 1)
+      }
+    }
+
+    @Test func aToolRunsInTheNamespaceAndDiesInTime() throws {
+      try onOwnThread {
+        let made = try NetworkNamespace.create()
+        let link = try made.run {
+          try Tool.run(["readlink", "/proc/self/ns/net"], stdin: "", environment: [:])
+        }
+        let inode = try made.inode
+        #expect(link.stdout == "net:[\(inode)]\n")
+        let echo = try Tool.run(
+          ["sh", "-c", "cat; echo $LC_ALL$EXTRA >&2; exit 3"], stdin: "in", environment: ["EXTRA": "!"])
+        #expect((echo.stdout, echo.stderr, echo.status) == ("in", "C!", 3))
+        #expect(try Tool.run(["sh", "-c", "kill -9 $$"], stdin: "", environment: [:]).status == 137)
+        #expect(
+          try Tool.run(["no-such-tool"], stdin: "", environment: [:]).stderr == "no-such-tool: not found")
+        let late = try #require(throws: SystemError.self) {
+          try Tool.run(["sleep", "60"], stdin: "", environment: [:], deadline: 50)
+        }
+        #expect(late.errno == .timedOut)
+      }
+    }
+  }
+}
