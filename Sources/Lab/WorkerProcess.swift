@@ -64,17 +64,19 @@ struct WorkerProcess: Sendable {
     ) { execution -> WorkerEvent? in
       _ = try await execution.standardInputWriter.write(bytes)
       var last: WorkerEvent?
+      var lines = Lines()
       let decoder = JSONDecoder()
-      for try await line in execution.standardOutput.strings(bufferingPolicy: .unbounded) {
-        let text = line.trimmingCharacters(in: .whitespacesAndNewlines)
-        guard !text.isEmpty else { continue }
-        guard let event = try? decoder.decode(WorkerEvent.self, from: Data(text.utf8)) else {
-          throw Failure(
-            stage: "worker", object: "standard output", cause: "not an event: \(text.prefix(120))")
+      reading: for try await buffer in execution.standardOutput {
+        for line in lines.add(buffer) where !line.isEmpty {
+          guard let event = try? decoder.decode(WorkerEvent.self, from: line) else {
+            throw Failure(
+              stage: "worker", object: "standard output",
+              cause: "not an event: \(String(decoding: line.prefix(120), as: UTF8.self))")
+          }
+          onEvent(event)
+          last = event
+          if event.isLast { break reading }
         }
-        onEvent(event)
-        last = event
-        if event.isLast { break }
       }
       try? await execution.standardInputWriter.finish()
       return last
@@ -88,6 +90,27 @@ struct WorkerProcess: Sendable {
         stage: "worker", object: program,
         cause: "ended early (\(result.terminationStatus))"
           + (words.isEmpty ? "" : ": \(words)"))
+    }
+  }
+
+  /// Cuts what arrives into lines. An observation is one line of up to tens of megabytes, so each byte is
+  /// looked at once.
+  private struct Lines {
+    private var rest = Data()
+
+    mutating func add(_ buffer: SubprocessOutputSequence.Buffer) -> [Data] {
+      var lines: [Data] = []
+      buffer.withUnsafeBytes { bytes in
+        var piece = bytes[...]
+        while let end = piece.firstIndex(of: UInt8(ascii: "\n")) {
+          rest.append(contentsOf: piece[..<end])
+          lines.append(rest)
+          rest = Data()
+          piece = piece[(end + 1)...]
+        }
+        rest.append(contentsOf: piece)
+      }
+      return lines
     }
   }
 

@@ -106,6 +106,18 @@ public struct Kernel: Codable, Sendable, Equatable {
     self.missing = missing
   }
 
+  /// Capabilities are written sorted, so that two kernels' descriptions can be compared line by line.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(release, forKey: .release)
+    try container.encode(machine, forKey: .machine)
+    try container.encode(capabilities.sorted(), forKey: .capabilities)
+    try container.encode(perKernelSettings.sorted(), forKey: .perKernelSettings)
+    try container.encode(timestampTicksPerSecond, forKey: .timestampTicksPerSecond)
+    try container.encode(privilege, forKey: .privilege)
+    try container.encode(missing, forKey: .missing)
+  }
+
   /// Whether the kernel has it.
   public func has(_ feature: Capability.Feature) -> Bool { capabilities.contains(.feature(feature)) }
 

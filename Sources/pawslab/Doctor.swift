@@ -56,7 +56,7 @@ struct Doctor: AsyncParsableCommand {
         cost: "drop reasons of the kernel cannot be read", mend: "mount -t tracefs none /sys/kernel/tracing"),
       Finding(
         name: "KVM", ok: files.isReadableFile(atPath: "/dev/kvm"),
-        detail: "there; only a guest that answers proves it",
+        detail: files.isReadableFile(atPath: "/dev/kvm") ? "there; only a guest that answers proves it" : "",
         cost: "guests are emulated, several times slower", mend: "modprobe kvm_intel or kvm_amd"),
       Finding(
         name: "QEMU", ok: onPath("qemu-system-\(kernel.machine)"), detail: "",

@@ -10,8 +10,8 @@ struct Explain: AsyncParsableCommand {
   @Argument(help: "The case's name, or a pattern that matches one.")
   var name: String
 
-  @Option(name: .customLong("lab"), help: "Lab files, or folders of them.")
-  var paths: [String] = ["lab"]
+  @Option(name: .customLong("lab"), help: "Lab files, or folders of them (default: $PAWSLAB_LAB, else lab).")
+  var paths: [String] = []
 
   @Option(help: "A folder that a run kept with --out.")
   var from: String?

@@ -58,8 +58,8 @@ struct Pawslab: AsyncParsableCommand {
 
 /// Which cases of which lab files.
 struct Selection: ParsableArguments {
-  @Argument(help: "Lab files, or folders of them.")
-  var paths: [String] = ["lab"]
+  @Argument(help: "Lab files, or folders of them (default: $PAWSLAB_LAB, else lab).")
+  var paths: [String] = []
 
   @Option(name: .customLong("set"), help: "Only cases with this value: AXIS=VALUE.")
   var settings: [String] = []
@@ -71,7 +71,8 @@ struct Selection: ParsableArguments {
   func cases() throws -> [Case] {
     var mistakes: [Mistake] = []
     var scenarios: [Scenario] = []
-    for path in try LabFile.discover(paths: paths) {
+    let folder = ProcessInfo.processInfo.environment["PAWSLAB_LAB"] ?? "lab"
+    for path in try LabFile.discover(paths: paths.isEmpty ? [folder] : paths) {
       do { scenarios.append(try LabFile.load(path: path)) } catch { mistakes += error.mistakes }
     }
     guard mistakes.isEmpty else { throw LabFileError(mistakes: mistakes) }

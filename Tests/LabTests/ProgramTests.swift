@@ -52,7 +52,8 @@ import Testing
         USAGE: pawslab run [<paths> ...] [--set <set> ...] [--case <case> ...] [--jobs <jobs>] [--out <out>] [--require <require> ...] [--quiet] [--verbose]
 
         ARGUMENTS:
-          <paths>                 Lab files, or folders of them. (default: lab)
+          <paths>                 Lab files, or folders of them (default: $PAWSLAB_LAB,
+                                  else lab).
 
         OPTIONS:
           --set <set>             Only cases with this value: AXIS=VALUE.

@@ -8,8 +8,7 @@ enum Privilege {
     if (try? NetworkNamespace.create()) != nil { return .root }
     do { try UserNamespace.enter() } catch {
       throw Failure(
-        stage: "unshare(CLONE_NEWUSER)", object: "worker",
-        cause: "\(error)",
+        stage: "privilege", object: "network namespaces", cause: "not root, and \(error)",
         mend:
           "run as root, or allow user namespaces: sysctl -w user.max_user_namespaces=10000"
           + " kernel.unprivileged_userns_clone=1")

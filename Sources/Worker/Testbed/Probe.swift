@@ -11,7 +11,10 @@ enum Probe {
     let host = try NetworkNamespace.current()
     let node = try Node(name: "probe")
     let perKernel = try settings(node, host: host, into: &found)
-    for name in try node.counters.read().keys { found.capabilities.insert(.counter(name)) }
+    let groups = ["TcpExt.", "Tcp.", "Ip.", "Ip6."]
+    for name in try node.counters.read().keys where groups.contains(where: name.hasPrefix) {
+      found.capabilities.insert(.counter(name))
+    }
 
     found.probe(.ipv6) {
       _ = try node.namespace.run { try TCP.socket(ipv6: true) }
