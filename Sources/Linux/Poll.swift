@@ -31,30 +31,3 @@ public enum Poll {
     return Int(max(0, count))
   }
 }
-
-/// The kernel's clocks.
-public enum SystemClock {
-  /// Nanoseconds, CLOCK_MONOTONIC.
-  public static func monotonic() -> Int64 { read(CLOCK_MONOTONIC) }
-  /// Nanoseconds since 1970, CLOCK_REALTIME: the clock of packet time stamps.
-  public static func realtime() -> Int64 { read(CLOCK_REALTIME) }
-
-  private static func read(_ clock: clockid_t) -> Int64 {
-    var time = timespec()
-    clock_gettime(clock, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-  }
-}
-
-/// uname(2).
-public enum System {
-  /// `uname -r` and `uname -m`.
-  public static func release() throws -> (release: String, machine: String) {
-    var name = utsname()
-    try SystemError.check(libc: uname(&name), "uname", "")
-    func text<Field>(_ field: Field) -> String {
-      withUnsafeBytes(of: field) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-    }
-    return (text(name.release), text(name.machine))
-  }
-}

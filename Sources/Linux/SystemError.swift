@@ -1,3 +1,4 @@
+import CLinux
 public import SystemPackage
 
 /// A system call that failed: which, on what, why.
@@ -40,5 +41,12 @@ public struct SystemError: Error, CustomStringConvertible, Sendable {
   {
     guard result >= 0 else { throw SystemError(stage: stage, object: object, errno: .current) }
     return result
+  }
+}
+
+extension Errno {
+  /// `ETIMEDOUT`, as in errno(3).
+  public var name: String {
+    String(cString: clinux_errno_name(rawValue))
   }
 }

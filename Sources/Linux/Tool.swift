@@ -93,41 +93,8 @@ public enum Tool {
   }
 }
 
-/// The worker's own streams and end.
-public enum Stream {
-  /// A closed pipe is an error of write(2), not a signal.
-  public static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
-
-  /// Whether the other end is gone. Bytes that come instead are thrown away.
-  public static func hasEnded(_ descriptor: Int32) -> Bool {
-    var byte: UInt8 = 0
-    return Glibc.read(descriptor, &byte, 1) == 0
-  }
-
-  /// Writes everything.
-  public static func write(_ descriptor: Int32, _ bytes: [UInt8]) throws {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-      if count < 0, errno == EINTR { continue }
-      try SystemError.check(libc: count, "write", "descriptor \(descriptor)")
-      rest = rest.dropFirst(count)
-    }
-  }
-
-  /// Ends the process without running anything else.
-  public static func exitNow(_ status: Int32) -> Never { _exit(status) }
-}
-
 extension String {
   fileprivate var trimmed: String {
     String(drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())
-  }
-}
-
-extension Errno {
-  /// `ETIMEDOUT`, as in errno(3).
-  public var name: String {
-    String(cString: clinux_errno_name(rawValue))
   }
 }

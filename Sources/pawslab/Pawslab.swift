@@ -20,6 +20,8 @@ struct Pawslab: AsyncParsableCommand {
     subcommands: [Run.self, List.self, Explain.self, Doctor.self, Bench.self], defaultSubcommand: Run.self)
 
   static func main() async {
+    // A worker that is killed before it has read its request is an error of that case, not our end.
+    signal(SIGPIPE, SIG_IGN)
     do {
       var command = try parseAsRoot()
       if var command = command as? any AsyncParsableCommand {
@@ -119,11 +121,12 @@ enum Console {
   static let isTerminal = isatty(1) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
   static let colour = isTerminal && ProcessInfo.processInfo.environment["NO_COLOR", default: ""].isEmpty
 
-  static func print(_ line: String) {
-    FileHandle.standardOutput.write(Data((line + "\n").utf8))
-  }
+  static func print(_ line: String) { write(line + "\n", to: .standardOutput) }
 
-  static func error(_ line: String) {
-    FileHandle.standardError.write(Data((line + "\n").utf8))
+  static func error(_ line: String) { write(line + "\n", to: .standardError) }
+
+  /// Ends the process as SIGPIPE would, where nobody reads any more; the workers end with it.
+  static func write(_ text: some StringProtocol, to handle: FileHandle) {
+    do { try handle.write(contentsOf: Data(text.utf8)) } catch { _exit(128 + SIGPIPE) }
   }
 }

@@ -33,6 +33,7 @@ struct Run: AsyncParsableCommand {
       live: Console.isTerminal && !quiet)
 
     let began = ContinuousClock.now
+    let interrupt = Interrupt()
     let work = Task {
       await runner.run(cases, on: kernel) { event in
         await screen.show(event)
@@ -41,7 +42,7 @@ struct Run: AsyncParsableCommand {
         }
       }
     }
-    let interrupt = Interrupt { work.cancel() }
+    interrupt.onSignal { work.cancel() }
     let finished = await work.value
     await screen.end()
     let seconds = began.duration(to: .now) / .seconds(1)
@@ -95,7 +96,7 @@ actor Screen {
     }
     guard live else { return }
     let text = "\(done)/\(total) judged, \(running.count) running: \(running.first ?? "")"
-    FileHandle.standardOutput.write(Data(text.prefix(width - 1).utf8))
+    Console.write(text.prefix(width - 1), to: .standardOutput)
   }
 
   func complain(_ text: String) {
@@ -106,38 +107,11 @@ actor Screen {
   func end() { clear() }
 
   private func clear() {
-    if live { FileHandle.standardOutput.write(Data("\r\u{1b}[K".utf8)) }
+    if live { Console.write("\r\u{1b}[K", to: .standardOutput) }
   }
 
   private var width: Int {
     var size = winsize()
     return ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20 ? Int(size.ws_col) : 80
-  }
-}
-
-/// SIGINT and SIGTERM: the first asks, the second ends the process at once.
-final class Interrupt: @unchecked Sendable {
-  private let lock = NSLock()
-  private var signalled: Int32?
-  private var sources: [any DispatchSourceSignal] = []
-
-  /// The signal that came, if one did.
-  var received: Int32? { lock.withLock { signalled } }
-
-  init(_ handler: @escaping @Sendable () -> Void) {
-    for number in [SIGINT, SIGTERM] {
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler { [self] in
-        let again = lock.withLock {
-          defer { signalled = signalled ?? number }
-          return signalled != nil
-        }
-        if again { _exit(128 + number) }
-        handler()
-      }
-      source.resume()
-      sources.append(source)
-    }
   }
 }

@@ -19,8 +19,8 @@ import struct Scenario.Expectation
     let counts = Dictionary(grouping: try Self.cases(), by: \.scenario).mapValues(\.count)
     #expect(
       counts == [
-        "clock-step": 16, "direct": 48, "lvs-tw-recycle": 8, "port-range": 8, "time-wait-clash": 68,
-        "tw-reuse": 12,
+        "clock-step": 16, "direct": 48, "lvs-tw-recycle": 8, "nat-hop": 40, "port-range": 8,
+        "time-wait-clash": 68, "tw-reuse": 12,
       ])
   }
 
