@@ -9,7 +9,7 @@ public struct Mutant: Sendable, Equatable {
   ///
   /// - `skew`: every clock is the kernel's own, and stays so.
   /// - `isn`: pinned sequence numbers lie on the other side.
-  /// - `ports`: the hop hands out ports from a wide range, so none comes again.
+  /// - `ports`: the hop's range is wide and it keeps each client's own port, so none comes again.
   /// - `listener`: the server listens to nothing; for cases that expect no drop.
   /// - `AXIS A->B`: the world of the neighbouring case on one axis, where that case expects something else.
   public static func all(of cases: [Case], on kernel: Kernel) -> [Mutant] {
@@ -25,7 +25,7 @@ public struct Mutant: Sendable, Equatable {
         mutants.append(test.mutant("isn") { $0.flipSequences() })
       }
       if !mechanisms.isDisjoint(with: [.twPaws, .twSequence, .hop, .timeWait]), test.network.hop != nil {
-        mutants.append(test.mutant("ports") { $0.network.hop?.ports = 20000...59999 })
+        mutants.append(test.mutant("ports") { $0.widenPorts() })
       }
       if mechanisms.isEmpty {
         mutants.append(test.mutant("listener") { $0.network.listening = false })
@@ -74,6 +74,18 @@ extension Case {
     }
     workload.removeAll { step in
       if case .clock = step { true } else { false }
+    }
+  }
+
+  /// Clients get ranges of their own within the hop's: a random port out of thousands would come again once in
+  /// some hundred runs. SNAT keeps a source port that is free (`nf_nat_l4proto_unique_tuple`).
+  fileprivate mutating func widenPorts() {
+    network.hop?.ports = 20000...59999
+    network.hop?.random = .none
+    let width = 40000 / network.clients.count
+    for (index, client) in network.clients.enumerated() {
+      let first = 20000 + index * width
+      settings[client.name, default: [:]]["ip_local_port_range"] = "\(first) \(first + width - 1)"
     }
   }
 

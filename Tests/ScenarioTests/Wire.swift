@@ -78,7 +78,7 @@ struct Wire {
 
   private func be16(_ value: Int) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 0xff)] }
   private func be32(_ value: UInt32) -> [UInt8] { be16(Int(value >> 16)) + be16(Int(value & 0xffff)) }
-  private func address(_ text: String) -> [UInt8] { text.split(separator: ".").map { UInt8($0)! } }
+  private func address(_ text: String) -> [UInt8] { text.split(separator: ".").compactMap { UInt8($0) } }
 }
 
 extension Kernel {
