@@ -34,8 +34,6 @@ public struct Observation: Codable, Sendable, Equatable {
   public var clockReference: ClockReference?
   /// How long each part of the set-up took, in milliseconds, in order.
   public var timings: [Timing] = []
-  /// Mutations and other remarks worth showing.
-  public var notes: [String] = []
 
   /// Starts an empty observation.
   public init(caseID: String) { self.caseID = caseID }

@@ -100,12 +100,13 @@ struct Trace {
     guard let port = attempt.localPort, let serverPort = attempt.serverPort,
       let group = synsByPort[Endpoint(node: attempt.client, port: port, serverPort: serverPort)]?
         .first(where: { syns in
-          syns.contains { $0.time >= attempt.began - slack && $0.time <= attempt.ended + slack }
+          // One clock: the worker reads it before connect() and after the outcome, the kernel in between.
+          syns.contains { $0.time >= attempt.began && $0.time <= attempt.ended }
         }),
       let first = group.first
     else { return Flow(synsAtClient: [], synsAtServer: [], atServer: []) }
     let arrived = (synsAtServer[first.sequence] ?? [])
-      .filter { $0.destinationPort == first.destinationPort && $0.time >= first.time - slack }
+      .filter { $0.destinationPort == first.destinationPort && $0.time >= first.time }
     guard !arrived.isEmpty else { return Flow(synsAtClient: group, synsAtServer: [], atServer: []) }
     var seen: Set<Tuple> = []
     var atServer: [Segment] = []
@@ -143,9 +144,6 @@ struct Trace {
         && $0.payload == 0
     }
   }
-
-  /// The worker's clock is read before the kernel stamps the packet; equal up to the order of calls.
-  private let slack: Int64 = 1_000_000
 }
 
 extension Attempt {
