@@ -68,6 +68,7 @@ let package = Package(
         "Linux", "Netlink", "Scenario", .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),
+    .testTarget(name: "WorkerTests", dependencies: ["Worker", "Scenario"], swiftSettings: strict),
     .testTarget(
       name: "LabTests", dependencies: ["Lab", "LabFile", "Report", "Scenario", "pawslab", "pawslab-worker"],
       swiftSettings: strict),

@@ -141,7 +141,7 @@ struct NATRules {
     var counters: [String: Int] = [:]
     var chain = ""
     for line in saved.split(separator: "\n") {
-      let words = line.split(separator: " ")
+      let words = line.split(whereSeparator: \.isWhitespace)
       if let first = words.first, first.hasPrefix("["), words.count > 2, words[1] == "-A" {
         counters["rule.\(words[2])"] = Int(first.dropFirst().prefix { $0 != ":" }) ?? 0
       } else if words.first == "chain", words.count > 1 {

@@ -1,0 +1,99 @@
+import Scenario
+import Testing
+
+@testable import Worker
+
+@Suite struct NATRulesTests {
+  private func rules(
+    _ backend: NATRules.Backend, _ nat: Hop.NAT, ipv6: Bool = false, random: Hop.Randomness = .none,
+    dropInvalid: Bool = false
+  ) -> String {
+    let hop = Hop(nat: nat, backend: .auto, ports: 40000...40003, random: random, dropInvalid: dropInvalid)
+    let network = Network(topology: .snat, family: ipv6 ? .ipv6 : .ipv4, clients: [], hop: hop)
+    return NATRules(hop, addressing: Addressing(network), backend: backend).text
+  }
+
+  @Test func iptablesGetsOneTransaction() {
+    #expect(
+      rules(.iptablesNft, .snat, random: .fully, dropInvalid: true) == """
+        *nat
+        -A POSTROUTING -o srv -p tcp -j SNAT --to-source 198.19.0.1:40000-40003 --random-fully
+        COMMIT
+        *filter
+        -A FORWARD -m conntrack --ctstate INVALID -j DROP
+        COMMIT
+
+        """)
+    #expect(rules(.iptablesLegacy, .masquerade).contains("-j MASQUERADE --to-ports 40000-40003\n"))
+    #expect(rules(.iptablesNft, .snat, ipv6: true).contains("--to-source [2001:2:0:ffff::1]:40000-40003"))
+  }
+
+  @Test func nftSaysTheSame() {
+    #expect(rules(.nft, .snat).contains("snat ip to 198.19.0.1:40000-40003\n"))
+    #expect(rules(.nft, .masquerade, random: .fully).contains("masquerade to :40000-40003 fully-random"))
+    #expect(rules(.nft, .snat, dropInvalid: true).contains("ct state invalid counter drop"))
+  }
+
+  @Test func countersAreReadOfBothTools() {
+    let iptables = """
+      *nat
+      :POSTROUTING ACCEPT [0:0]
+      [3:180] -A POSTROUTING -o srv -p tcp -j SNAT --to-source 198.19.0.1:40000
+      COMMIT
+      *filter
+      [1:40] -A FORWARD -m conntrack --ctstate INVALID -j DROP
+      """
+    let nft = """
+      table inet lab {
+      \tchain postrouting {
+      \t\ttype nat hook postrouting priority srcnat; policy accept;
+      \t\toifname "srv" meta l4proto tcp counter packets 3 bytes 180 snat ip to 198.19.0.1:40000
+      \t}
+      \tchain forward {
+      \t\tct state invalid counter packets 1 bytes 40 drop
+      \t}
+      }
+      """
+    for saved in [iptables, nft] {
+      #expect(NATRules.counters(in: saved) == ["rule.POSTROUTING": 3, "rule.FORWARD": 1])
+    }
+  }
+
+  @Test func aBackendIsOneThatTheKernelTakes() {
+    let hop = Hop(nat: .snat, backend: .auto, ports: 1...2, random: .none, dropInvalid: false)
+    let addressing = Addressing(Network(topology: .snat, family: .ipv4, clients: [], hop: hop))
+    func chosen(_ features: Capability.Feature...) -> NATRules.Backend {
+      let kernel = Kernel(
+        release: "", machine: "", capabilities: Set(features.map(Capability.feature)), perKernelSettings: [],
+        timestampTicksPerSecond: 1000, privilege: .root, missing: [:])
+      return NATRules(hop, addressing: addressing, kernel: kernel).backend
+    }
+    #expect(chosen(.iptablesNft, .iptablesLegacy, .nft) == .iptablesNft)
+    #expect(chosen(.iptablesLegacy, .nft) == .iptablesLegacy)
+    #expect(chosen(.nft) == .nft)
+  }
+}
+
+@Suite struct GreetingTests {
+  @Test(arguments: Step.Closer.allCases, [0, 1, 255, 256, 9_999])
+  func theServerReadsWhatTheClientSays(closes: Step.Closer, attempt: Int) {
+    let greeting = Greeting(Greeting(closes: closes, attempt: attempt).bytes)
+    #expect(greeting?.closes == closes)
+    #expect(greeting?.attempt == attempt)
+  }
+
+  @Test func anythingElseIsNoGreeting() {
+    #expect(Greeting([67, 0, 0, 0]) == nil)
+    #expect(Greeting([1, 0, 0, 0, 0]) == nil)
+  }
+}
+
+@Suite struct AddressingTests {
+  @Test func everyClientHasASubnetOfItsOwn() {
+    let network = Network(topology: .snat, family: .ipv6, clients: [], hop: nil)
+    #expect(Addressing(network).client(249) == "2001:2:0:f9::2")
+    let direct = Addressing(Network(topology: .direct, family: .ipv4, clients: [], hop: nil))
+    #expect(direct.server(for: 7) == "198.18.7.1")
+    #expect(direct.client(7) == "198.18.7.2")
+  }
+}
