@@ -59,29 +59,6 @@ final class Socket {
     while recv(fileDescriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT)) > 0 {}
   }
 
-  /// Sends a request that one message answers, and hands on its payload.
-  func get(_ message: Message, _ body: (UnsafeRawBufferPointer) -> Void) throws {
-    defer { nlmsg_free(message.pointer) }
-    nl_complete_msg(socket, message.pointer)
-    guard let header = nlmsg_hdr(message.pointer) else { return }
-    var bytes = [UInt8](UnsafeRawBufferPointer(start: header, count: Int(header.pointee.nlmsg_len)))
-    try send(&bytes, message.name)
-    // With NLM_F_ACK, which libnl sets, the answer is followed by an ack, perhaps in a datagram of its own.
-    var done = false
-    var failed: SystemError?
-    while !done {
-      try receive { header, payload in
-        if Int32(header.nlmsg_type) == NLMSG_ERROR {
-          done = true
-          failed = Self.error(header, payload, message.name)
-        } else {
-          body(payload)
-        }
-      }
-    }
-    if let failed { throw failed }
-  }
-
   private static let level: Int32 = 270  // SOL_NETLINK
   private static let capAck: Int32 = 10
   private static let extendedAck: Int32 = 11
@@ -129,11 +106,7 @@ final class Socket {
 
   /// Sends a dump request and hands on every answer's payload.
   func dump(_ message: Message, _ body: (UnsafeRawBufferPointer) -> Void) throws {
-    defer { nlmsg_free(message.pointer) }
-    nl_complete_msg(socket, message.pointer)
-    guard let header = nlmsg_hdr(message.pointer) else { return }
-    var bytes = [UInt8](UnsafeRawBufferPointer(start: header, count: Int(header.pointee.nlmsg_len)))
-    try send(&bytes, message.name)
+    try request(message)
     var done = false
     while !done {
       var failed: SystemError?
@@ -148,6 +121,34 @@ final class Socket {
       }
       if let failed { throw failed }
     }
+  }
+
+  /// Sends a request that one message answers, and hands on its payload.
+  func get(_ message: Message, _ body: (UnsafeRawBufferPointer) -> Void) throws {
+    try request(message)
+    // With NLM_F_ACK, which libnl sets, the answer is followed by an ack, perhaps in a datagram of its own.
+    var done = false
+    var failed: SystemError?
+    while !done {
+      try receive { header, payload in
+        if Int32(header.nlmsg_type) == NLMSG_ERROR {
+          done = true
+          failed = Self.error(header, payload, message.name)
+        } else {
+          body(payload)
+        }
+      }
+    }
+    if let failed { throw failed }
+  }
+
+  /// Sends one message and frees it.
+  private func request(_ message: Message) throws {
+    defer { nlmsg_free(message.pointer) }
+    nl_complete_msg(socket, message.pointer)
+    guard let header = nlmsg_hdr(message.pointer) else { return }
+    var bytes = [UInt8](UnsafeRawBufferPointer(start: header, count: Int(header.pointee.nlmsg_len)))
+    try send(&bytes, message.name)
   }
 
   private func send(_ bytes: inout [UInt8], _ what: String) throws {
