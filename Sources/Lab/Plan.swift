@@ -16,15 +16,17 @@ public enum Plan: Sendable, Equatable {
     func why(_ name: String, _ mend: String) -> String {
       "no \(name): \(kernel.missing[name] ?? "not found by probing"); \(mend)"
     }
-    for (node, settings) in test.settings.sorted(by: { $0.key < $1.key }) {
-      for name in settings.keys.sorted() where !kernel.capabilities.contains(.setting(name)) {
-        return kernel.perKernelSettings.contains(name)
-          ? "\(node).\(name) is one per kernel here, and nothing on the host is changed;"
-            + " it needs a kernel of its own"
-          : why(name, "it needs a kernel that has it")
-      }
-    }
     let network = test.network
+    // The baseline too: what cannot be pinned would be whatever this host happens to have.
+    let baseline = Setting.all.filter {
+      $0.baseline != nil && !$0.optional && ($0.scope == .everywhere || network.hop != nil)
+    }
+    let own = test.settings.values.flatMap(\.keys).sorted()
+    for name in own + baseline.map(\.name) where !kernel.capabilities.contains(.setting(name)) {
+      return kernel.perKernelSettings.contains(name)
+        ? "\(name) is one per kernel here, and nothing on the host is changed; it needs a kernel of its own"
+        : why(name, "it needs a kernel that has it")
+    }
     if network.family == .ipv6, !kernel.has(.ipv6) { return why("ipv6", "boot without ipv6.disable=1") }
     if let hop = network.hop {
       guard kernel.has(.conntrack) else { return why("conntrack", "modprobe nf_conntrack_netlink") }
