@@ -33,10 +33,37 @@ struct Checks {
       }
     }
     checkRules(placed, cases)
+    _ = cases.first { !checkPins($0, at: placed.matrix) }
     for test in cases where test.network.clients.count > 250 {
       reader.report("\(test.id) has \(test.network.clients.count) clients; at most 250", at: placed.matrix)
       break
     }
+  }
+
+  /// Sequence numbers are pinned 65,536 apart on either side of the middle: so many fit, and no more.
+  private static let pinnable = 16_000
+
+  private func checkPins(_ test: Case, at node: Node) -> Bool {
+    let pinned = Set(test.network.clients.filter { $0.isn != .natural }.map(\.group))
+    func members(_ group: String) -> Int { test.network.clients.count { $0.group == group } }
+    var attempts = 0
+    var any = false
+    for step in test.workload {
+      switch step {
+      case .connect(let step):
+        attempts += max(members(step.client), test.network.serverPorts) * step.times
+        any = any || pinned.contains(step.client)
+      case .churn(let step):
+        attempts += step.clients.reduce(0) { $0 + members($1) } * step.connections
+        any = any || !pinned.isDisjoint(with: step.clients)
+      default: break
+      }
+    }
+    guard any, attempts > Self.pinnable else { return true }
+    reader.report(
+      "\(test.id) makes \(attempts) attempts; sequence numbers can be pinned for \(Self.pinnable): isn: natural",
+      at: node)
+    return false
   }
 
   /// Whether two cases that differ on this axis alone expect different things.

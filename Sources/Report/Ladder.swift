@@ -132,13 +132,16 @@ public struct Ladder {
       return nil
     }
     if hop, !row.right { return "never left the hop" }
-    let again = rows[..<index].contains {
-      $0.outbound && $0.segment.isSYN && $0.segment.sequence == row.segment.sequence
+    func isCopy(_ other: Row) -> Bool {
+      other.outbound && other.segment.isSYN && other.segment.sequence == row.segment.sequence
     }
-    let answered = rows[index...].contains {
-      !$0.outbound && $0.segment.isSYNACK && $0.segment.acknowledgement == row.segment.sequence &+ 1
+    let again = rows[..<index].contains(where: isCopy)
+    // What comes first decides: the SYN-ACK, or the next copy.
+    let next = rows[(index + 1)...].first {
+      isCopy($0)
+        || !$0.outbound && $0.segment.isSYNACK && $0.segment.acknowledgement == row.segment.sequence &+ 1
     }
-    if !answered { return again ? "SYN again, not accepted" : "SYN not accepted" }
+    if next?.segment.isSYNACK != true { return again ? "SYN again, not accepted" : "SYN not accepted" }
     return again ? "SYN again" : nil
   }
 }

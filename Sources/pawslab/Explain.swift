@@ -50,7 +50,14 @@ struct Explain: AsyncParsableCommand {
     }
     let runner = try Running().fixed()
     let kernel = try await runner.probe()
-    for result in await runner.run([test], on: kernel, onEvent: { _ in }) { show(judged: result) }
+    for result in await runner.run([test], on: kernel, onEvent: { _ in }) {
+      show(judged: result)
+      switch result.judgement.verdict {
+      case .pass, .skip: break
+      case .fail: throw ExitCode(1)
+      case .error: throw ExitCode(3)
+      }
+    }
   }
 
   private func pick(_ ids: [String]) throws -> String {

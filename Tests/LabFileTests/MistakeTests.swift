@@ -165,6 +165,18 @@ import Testing
     #expect(Self.mistakes(text) == ["lab/x.yaml:11:3: the matrix is empty: exclude leaves no case"])
   }
 
+  @Test func moreAttemptsThanCanBePinnedAreAMistake() {
+    let text = Self.good.replacing(
+      "- connect: late",
+      with: "- connect: late\n    times: 1000\n  - churn: early\n    as: more\n    connections: 10000"
+    )
+    .replacing("late: {clock: behind}", with: "late: {clock: behind, count: 10}")
+    #expect(
+      Self.mistakes(text).contains {
+        $0.contains("makes 20001 attempts; sequence numbers can be pinned for 16000")
+      }, "\(Self.mistakes(text))")
+  }
+
   @Test func aMissingFileIsOneMistake() {
     #expect(throws: LabFileError.self) { try LabFile.discover(paths: ["no/such/lab"]) }
   }

@@ -126,6 +126,8 @@ import Testing
     #expect(dropped.contains("|--RST--->|--RST--->|"))
     let delayed = try Self.run("explain", base.replacingOccurrences(of: "%", with: "0"), "--from", out).output
     #expect(delayed.contains("late #1: delayed, expected delayed by tw-paws, 2 SYNs sent, 2 at the server"))
+    #expect(delayed.contains("<- SYN not accepted"))
+    #expect(delayed.contains("<- SYN again\n"))
   }
 
   @Test(.enabled(if: canRun, "SKIPPED: needs root"))

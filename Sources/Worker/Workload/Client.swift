@@ -1,6 +1,6 @@
 import Linux
-import SystemPackage
 import Scenario
+import SystemPackage
 
 /// One connection attempt, from `connect()` to its outcome and, where somebody closes, to the last FIN.
 final class ClientConnection {

@@ -1,6 +1,6 @@
 import Linux
-import SystemPackage
 import Scenario
+import SystemPackage
 
 /// The server's listeners and accepted connections.
 final class Server {

@@ -1,7 +1,7 @@
 import Linux
-import SystemPackage
 import Netlink
 import Scenario
+import SystemPackage
 
 /// Runs a case's steps on its testbed, one after the other, all sockets on one loop.
 final class Workload {
