@@ -21,7 +21,7 @@ let package = Package(
     .target(name: "CLinux"),
     .systemLibrary(
       name: "CLibNL", pkgConfig: "libnl-route-3.0",
-      providers: [.apt(["libnl-3-dev", "libnl-route-3-dev"])]),
+      providers: [.apt(["libnl-3-dev", "libnl-route-3-dev", "libnl-genl-3-dev"])]),
 
     // What a case is, what was observed, what that means. Pure values: no I/O, no Linux.
     .target(name: "Scenario", swiftSettings: strict),
@@ -44,9 +44,14 @@ let package = Package(
         "Linux", "Netlink", "Scenario", .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
 
+    // Kernels by name, and guests that boot them.
+    .target(
+      name: "MicroVM",
+      dependencies: ["CLinux", "Scenario", .product(name: "Subprocess", package: "swift-subprocess")],
+      swiftSettings: strict),
     .target(
       name: "Lab",
-      dependencies: ["Scenario", .product(name: "Subprocess", package: "swift-subprocess")],
+      dependencies: ["MicroVM", "Scenario", .product(name: "Subprocess", package: "swift-subprocess")],
       swiftSettings: strict),
     .target(name: "Report", dependencies: ["Scenario"], swiftSettings: strict),
 
@@ -69,8 +74,10 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(name: "WorkerTests", dependencies: ["Worker", "Scenario"], swiftSettings: strict),
+    .testTarget(name: "MicroVMTests", dependencies: ["MicroVM", "Scenario"], swiftSettings: strict),
     .testTarget(
-      name: "LabTests", dependencies: ["Lab", "LabFile", "Report", "Scenario", "pawslab", "pawslab-worker"],
+      name: "LabTests",
+      dependencies: ["Lab", "LabFile", "MicroVM", "Report", "Scenario", "pawslab", "pawslab-worker"],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -47,5 +47,28 @@ build() {
   rm -f "$log"
 }
 
+# recommend PACKAGE...: what guests need; without it their cases are skipped, which is not for us to forbid.
+recommend() {
+  if [ "$(id -u)" -eq 0 ]; then
+    install "$@"
+    return
+  fi
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] || say "no guests without ${missing[*]}: as root, apt-get install ${missing[*]}"
+}
+
+# build_release: both programs, with Swift's runtime in them, so that the worker can be a guest's first process.
+build_release() {
+  local product
+  for product in pawslab pawslab-worker; do
+    build -c release --static-swift-stdlib -Xlinker -s --product "$product"
+  done
+  release=$(swift build --package-path "$repository" -c release --static-swift-stdlib -Xlinker -s --show-bin-path)
+}
+
 find_swift
-install libnl-3-dev libnl-route-3-dev pkg-config iptables nftables iproute2
+install libnl-3-dev libnl-route-3-dev libnl-genl-3-dev pkg-config iptables nftables iproute2
+recommend qemu-system-x86 xz-utils zstd lz4

@@ -1,4 +1,5 @@
 import Foundation
+import MicroVM
 import Scenario
 
 /// Runs cases side by side, each in a worker process of its own, and judges what they saw.
@@ -6,22 +7,27 @@ public struct Runner: Sendable {
   /// What happens while cases run, in order.
   public enum Event: Sendable {
     /// A case's worker was started.
-    case started(Case)
+    case started(Case, kernel: String)
     /// A case was judged, skipped, or broke.
     case finished(CaseResult)
+    /// A guest has ended: what it cost.
+    case guestEnded(GuestCost, console: String)
   }
 
   private let worker: WorkerProcess
-  /// How many cases run at the same time.
+  private let hypervisor: Hypervisor?
+  /// How many cases run at the same time on the host.
   public let jobs: Int
-  /// Seconds after which a case's worker is killed.
+  /// Seconds after which a case's worker is killed; four times as long in a guest.
   public let deadline: Int
 
   /// - Parameters:
   ///   - worker: path of `pawslab-worker`.
+  ///   - hypervisor: boots other kernels; nil where only the host is used.
   ///   - jobs: 1 or more; nil is ``defaultJobs()``.
-  public init(worker: String, jobs: Int? = nil, deadline: Int = 60) {
+  public init(worker: String, hypervisor: Hypervisor? = nil, jobs: Int? = nil, deadline: Int = 60) {
     self.worker = WorkerProcess(program: worker)
+    self.hypervisor = hypervisor
     self.jobs = jobs ?? Self.defaultJobs()
     self.deadline = deadline
   }
@@ -29,76 +35,239 @@ public struct Runner: Sendable {
   /// Most of a case's time is waiting for a client to give up, so eight per core; at most one per 64 MiB
   /// of memory that is available.
   public static func defaultJobs() -> Int {
-    let available =
+    max(1, min(cores * 8, availableMegabytes() / 64))
+  }
+
+  private static var cores: Int { ProcessInfo.processInfo.activeProcessorCount }
+
+  private static func availableMegabytes() -> Int {
+    let kilobytes =
       (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8))?
       .split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
       .flatMap { Int($0.split(whereSeparator: \.isWhitespace)[1]) } ?? 1 << 20
-    return max(1, min(ProcessInfo.processInfo.activeProcessorCount * 8, available / 65536))
+    return kilobytes / 1024
   }
 
+  /// Guests at the same time: one per core, each with one processor and 512 MiB.
+  private static func guestSlots() -> Int { max(1, min(cores, availableMegabytes() / 768)) }
+
+  /// Cases at the same time in one guest. Its one processor is the limit; more only overlaps the waiting.
+  private static let jobsPerGuest = 8
+
   /// What this machine's kernel can do.
-  public func probe() async throws -> Kernel {
-    guard case .kernel(let kernel) = try await worker.ask(.probe, within: 30) else {
+  public func probe() async throws -> Kernel { try await probe(by: worker) }
+
+  private func probe(by host: some WorkerHost) async throws -> Kernel {
+    guard case .kernel(let kernel) = try await host.ask(.probe, within: 120, onEvent: { _ in }) else {
       throw Failure(stage: "probe", object: "pawslab-worker", cause: "an answer to another question")
     }
     return kernel
   }
 
-  /// Runs the cases; results come in the order in which they end. When the task is cancelled, running
-  /// workers are killed and what is not judged by then is left out.
-  public func run(
-    _ cases: [Case], on kernel: Kernel, onEvent: @escaping @Sendable (Event) async -> Void
-  ) async -> [CaseResult] {
-    var results: [CaseResult] = []
-    var waiting: [Case] = []
-    for test in cases {
-      switch Plan(test, on: kernel) {
-      case .host: waiting.append(test)
-      case .skip(let reason):
-        let result = CaseResult(
-          test: test, judgement: Judgement(verdict: .skip, reason: reason), observation: nil, seconds: 0)
-        results.append(result)
-        await onEvent(.finished(result))
-      }
+  /// What a stored kernel can do: asked in a guest, or known from before.
+  public func probe(_ stored: StoredKernel) async throws -> Kernel {
+    let hypervisor = try needHypervisor(stored.name)
+    if let known = hypervisor.probed(stored) { return known }
+    let guest = try await hypervisor.boot(stored)
+    do {
+      let kernel = try await probe(by: GuestWorker(guest: guest, bundles: Guest.allBundles))
+      await guest.stop()
+      hypervisor.keep(kernel, of: stored)
+      return kernel
+    } catch {
+      await guest.stop()
+      throw error
     }
-    // Those that wait for seconds first, so that the rest fills the gaps.
-    var queue = (waiting.filter(\.waits) + waiting.filter { !$0.waits })[...]
-    await withTaskGroup(of: CaseResult?.self) { group in
-      func startNext() {
-        guard !Task.isCancelled, let test = queue.popFirst() else { return }
-        group.addTask {
-          await onEvent(.started(test))
-          let result = await runOne(test, on: kernel)
-          return Task.isCancelled ? nil : result
-        }
-      }
-      for _ in 0..<jobs { startNext() }
-      while let result = await group.next() {
-        if let result {
-          results.append(result)
-          await onEvent(.finished(result))
-        }
-        startNext()
-      }
-    }
-    return results
   }
 
-  private func runOne(_ test: Case, on kernel: Kernel) async -> CaseResult {
+  private func needHypervisor(_ name: String) throws -> Hypervisor {
+    guard let hypervisor else {
+      throw Failure(stage: "guest", object: name, cause: "this run uses the host's kernel only")
+    }
+    return hypervisor
+  }
+
+  /// Runs cases, each on its machine; results come in the order in which they end. When the task is cancelled,
+  /// running workers and guests are killed and what is not judged by then is left out.
+  public func run(
+    _ tests: [(test: Case, machine: Machine)], onEvent: @escaping @Sendable (Event) async -> Void
+  ) async -> [CaseResult] {
+    let results = Results()
+    @Sendable func finish(_ result: CaseResult) async {
+      guard !Task.isCancelled || result.judgement.verdict == .skip else { return }
+      results.add(result)
+      await onEvent(.finished(result))
+    }
+    var onHost: [(test: Case, machine: Machine)] = []
+    var guests: [(machine: Machine, turns: [[String: String]: [Case]])] = []
+    for (test, machine) in tests {
+      if let failure = machine.failure {
+        await finish(
+          CaseResult(
+            test: test, kernel: machine.name,
+            judgement: Judgement(verdict: .error, reason: "\(failure)"), observation: nil, seconds: 0))
+        continue
+      }
+      switch Plan(test, on: machine.kernel, guest: machine.stored != nil) {
+      case .skip(let reason):
+        await finish(
+          CaseResult(
+            test: test, kernel: machine.name, judgement: Judgement(verdict: .skip, reason: reason),
+            observation: nil, seconds: 0))
+      case .run where machine.stored == nil:
+        onHost.append((test, machine))
+      case .run(let settings):
+        if let index = guests.firstIndex(where: { $0.machine.name == machine.name }) {
+          guests[index].turns[settings, default: []].append(test)
+        } else {
+          guests.append((machine, [settings: [test]]))
+        }
+      }
+    }
+    let units = Self.share(guests, among: Self.guestSlots())
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { [onHost] in
+        // Those that wait for seconds first, so that the rest fills the gaps.
+        let queue = onHost.filter { $0.test.waits } + onHost.filter { !$0.test.waits }
+        await Self.sideBySide(queue, jobs: jobs) { test, machine in
+          await onEvent(.started(test, kernel: machine.name))
+          await finish(await runOne(test, on: machine, by: worker, deadline: deadline))
+        }
+      }
+      group.addTask {
+        await Self.sideBySide(units, jobs: Self.guestSlots()) { unit in
+          await runGuest(unit, onEvent: onEvent, finish: finish)
+        }
+      }
+    }
+    return results.all
+  }
+
+  /// The cases of one guest, by turn: those of a turn agree on the settings that are one per kernel.
+  private struct Unit: Sendable {
+    var machine: Machine
+    var turns: [(settings: [String: String], cases: [Case])]
+  }
+
+  /// Where there are fewer kernels than slots, a kernel's cases are shared out over several guests.
+  private static func share(
+    _ guests: [(machine: Machine, turns: [[String: String]: [Case]])], among slots: Int
+  ) -> [Unit] {
+    guests.flatMap { guest -> [Unit] in
+      let count = guest.turns.values.reduce(0) { $0 + $1.count }
+      let parts = max(1, min(slots / max(1, guests.count), count / 8))
+      var units = (0..<parts).map { _ in Unit(machine: guest.machine, turns: []) }
+      let ordered = guest.turns.sorted {
+        "\($0.key.sorted { $0.key < $1.key })" < "\($1.key.sorted { $0.key < $1.key })"
+      }
+      for (settings, cases) in ordered {
+        let queue = cases.filter(\.waits) + cases.filter { !$0.waits }
+        for part in 0..<parts {
+          let own = queue.indices.filter { $0 % parts == part }.map { queue[$0] }
+          if !own.isEmpty { units[part].turns.append((settings, own)) }
+        }
+      }
+      return units
+    }
+  }
+
+  private static func sideBySide<Item: Sendable>(
+    _ items: [Item], jobs: Int, _ body: @escaping @Sendable (Item) async -> Void
+  ) async {
+    var queue = items[...]
+    await withTaskGroup(of: Void.self) { group in
+      func startNext() {
+        guard !Task.isCancelled, let item = queue.popFirst() else { return }
+        group.addTask { await body(item) }
+      }
+      for _ in 0..<jobs { startNext() }
+      while await group.next() != nil { startNext() }
+    }
+  }
+
+  /// Boots a guest and runs its turns. A guest that breaks takes the cases that it was running with it; the
+  /// others go on in a new one, three times at most.
+  private func runGuest(
+    _ unit: Unit, onEvent: @escaping @Sendable (Event) async -> Void,
+    finish: @escaping @Sendable (CaseResult) async -> Void
+  ) async {
+    guard let stored = unit.machine.stored, let hypervisor else { return }
+    @Sendable func giveUp(_ cases: [Case], _ error: any Error) async {
+      for test in cases {
+        await finish(
+          CaseResult(
+            test: test, kernel: stored.name, judgement: Judgement(verdict: .error, reason: "\(error)"),
+            observation: nil, seconds: 0))
+      }
+    }
+    var turns = unit.turns
+    var lives = 4
+    while !turns.isEmpty, !Task.isCancelled {
+      let guest: Guest
+      do {
+        lives -= 1
+        guest = try await hypervisor.boot(stored)
+      } catch {
+        await giveUp(turns.flatMap(\.cases), error)
+        return
+      }
+      var ran = 0
+      while let turn = turns.first, await guest.isAlive, !Task.isCancelled {
+        do { try await GuestWorker.apply(turn.settings, on: guest) } catch {
+          await giveUp(turn.cases, error)
+          turns.removeFirst()
+          continue
+        }
+        let started = Results()
+        await Self.sideBySide(turn.cases, jobs: Self.jobsPerGuest) { test in
+          guard await guest.isAlive else { return }
+          started.begin(test.id)
+          await onEvent(.started(test, kernel: stored.name))
+          let host = GuestWorker(guest: guest, bundles: Guest.bundles(for: test, on: unit.machine.kernel))
+          await finish(await runOne(test, on: unit.machine, by: host, deadline: deadline * 4))
+        }
+        ran += started.begun.count
+        turns[0].cases.removeAll { started.begun.contains($0.id) }
+        if turns[0].cases.isEmpty { turns.removeFirst() }
+      }
+      let died = await !guest.isAlive
+      await guest.stop()
+      let boot = await guest.boot
+      await onEvent(
+        .guestEnded(
+          GuestCost(
+            kernel: stored.name, cases: ran, processorSeconds: await guest.processorSeconds,
+            boot: boot?.phases ?? [], accelerator: boot?.accelerator ?? ""), console: await guest.console))
+      if died, lives == 0 {
+        await giveUp(
+          turns.flatMap(\.cases),
+          Failure(
+            stage: "guest", object: stored.name, cause: "it has broken four times; see the errors before"))
+        return
+      }
+    }
+  }
+
+  private func runOne(
+    _ test: Case, on machine: Machine, by host: some WorkerHost, deadline: Int
+  ) async -> CaseResult {
     let began = ContinuousClock.now
     let judgement: Judgement
     var observation: Observation?
     do {
-      guard case .observation(let seen) = try await worker.ask(.run(test, kernel), within: deadline) else {
+      let request = WorkerRequest.run(test, machine.kernel.forWorker)
+      guard case .observation(let seen) = try await host.ask(request, within: deadline, onEvent: { _ in })
+      else {
         throw Failure(stage: "worker", object: test.id, cause: "an answer to another question")
       }
       observation = seen
-      judgement = judge(test, on: kernel, seen: seen)
+      judgement = judge(test, on: machine.kernel, seen: seen)
     } catch {
       judgement = Judgement(verdict: .error, reason: "\(error)")
     }
     let elapsed = began.duration(to: .now) / .seconds(1)
-    return CaseResult(test: test, judgement: judgement, observation: observation, seconds: elapsed)
+    return CaseResult(
+      test: test, kernel: machine.name, judgement: judgement, observation: observation, seconds: elapsed)
   }
 
   /// Set-up times, part by part, for so many networks built one after the other.
@@ -115,5 +284,15 @@ public struct Runner: Sendable {
     private var timings: [[Timing]] = []
     func add(_ round: [Timing]) { lock.withLock { timings.append(round) } }
     var all: [[Timing]] { lock.withLock { timings } }
+  }
+
+  private final class Results: @unchecked Sendable {
+    private let lock = NSLock()
+    private var results: [CaseResult] = []
+    private var names: Set<String> = []
+    func add(_ result: CaseResult) { lock.withLock { results.append(result) } }
+    func begin(_ name: String) { _ = lock.withLock { names.insert(name) } }
+    var all: [CaseResult] { lock.withLock { results } }
+    var begun: Set<String> { lock.withLock { names } }
   }
 }

@@ -12,19 +12,12 @@ import Subprocess
 ///
 /// The worker's standard input stays open for as long as we live: its end of file is the sign by which a
 /// worker of a killed lab ends itself, and with it every namespace that it held.
-struct WorkerProcess: Sendable {
+struct WorkerProcess: WorkerHost {
   /// The `pawslab-worker` program.
   let program: String
 
-  /// Sends a request and returns the event that ends the answer.
-  ///
-  /// - Parameters:
-  ///   - seconds: after which the worker is killed.
-  ///   - onEvent: called for every event, in order.
-  /// - Throws: `Failure` where the worker said so, died, hung or could not be understood.
   func ask(
-    _ request: WorkerRequest, within seconds: Int,
-    onEvent: @escaping @Sendable (WorkerEvent) -> Void = { _ in }
+    _ request: WorkerRequest, within seconds: Int, onEvent: @escaping @Sendable (WorkerEvent) -> Void
   ) async throws -> WorkerEvent {
     let progress = Progress()
     return try await withThrowingTaskGroup(of: WorkerEvent?.self) { group in
@@ -64,15 +57,9 @@ struct WorkerProcess: Sendable {
     ) { execution -> WorkerEvent? in
       _ = try await execution.standardInputWriter.write(bytes)
       var last: WorkerEvent?
-      var lines = Lines()
-      let decoder = JSONDecoder()
+      var lines = EventLines()
       reading: for try await buffer in execution.standardOutput {
-        for line in lines.add(buffer) where !line.isEmpty {
-          guard let event = try? decoder.decode(WorkerEvent.self, from: line) else {
-            throw Failure(
-              stage: "worker", object: "standard output",
-              cause: "not an event: \(String(decoding: line.prefix(120), as: UTF8.self))")
-          }
+        for event in try buffer.withUnsafeBytes({ try lines.add($0) }) {
           onEvent(event)
           last = event
           if event.isLast { break reading }
@@ -90,55 +77,6 @@ struct WorkerProcess: Sendable {
         stage: "worker", object: program,
         cause: "ended early (\(result.terminationStatus))"
           + (words.isEmpty ? "" : ": \(words)"))
-    }
-  }
-
-  /// Cuts what arrives into lines. An observation is one line of up to tens of megabytes, so each byte is
-  /// looked at once.
-  private struct Lines {
-    private var rest = Data()
-
-    mutating func add(_ buffer: SubprocessOutputSequence.Buffer) -> [Data] {
-      var lines: [Data] = []
-      buffer.withUnsafeBytes { bytes in
-        var piece = bytes[...]
-        while let end = piece.firstIndex(of: UInt8(ascii: "\n")) {
-          rest.append(contentsOf: piece[..<end])
-          lines.append(rest)
-          rest = Data()
-          piece = piece[(end + 1)...]
-        }
-        rest.append(contentsOf: piece)
-      }
-      return lines
-    }
-  }
-
-  /// The last stage that a worker reported, for the error that says where it hung.
-  private final class Progress: @unchecked Sendable {
-    private let lock = NSLock()
-    private var latest = "start"
-
-    var stage: String { lock.withLock { latest } }
-
-    func note(_ event: WorkerEvent) {
-      lock.withLock {
-        switch event {
-        case .stage(let name): latest = name
-        case .step(let index): latest = "step \(index)"
-        default: break
-        }
-      }
-    }
-  }
-}
-
-extension WorkerEvent {
-  /// Whether nothing follows it.
-  fileprivate var isLast: Bool {
-    switch self {
-    case .kernel, .observation, .failure, .done: true
-    case .stage, .step, .attempt, .timings: false
     }
   }
 }

@@ -34,6 +34,11 @@ struct Checks {
     }
     checkRules(placed, cases)
     _ = cases.first { !checkPins($0, at: placed.matrix) }
+    for test in cases where test.network.servers > 1 && !test.network.topology.isIPVS {
+      reader.report(
+        "\(test.id) has several servers and no director: topology ipvs-nat has one", at: placed.matrix)
+      break
+    }
     for test in cases where test.network.clients.count > 250 {
       reader.report("\(test.id) has \(test.network.clients.count) clients; at most 250", at: placed.matrix)
       break
@@ -71,7 +76,11 @@ struct Checks {
     var seen: [[AxisValue]: [Rule]] = [:]
     for test in cases {
       let others = test.axes.filter { $0.axis != axis }
-      let plain = test.rules.map { Rule(kernel: $0.kernel, outcomes: $0.outcomes, because: "") }
+      let plain = test.rules.map { rule in
+        var rule = rule
+        rule.because = ""
+        return rule
+      }
       if let known = seen[others] {
         if known != plain { return true }
       } else {

@@ -18,6 +18,8 @@ final class ScenarioReader {
   var clocks: [String: Int] = [:]
   var groups: [Parameters.Group] = []
   var topology: Network.Topology = .direct
+  /// As many as any case has.
+  var servers = 1
   var axes: [Axis] = []
   var labels: [String: Node] = [:]
   private var usedAxes: Set<String> = []
@@ -47,6 +49,7 @@ final class ScenarioReader {
     section("clocks", readClocks)
     section("topology") { readTopology($0, into: &base) }
     topology = base.topology
+    servers = base.servers
     section("clients", readClients)
     base.groups = groups
     section("settings") { base.settings = readSettings($0) }
@@ -124,7 +127,7 @@ final class ScenarioReader {
   }
 
   private func readTopology(_ node: Node, into base: inout Parameters) {
-    let known = ["kind", "family", "server_ports", "hop"]
+    let known = ["kind", "family", "server_ports", "servers", "hop"]
     for (key, keyNode, value) in reader.mapping(node, "topology", known: known, required: ["kind"]) ?? [] {
       switch key {
       case "kind": base.topology = reader.choice(value, "kind", Network.Topology.self) ?? base.topology
@@ -133,7 +136,7 @@ final class ScenarioReader {
           if let assignment = hopAssignment(name, value, nameNode) { base.apply(assignment) }
         }
         if base.topology == .direct {
-          reader.report("a direct topology has no hop; kind: snat has one", at: keyNode)
+          reader.report("a direct topology has no hop; the others have one", at: keyNode)
         }
       default:
         if let assignment = assignment(key, keyNode, value) { base.apply(assignment) }
@@ -143,7 +146,9 @@ final class ScenarioReader {
 
   private func readClients(_ node: Node) {
     for (name, keyNode, value) in reader.mapping(node, "clients") ?? [] {
-      guard ![Network.server, Network.hop, "all", "kernel"].contains(name), !name.contains("."), !name.isEmpty
+      guard
+        ![Network.server, Network.hop, Network.router, "all", "kernel", "source", "served"].contains(name),
+        !name.contains("."), !name.isEmpty
       else {
         reader.report("\"\(name)\" cannot be a client's name", at: keyNode)
         continue
@@ -182,12 +187,13 @@ final class ScenarioReader {
   }
 
   var nodeNames: [String] {
-    groups.map(\.name) + (topology == .direct ? [] : [Network.hop]) + [Network.server, "all"]
+    groups.map(\.name) + (topology == .direct ? [] : [Network.hop])
+      + (topology.hasRouter ? [Network.router] : []) + [Network.server, "all"]
   }
 
   // MARK: parameters
 
-  private static let hopKeys = ["nat", "backend", "ports", "random", "drop_invalid"]
+  private static let hopKeys = ["nat", "backend", "ports", "random", "drop_invalid", "scheduler"]
 
   private func hopAssignment(_ key: String, _ value: Node, _ keyNode: Node) -> Assignment? {
     switch key {
@@ -196,6 +202,7 @@ final class ScenarioReader {
     case "random": reader.choice(value, key, Hop.Randomness.self).map(Assignment.random)
     case "drop_invalid": reader.flag(value, key).map(Assignment.dropInvalid)
     case "ports": ports(value).map(Assignment.ports)
+    case "scheduler": reader.choice(value, key, Network.Scheduler.self).map(Assignment.scheduler)
     default: nil
     }
   }
@@ -215,8 +222,14 @@ final class ScenarioReader {
       reader.report("unknown sysctl \"\(name)\"\(suggestion(name, Setting.all.map(\.name)))", at: nameNode)
       return nil
     }
-    if known.scope == .hop, ![Network.hop, "all"].contains(owner) {
-      reader.report("\(name) is a setting of the hop, not of \(owner)", at: nameNode)
+    let owners: [String] =
+      switch known.scope {
+      case .everywhere: []
+      case .routers: [Network.hop, Network.router]
+      case .hop, .director: [Network.hop]
+      }
+    if !owners.isEmpty, !owners.contains(owner) {
+      reader.report("\(name) is a setting of the \(owners[0]), not of \(owner)", at: nameNode)
       return nil
     }
     guard let value = reader.text(value, name) else { return nil }
@@ -225,7 +238,7 @@ final class ScenarioReader {
 
   /// Whether an axis or override of this name sets a parameter, rather than being a name of its own.
   func isParameter(_ path: String) -> Bool {
-    ["topology", "family", "server_ports"].contains(path) || path.contains(".")
+    ["topology", "family", "server_ports", "servers"].contains(path) || path.contains(".")
   }
 
   /// A parameter's path with a value.
@@ -233,13 +246,15 @@ final class ScenarioReader {
     switch path {
     case "topology": return reader.choice(value, path, Network.Topology.self).map(Assignment.topology)
     case "family": return reader.choice(value, path, Network.Family.self).map(Assignment.family)
+    case "servers": return reader.number(value, path, in: 1...8).map { .servers($0) }
     case "server_ports": return reader.number(value, path, in: 1...250).map(Assignment.serverPorts)
     default: break
     }
     let parts = path.split(separator: ".", maxSplits: 1).map(String.init)
     guard parts.count == 2 else {
       reader.report(
-        "\"\(path)\" is no parameter; it is family, topology, server_ports or NODE.NAME", at: pathNode)
+        "\"\(path)\" is no parameter; it is family, topology, server_ports, servers or NODE.NAME",
+        at: pathNode)
       return nil
     }
     let (owner, name) = (parts[0], parts[1])
@@ -274,6 +289,7 @@ final class ScenarioReader {
         }
         if isParameter(name) {
           if let assignment = assignment(name, keyNode, item) {
+            if case .servers(let count) = assignment { servers = max(servers, count) }
             axis.values.append(Axis.Value(text: text, assignment: assignment))
           }
         } else {

@@ -7,7 +7,7 @@ extension ScenarioReader {
     "connect": ["as", "closes", "times", "again"],
     "send": ["on", "as"],
     "churn": ["as", "connections", "rate", "closes", "flush"],
-    "flush": [], "set": [], "clock": [],
+    "flush": [], "set": [], "remove": [], "clock": [],
   ]
 
   func readWorkload(_ node: Node) -> [Scenario.GuardedStep] {
@@ -105,6 +105,13 @@ extension ScenarioReader {
         }
         return .set(node: node, setting: name, value: value)
       }
+    case "remove":
+      let servers = Network(topology: .direct, family: .ipv4, clients: [], hop: nil, servers: servers)
+        .serverNames
+      if !topology.isIPVS {
+        reader.report("there is no director to remove a server from; topology ipvs-nat has one", at: subject)
+      }
+      return reader.name(subject, "server", among: servers).map { [.remove(server: $0)] } ?? []
     default:
       return (reader.mapping(subject, "clock") ?? []).compactMap { name, nameNode, value in
         guard clients.contains(name) else {
@@ -141,6 +148,8 @@ extension ScenarioReader {
       var kernel: [KernelCondition] = []
       var outcomes: [String: Expectation] = [:]
       var because = ""
+      var source: Rule.Source?
+      var served: [String: ServedBy] = [:]
       var guarded = false
       for (key, keyNode, value) in entries {
         switch key {
@@ -151,6 +160,22 @@ extension ScenarioReader {
           guarded = true
           closed = true
           if reader.flag(value, "otherwise") == false { reader.report("otherwise is true", at: value) }
+        case "source":
+          source = reader.choice(value, "source", Rule.Source.self)
+        case "served":
+          for (label, labelNode, value) in reader.mapping(value, "served") ?? [] {
+            guard labels[label] != nil else {
+              reader.report(
+                "no step has the label \"\(label)\"\(suggestion(label, labels.keys.sorted()))", at: labelNode)
+              continue
+            }
+            guard let text = reader.text(value, label) else { continue }
+            guard let by = ServedBy(text: text), labels[by.label] != nil else {
+              reader.report("\"\(text)\" is neither \"same as LABEL\" nor \"other than LABEL\"", at: value)
+              continue
+            }
+            served[label] = by
+          }
         case "because":
           because = reader.text(value, "because") ?? ""
         default:
@@ -169,7 +194,8 @@ extension ScenarioReader {
         }
       }
       if !guarded { reader.report("an expectation needs \"when\" or \"otherwise\"", at: item) }
-      let rule = Rule(kernel: kernel, outcomes: outcomes, because: because)
+      let rule = Rule(
+        kernel: kernel, outcomes: outcomes, source: source, served: served, because: because)
       return (Scenario.GuardedRule(when: condition, rule: rule), item)
     }
   }

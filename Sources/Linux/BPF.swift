@@ -10,6 +10,7 @@ public enum BPF {
 
     /// `bpftool map create ... type array key 4 value 4`
     public init(entries: Int) throws {
+      _ = clinux_lift_memlock()  // best effort: a user namespace may not
       fileDescriptor = try SystemError.check(
         clinux_bpf_array_create(4, UInt32(entries)), "bpf(BPF_MAP_CREATE)", "array")
     }

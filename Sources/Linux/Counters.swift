@@ -10,8 +10,19 @@ public final class CounterFiles {
   private let tables: [Int32]
   private let list: Int32
 
+  private let names: Names
+
+  /// What the columns of each line are called, read once for all namespaces of a kernel: hundreds of names,
+  /// and a guest without KVM is slow at making strings.
+  public final class Names {
+    fileprivate var columns: [[UInt8]: [String]] = [:]
+
+    public init() {}
+  }
+
   /// Opens the files of the calling thread's namespace and keeps them.
-  public init() throws {
+  public init(names: Names = Names()) throws {
+    self.names = names
     let folder =
       access("/proc/thread-self/net", F_OK) == 0
       ? "/proc/thread-self/net" : "/proc/self/task/\(clinux_gettid())/net"
@@ -28,33 +39,68 @@ public final class CounterFiles {
   }
 
   /// `TcpExt.PAWSEstab`, `Tcp.OutRsts`, `Ip.InReceives`, `Ip6.InReceives` and all others, now.
-  public func read() throws -> [String: Int] {
+  ///
+  /// - Parameter zeros: whether those that stand at 0 are told too.
+  public func read(zeros: Bool = true) throws -> [String: Int] {
     var counters: [String: Int] = [:]
+    let (newline, space) = (UInt8(ascii: "\n"), UInt8(ascii: " "))
     for table in tables {
-      let lines = try text(table).split(separator: "\n")
-      for (names, values) in zip(lines, lines.dropFirst()) {
-        let (names, values) = (names.split(separator: " "), values.split(separator: " "))
-        guard let group = names.first, group == values.first, names.count == values.count,
-          Int(values.last ?? "") != nil, names.count > 1, Int(names[1]) == nil
-        else { continue }
-        for (name, value) in zip(names, values).dropFirst() {
-          counters["\(group.dropLast()).\(name)"] = Int(value)
+      var header: ArraySlice<UInt8>?
+      for line in try bytes(table).split(separator: newline) {
+        guard let titles = header else {
+          header = line
+          continue
+        }
+        header = nil
+        let columns = columns(titles)
+        let values = line.split(separator: space).dropFirst()
+        guard columns.count == values.count else { continue }
+        for (name, value) in zip(columns, values) {
+          guard let number = Self.number(value), zeros || number != 0 else { continue }
+          counters[name] = number
         }
       }
     }
     if list >= 0 {
-      for line in try text(list).split(separator: "\n") {
-        let words = line.split(whereSeparator: \.isWhitespace)
-        guard words.count == 2, words[0].hasPrefix("Ip6"), let value = Int(words[1]) else { continue }
-        counters["Ip6.\(words[0].dropFirst(3))"] = value
+      for line in try bytes(list).split(separator: newline) {
+        let words = line.split { $0 == space || $0 == UInt8(ascii: "\t") }
+        guard words.count == 2, words[0].starts(with: Array("Ip6".utf8)), let number = Self.number(words[1]),
+          zeros || number != 0
+        else { continue }
+        counters["Ip6." + String(decoding: words[0].dropFirst(3), as: UTF8.self)] = number
       }
     }
     return counters
   }
 
-  private func text(_ descriptor: Int32) throws -> String {
+  /// `TcpExt: SyncookiesSent ...` as `TcpExt.SyncookiesSent` and so on.
+  private func columns(_ line: ArraySlice<UInt8>) -> [String] {
+    let key = Array(line)
+    if let known = names.columns[key] { return known }
+    let words = String(decoding: line, as: UTF8.self).split(separator: " ")
+    let group = words.first?.dropLast() ?? ""
+    let made = words.dropFirst().map { "\(group).\($0)" }
+    names.columns[key] = made
+    return made
+  }
+
+  private static func number(_ digits: ArraySlice<UInt8>) -> Int? {
+    var number = 0
+    var negative = false
+    for digit in digits {
+      if digit == UInt8(ascii: "-"), !negative, number == 0 {
+        negative = true
+        continue
+      }
+      guard (0x30...0x39).contains(digit) else { return nil }
+      number = number &* 10 &+ Int(digit &- 0x30)
+    }
+    return negative ? -number : number
+  }
+
+  private func bytes(_ descriptor: Int32) throws -> [UInt8] {
     lseek(descriptor, 0, SEEK_SET)
-    do { return String(decoding: try Files.readAll(descriptor), as: UTF8.self) } catch {
+    do { return try Files.readAll(descriptor) } catch {
       throw SystemError(stage: "read", object: "/proc/net counters", errno: error)
     }
   }

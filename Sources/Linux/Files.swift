@@ -21,13 +21,18 @@ enum Files {
   /// From the descriptor's position to the end.
   static func readAll(_ descriptor: Int32) throws(Errno) -> [UInt8] {
     var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 16384)
+    let size = 16384
     while true {
-      let count = Glibc.read(descriptor, &chunk, chunk.count)
-      if count < 0, errno == EINTR { continue }
-      guard count >= 0 else { throw .current }
-      if count == 0 { return bytes }
-      bytes += chunk[..<count]
+      var failed: Errno?
+      let chunk = [UInt8](unsafeUninitializedCapacity: size) { buffer, filled in
+        var count: Int
+        repeat { count = Glibc.read(descriptor, buffer.baseAddress, size) } while count < 0 && errno == EINTR
+        if count < 0 { failed = .current }
+        filled = max(0, count)
+      }
+      if let failed { throw failed }
+      if chunk.isEmpty { return bytes }
+      bytes += chunk
     }
   }
 }

@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import SystemPackage
 
-/// Everything that passes an interface, both ways, with kernel time stamps: `tcpdump -i IF -s 128`.
+/// Everything that passes an interface, both ways, with kernel time stamps: `tcpdump -i IF -s 192`.
 public final class PacketCapture {
   /// Readable when packets wait.
   public let fileDescriptor: Int32
@@ -11,7 +11,7 @@ public final class PacketCapture {
   private var losses = 0
 
   /// Bytes that are kept of each packet: headers with all options, and little else.
-  public static let snap = 128
+  public static let snap = 192
 
   /// Opens on an interface of the calling thread's namespace.
   public init(interface: String) throws {

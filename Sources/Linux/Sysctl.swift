@@ -8,10 +8,33 @@ public enum Sysctl {
 
   /// The value, fields separated by single spaces. Equivalent to `sysctl -n`.
   public static func read(_ path: String) throws -> String {
-    do {
-      return try Files.read("/proc/sys/\(path)").split(whereSeparator: \.isWhitespace).joined(separator: " ")
-    } catch {
-      throw SystemError(stage: "read", object: "/proc/sys/\(path)", errno: error)
+    guard let value = try readIfPresent(path) else {
+      throw SystemError(stage: "read", object: "/proc/sys/\(path)", errno: .noSuchFileOrDirectory)
+    }
+    return value
+  }
+
+  /// The same; nil where there is no such setting.
+  public static func readIfPresent(_ path: String) throws -> String? {
+    let descriptor = open("/proc/sys/\(path)", O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      if Errno.current == .noSuchFileOrDirectory { return nil }
+      throw SystemError(stage: "open", object: "/proc/sys/\(path)", errno: .current)
+    }
+    defer { close(descriptor) }
+    return try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
+      let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+      try SystemError.check(libc: count, "read", "/proc/sys/\(path)")
+      var bytes: [UInt8] = []
+      for byte in buffer[..<count] {
+        if byte > 0x20 {
+          bytes.append(byte)
+        } else if let last = bytes.last, last != 0x20 {
+          bytes.append(0x20)
+        }
+      }
+      if bytes.last == 0x20 { bytes.removeLast() }
+      return String(decoding: bytes, as: UTF8.self)
     }
   }
 

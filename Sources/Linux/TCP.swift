@@ -51,12 +51,17 @@ public enum TCP {
   }
 
   /// Its own address; nil before it has one.
-  public static func localAddress(_ socket: Int32) -> SocketAddress? {
+  public static func localAddress(_ socket: Int32) -> SocketAddress? { address(socket, getsockname) }
+
+  /// The other end's address; nil before it is connected.
+  public static func peerAddress(_ socket: Int32) -> SocketAddress? { address(socket, getpeername) }
+
+  private static func address(
+    _ socket: Int32, _ call: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
+  ) -> SocketAddress? {
     var address = SocketAddress()
     let result = withUnsafeMutablePointer(to: &address.storage) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        getsockname(socket, $0, &address.length)
-      }
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { call(socket, $0, &address.length) }
     }
     return result == 0 ? address : nil
   }

@@ -49,6 +49,51 @@ public final class RouteSocket {
     add(verb, message: &message, rtnl_link_build_add_request(link, create, &message))
   }
 
+  /// `ip link add NAME index I type bridge`
+  public func addBridge(name: String, index: Int) {
+    let verb = "ip link add \(name) type bridge"
+    guard let link = rtnl_link_alloc() else { return fail(verb, .noMemory) }
+    defer { rtnl_link_put(link) }
+    rtnl_link_set_name(link, name)
+    rtnl_link_set_ifindex(link, Int32(index))
+    rtnl_link_set_type(link, "bridge")
+    var message: OpaquePointer?
+    add(verb, message: &message, rtnl_link_build_add_request(link, create, &message))
+  }
+
+  /// `ip link add NAME index I type ipip|ip6tnl local LOCAL remote any`
+  public func addTunnel(name: String, index: Int, local: String) {
+    let ipv6 = local.contains(":")
+    let verb = "ip link add \(name) type \(ipv6 ? "ip6tnl" : "ipip") local \(local)"
+    guard let link = ipv6 ? rtnl_link_ip6_tnl_alloc() : rtnl_link_ipip_alloc() else {
+      return fail(verb, .noMemory)
+    }
+    defer { rtnl_link_put(link) }
+    rtnl_link_set_name(link, name)
+    rtnl_link_set_ifindex(link, Int32(index))
+    if ipv6 {
+      var near = in6_addr()
+      inet_pton(AF_INET6, local, &near)
+      rtnl_link_ip6_tnl_set_local(link, &near)
+      rtnl_link_ip6_tnl_set_proto(link, UInt8(IPPROTO_IPV6))
+    } else {
+      var near = in_addr()
+      inet_pton(AF_INET, local, &near)
+      rtnl_link_ipip_set_local(link, near.s_addr)
+    }
+    var message: OpaquePointer?
+    add(verb, message: &message, rtnl_link_build_add_request(link, create, &message))
+  }
+
+  /// `ip link set dev I master BRIDGE`
+  public func setMaster(index: Int, bridge: Int) {
+    var header = ifinfomsg()
+    header.ifi_index = Int32(index)
+    add("ip link set dev \(index) master \(bridge)", type: Int32(RTM_NEWLINK), header: header) { message in
+      nla_put_u32(message, 10, UInt32(bridge))  // IFLA_MASTER
+    }
+  }
+
   /// `ip link set dev I up`
   public func setUp(index: Int) {
     var header = ifinfomsg()
@@ -61,7 +106,9 @@ public final class RouteSocket {
   /// `ip addr add ADDRESS/PREFIX dev I nodad`
   ///
   /// Without `nodad` the first SYN would wait for duplicate address detection.
-  public func addAddress(_ address: String, prefix: Int, index: Int) {
+  ///
+  /// - Parameter preferred: false adds `preferred_lft 0`: no packet takes it as its source unless told to.
+  public func addAddress(_ address: String, prefix: Int, index: Int, preferred: Bool = true) {
     let verb = "ip addr add \(address)/\(prefix) dev \(index)"
     guard let object = rtnl_addr_alloc() else { return fail(verb, .noMemory) }
     defer { rtnl_addr_put(object) }
@@ -70,6 +117,10 @@ public final class RouteSocket {
       rtnl_addr_set_local(object, local)
       rtnl_addr_set_prefixlen(object, Int32(prefix))
       if nl_addr_get_family(local) == AF_INET6 { rtnl_addr_set_flags(object, UInt32(IFA_F_NODAD)) }
+      if !preferred {
+        rtnl_addr_set_valid_lifetime(object, .max)
+        rtnl_addr_set_preferred_lifetime(object, 0)
+      }
       var message: OpaquePointer?
       add(verb, message: &message, rtnl_addr_build_add_request(object, create, &message))
     }

@@ -14,7 +14,7 @@ final class Socket {
     let name: String
   }
 
-  private let socket: OpaquePointer
+  let socket: OpaquePointer
   private let bus: String
   private var buffer = [UInt8](repeating: 0, count: 64 << 10)
 

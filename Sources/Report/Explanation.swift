@@ -24,6 +24,11 @@ public struct Explanation {
       lines.append(
         "  " + (condition.isEmpty ? "" : "[\(condition.joined(separator: ", "))] ")
           + (outcomes.isEmpty ? "everything connected" : outcomes.joined(separator: ", ")))
+      if let source = rule.source { lines.append("    the servers see the \(source.rawValue)'s address") }
+      for (label, by) in rule.served.sorted(by: { $0.key < $1.key }) {
+        lines.append(
+          "    \(label) is served by \(by.same ? "the same server as" : "another server than") \(by.label)")
+      }
       lines.append("    because \(rule.because)")
     }
     return lines
@@ -41,14 +46,23 @@ public struct Explanation {
     }
     if test.network.clients.count > 8 { lines.append("... \(test.network.clients.count) clients in all") }
     if let hop = test.network.hop {
-      var words = ["hop: \(hop.nat.rawValue) to ports \(hop.ports.lowerBound)-\(hop.ports.upperBound)"]
-      if hop.random != .none { words.append(hop.random == .fully ? "random-fully" : "random") }
+      var words = ["hop"]
+      if test.network.topology.isIPVS {
+        words.append(
+          "IPVS (\(test.network.topology.rawValue)), \(hop.scheduler.rawValue), VIP \(Addressing(test.network).virtual)"
+        )
+      }
+      if test.network.topology.hidesClients {
+        words.append("\(hop.nat.rawValue) to ports \(hop.ports.lowerBound)-\(hop.ports.upperBound)")
+        if hop.random != .none { words.append(hop.random == .fully ? "random-fully" : "random") }
+      }
       if hop.dropInvalid { words.append("drops INVALID") }
-      lines.append(words.joined(separator: ", "))
+      lines.append(words.count == 1 ? words[0] : "hop: " + words.dropFirst().joined(separator: ", "))
     }
     let ports = test.network.serverPorts
+    let servers = test.network.serverNames
     lines.append(
-      "server: listens on \(Network.serverPort)"
+      "\(servers.count == 1 ? servers[0] : "\(servers.count) servers"): listens on \(Network.serverPort)"
         + (ports > 1 ? "-\(Network.serverPort + ports - 1)" : "") + ", \(test.network.family.rawValue)")
     return lines
   }
@@ -67,6 +81,7 @@ public struct Explanation {
       "\(step.clients.joined(separator: ", ")): \(step.connections) connections each"
         + (step.rate.map { ", \($0) per second" } ?? "") + ", the \(step.closes.rawValue) closes first"
         + (step.flush == nil ? "" : ", conntrack emptied before each")
+    case .remove(let server): "\(server) is taken out of the director's table"
     case .flush: "the hop's conntrack table is emptied"
     case .set(let node, let setting, let value): "\(node): \(setting)=\(value)"
     case .clock(let client, let clock):

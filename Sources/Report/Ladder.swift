@@ -32,7 +32,7 @@ public struct Ladder {
     var open: [Key: [Int]] = [:]
     for packet in observation.packets {
       guard let segment = Segment(packet) else { continue }
-      let atServer = packet.node == Network.server
+      let atServer = Network.isServer(packet.node)
       let outbound = atServer ? !segment.outgoing : segment.outgoing
       let key = Key(segment, outbound: outbound)
       if let index = open[key]?.last(where: { atServer ? !rows[$0].right : !rows[$0].left }) {

@@ -1,18 +1,20 @@
 import Foundation
 import Scenario
 
-/// `results.json`, version 1: what a run came to. Keys are written sorted, durations in the unit they name.
+/// `results.json`, version 2: what a run came to. Keys are written sorted, durations in the unit they name.
 ///
 /// A case's `observation` names the file in the same folder that holds everything that was seen, from which it
 /// can be judged again.
 public struct Results: Codable, Sendable {
   /// Of this format.
-  public var version = 1
+  public var version = Results.currentVersion
   /// `pass`, `fail`, `skip`, `error` counted, and wall seconds.
   public var summary: Summary
-  /// The kernel that ran the cases.
-  public var kernel: Kernel
-  /// In the order of the lab files.
+  /// The kernels that cases ran on, by the names that `--kernel` takes.
+  public var kernels: [String: Kernel]
+  /// The guests that were booted for it.
+  public var guests: [GuestCost]
+  /// In the order of the lab files, kernel by kernel.
   public var cases: [Entry]
 
   /// Counts by verdict.
@@ -44,12 +46,16 @@ public struct Results: Codable, Sendable {
   /// One case.
   public struct Entry: Codable, Sendable {
     public var id: String
+    /// Name of the kernel that ran it, or would have.
+    public var kernel: String
     public var scenario: String
     public var title: String
     public var verdict: Verdict
     public var reason: String
     /// Axis to value, as in the lab file.
     public var axes: [String: String]
+    /// Label to what was expected of it on this kernel, e.g. `dropped by tw-paws`.
+    public var expected: [String: String]
     public var attempts: [JudgedAttempt]
     /// Node to counter to change over the workload, zeros left out.
     public var counters: [String: [String: Int]]
@@ -62,8 +68,10 @@ public struct Results: Codable, Sendable {
     /// Path below the results' folder; nil where nothing was seen.
     public var observation: String?
 
-    init(_ result: CaseResult) {
+    init(_ result: CaseResult, on kernel: Kernel?) {
       id = result.test.id
+      self.kernel = result.kernel
+      expected = kernel.flatMap { result.test.rule(on: $0) }?.outcomes.mapValues(\.description) ?? [:]
       scenario = result.test.scenario
       title = result.test.title
       verdict = result.judgement.verdict
@@ -78,15 +86,26 @@ public struct Results: Codable, Sendable {
       settings = seen?.settings ?? [:]
       timings = seen?.timings ?? []
       seconds = result.seconds
-      observation = seen == nil ? nil : RunFolder.observationPath(id)
+      observation = seen == nil ? nil : RunFolder.observationPath(id, kernel: result.kernel)
     }
   }
 
   /// Makes the results of a run.
-  public init(_ results: [CaseResult], kernel: Kernel, seconds: Double) {
+  public init(_ results: [CaseResult], kernels: [String: Kernel], guests: [GuestCost] = [], seconds: Double) {
     summary = Summary(results, seconds: seconds)
-    self.kernel = kernel
-    cases = results.map(Entry.init)
+    self.kernels = kernels
+    self.guests = guests
+    cases = results.map { Entry($0, on: kernels[$0.kernel]) }
+  }
+
+  /// Of this version of the lab.
+  public static let currentVersion = 2
+
+  /// The names of its kernels: the host first, the others by name.
+  public var kernelNames: [String] { Self.ordered(kernels.keys) }
+
+  static func ordered(_ names: some Sequence<String>) -> [String] {
+    names.sorted { ($0 == "host" ? 0 : 1, $0) < ($1 == "host" ? 0 : 1, $1) }
   }
 }
 
@@ -111,7 +130,7 @@ public struct RunFolder: Sendable {
             cause: isFolder.boolValue ? "holds something that is not a run of pawslab" : "is a file",
             mend: "name a new folder")
         }
-        try? files.removeItem(atPath: path + "/observations")
+        for old in ["observations", "consoles"] { try? files.removeItem(atPath: path + "/" + old) }
       }
       try files.createDirectory(atPath: path + "/observations", withIntermediateDirectories: true)
       let probe = path + "/.writable"
@@ -138,15 +157,29 @@ public struct RunFolder: Sendable {
   /// Keeps everything that one case gave.
   public func save(_ result: CaseResult) throws {
     guard result.observation != nil else { return }
-    try write(result, to: Self.observationPath(result.test.id))
+    try write(result, to: Self.observationPath(result.test.id, kernel: result.kernel))
+  }
+
+  /// Keeps what a guest's kernel said: `consoles/KERNEL-1.txt` and so on.
+  public func save(console: String, of kernel: String) throws {
+    let folder = URL(fileURLWithPath: path + "/consoles")
+    var number = 1
+    func file() -> URL { folder.appendingPathComponent("\(kernel)-\(number).txt") }
+    while FileManager.default.fileExists(atPath: file().path) { number += 1 }
+    do {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      try Data(console.utf8).write(to: file())
+    } catch {
+      throw Failure(stage: "write", object: file().path, cause: error.localizedDescription)
+    }
   }
 
   /// Writes `results.json`, whole or not at all.
   public func save(_ results: Results) throws { try write(results, to: Self.results) }
 
   /// What a case gave.
-  public func load(_ id: String) throws -> CaseResult {
-    let file = path + "/" + Self.observationPath(id)
+  public func load(_ id: String, kernel: String) throws -> CaseResult {
+    let file = path + "/" + Self.observationPath(id, kernel: kernel)
     do {
       return try JSONDecoder().decode(CaseResult.self, from: Data(contentsOf: URL(fileURLWithPath: file)))
     } catch {
@@ -158,15 +191,26 @@ public struct RunFolder: Sendable {
   /// The summary of the run.
   public func loadResults() throws -> Results {
     let file = path + "/" + Self.results
+    struct Version: Decodable { var version: Int }
     do {
-      return try JSONDecoder().decode(Results.self, from: Data(contentsOf: URL(fileURLWithPath: file)))
+      let data = try Data(contentsOf: URL(fileURLWithPath: file))
+      let version = try JSONDecoder().decode(Version.self, from: data).version
+      guard version == Results.currentVersion else {
+        throw Failure(
+          stage: "read", object: file, cause: "of version \(version); this is for \(Results.currentVersion)",
+          mend: "run it again with this version of the lab")
+      }
+      return try JSONDecoder().decode(Results.self, from: data)
+    } catch let failure as Failure {
+      throw failure
     } catch {
       throw Failure(stage: "read", object: file, cause: "\(error)", mend: "written by another version?")
     }
   }
 
-  static func observationPath(_ id: String) -> String {
-    "observations/" + String(id.map { $0.isLetter || $0.isNumber || "=,.-".contains($0) ? $0 : "_" })
+  static func observationPath(_ id: String, kernel: String) -> String {
+    "observations/\(kernel)/"
+      + String(id.map { $0.isLetter || $0.isNumber || "=,.-".contains($0) ? $0 : "_" })
       + ".json"
   }
 
@@ -174,6 +218,8 @@ public struct RunFolder: Sendable {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     do {
+      let folder = URL(fileURLWithPath: path + "/" + name).deletingLastPathComponent()
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
       try encoder.encode(value).write(to: URL(fileURLWithPath: path + "/" + name), options: .atomic)
     } catch {
       throw Failure(stage: "write", object: "\(path)/\(name)", cause: error.localizedDescription)

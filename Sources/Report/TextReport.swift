@@ -28,6 +28,7 @@ public struct TextReport: Sendable {
     if detail == .quiet, verdict == .pass || verdict == .skip { return [] }
     var lines = [
       "\(paint(verdict))  \(result.test.id)  \(fixed(result.seconds, decimals: 2)) s"
+        + (result.kernel == "host" ? "" : "  \(result.kernel)")
     ]
     if verdict != .pass || detail == .verbose { lines.append("       \(result.judgement.reason)") }
     let shown =
@@ -49,17 +50,42 @@ public struct TextReport: Sendable {
     return lines
   }
 
-  /// Scenario by verdict, then the reasons for skips, then the sum.
-  public func summary(_ results: [CaseResult], seconds: Double, kernel: Kernel) -> [String] {
+  /// Scenario by verdict (or by kernel, where the same cases ran on several), the reasons for skips, what the
+  /// guests cost, the sum.
+  ///
+  /// - Parameter compared: the kernels that all cases ran on, in order; empty where each ran on one.
+  public func summary(
+    _ results: [CaseResult], seconds: Double, kernels: [String: Kernel], compared: [String] = [],
+    guests: [GuestCost] = [], hostProcessorSeconds: Double? = nil
+  ) -> [String] {
     let summary = Results.Summary(results, seconds: seconds)
-    let last =
-      "\(summary.text) in \(fixed(seconds, decimals: 1)) s on Linux \(kernel.release)"
-      + (kernel.privilege == .userNamespace ? ", in a user namespace" : "")
-    guard detail != .quiet else { return [last] }
-    var scenarios: [String] = []
-    for result in results where !scenarios.contains(result.test.scenario) {
-      scenarios.append(result.test.scenario)
+    let used = Set(results.filter { $0.judgement.verdict != .skip }.map(\.kernel))
+    let names = Results.ordered(used.isEmpty ? Set(kernels.keys) : used)
+    let systems = names.map { name in
+      guard let kernel = kernels[name] else { return name }
+      return (name == "host" ? "" : "\(name): ") + "Linux \(kernel.release)"
+        + (kernel.privilege == .userNamespace ? ", in a user namespace" : "")
     }
+    let last =
+      "\(summary.text) in \(fixed(seconds, decimals: 1)) s on \(systems.joined(separator: "; "))"
+    guard detail != .quiet else { return [last] }
+    var lines = compared.count > 1 ? comparison(results, kernels: kernels, compared) : table(results)
+    var reasons: [(reason: String, count: Int)] = []
+    for result in results where result.judgement.verdict == .skip {
+      let reason = (compared.count > 1 ? "\(result.kernel): " : "") + result.judgement.reason
+      if let index = reasons.firstIndex(where: { $0.reason == reason }) {
+        reasons[index].count += 1
+      } else {
+        reasons.append((reason, 1))
+      }
+    }
+    for reason in reasons { lines.append("skipped \(reason.count): \(reason.reason)") }
+    lines += costs(results, guests, hostProcessorSeconds)
+    return lines + ["", last]
+  }
+
+  private func table(_ results: [CaseResult]) -> [String] {
+    let scenarios = scenarios(of: results)
     let width = max(8, scenarios.map(\.count).max() ?? 8)
     var lines = [pad("scenario", width) + "   pass  fail  skip error  longest"]
     for scenario in scenarios {
@@ -68,18 +94,85 @@ public struct TextReport: Sendable {
         pad(String(own.count { $0.judgement.verdict == verdict }), 6, right: true)
       }
       let longest = fixed(own.map(\.seconds).max() ?? 0, decimals: 2)
-      lines.append(pad(scenario, width) + " " + counts.joined() + "  " + pad(longest + " s", 9, right: true))
-    }
-    var reasons: [(reason: String, count: Int)] = []
-    for result in results where result.judgement.verdict == .skip {
-      if let index = reasons.firstIndex(where: { $0.reason == result.judgement.reason }) {
-        reasons[index].count += 1
-      } else {
-        reasons.append((result.judgement.reason, 1))
+      let guests = Results.ordered(Set(own.filter { $0.judgement.verdict != .skip }.map(\.kernel))).filter {
+        $0 != "host"
       }
+      lines.append(
+        pad(scenario, width) + " " + counts.joined() + "  " + pad(longest + " s", 9, right: true)
+          + (guests.isEmpty ? "" : "  in \(guests.joined(separator: ", "))"))
     }
-    for reason in reasons { lines.append("skipped \(reason.count): \(reason.reason)") }
-    return lines + ["", last]
+    return lines
+  }
+
+  private func scenarios(of results: [CaseResult]) -> [String] {
+    var scenarios: [String] = []
+    for result in results where !scenarios.contains(result.test.scenario) {
+      scenarios.append(result.test.scenario)
+    }
+    return scenarios
+  }
+
+  /// Scenario by kernel; a cell says how many of its cases behave unlike the first kernel's.
+  private func comparison(_ results: [CaseResult], kernels: [String: Kernel], _ compared: [String])
+    -> [String]
+  {
+    let differences = Difference.all(
+      Results(results, kernels: kernels, seconds: 0).cases, between: compared)
+    let scenarios = scenarios(of: results)
+    let width = max(8, scenarios.map(\.count).max() ?? 8)
+    let column = max(14, (compared.map(\.count).max() ?? 0) + 2)
+    var lines = [
+      pad("scenario", width) + compared.map { pad($0, column, right: true) }.joined(),
+      pad("", width)
+        + compared.map { name in
+          pad(
+            kernels[name].map { String($0.release.prefix { $0 != "-" && $0 != "+" }) } ?? "", column,
+            right: true)
+        }.joined(),
+    ]
+    for scenario in scenarios {
+      var line = pad(scenario, width)
+      for name in compared {
+        let own = results.filter { $0.test.scenario == scenario && $0.kernel == name }
+        let bad = own.count { [.fail, .error].contains($0.judgement.verdict) }
+        let passed = own.count { $0.judgement.verdict == .pass }
+        let unlike = differences.filter { $0.scenario == scenario }
+          .reduce(0) { $0 + ($1.isUnlikeFirst(name) ? $1.cases.count : 0) }
+        var cell = passed == 0 && bad == 0 ? "-" : "\(passed)"
+        if bad > 0 { cell += " !\(bad)" }
+        if unlike > 0 { cell += " *\(unlike)" }
+        line += pad(cell, column, right: true)
+      }
+      lines.append(line)
+    }
+    lines.append("passed; !n failed or broke; *n behave unlike \(compared[0]); - none can run")
+    lines.append("")
+    lines += Difference.lines(differences)
+    return lines
+  }
+
+  /// Processor seconds per case, and what the boots took.
+  private func costs(_ results: [CaseResult], _ guests: [GuestCost], _ host: Double?) -> [String] {
+    guard !guests.isEmpty else { return [] }
+    var lines: [String] = []
+    let onHost = results.count { $0.kernel == "host" && $0.judgement.verdict != .skip }
+    if let host, onHost > 0 {
+      lines.append(
+        "host: \(onHost) cases, \(fixed(host, decimals: 1)) s of processor, \(fixed(host / Double(onHost), decimals: 3)) s per case"
+      )
+    }
+    for name in Results.ordered(Set(guests.map(\.kernel))) {
+      let own = guests.filter { $0.kernel == name }
+      let cases = own.reduce(0) { $0 + $1.cases }
+      let seconds = own.compactMap(\.processorSeconds).reduce(0, +)
+      let boots = own.map { $0.boot.reduce(0) { $0 + $1.milliseconds } / 1000 }
+      lines.append(
+        "\(name): \(cases) cases in \(own.count) \(own.count == 1 ? "guest" : "guests") (\(own[0].accelerator)), "
+          + "booted in \(boots.map { fixed($0, decimals: 1) }.joined(separator: ", ")) s, "
+          + "\(fixed(seconds, decimals: 1)) s of processor, \(fixed(seconds / Double(max(1, cases)), decimals: 2)) s per case"
+      )
+    }
+    return lines
   }
 
   private func paint(_ verdict: Verdict) -> String {

@@ -27,6 +27,10 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
     case natEvictsClosing = "nat-evicts-closing"
     /// The generic netlink family `IPVS` answers.
     case ipvs
+    /// Bridges can be made: a LAN for `ipvs-dr` and `ipvs-tun`.
+    case bridge
+    /// IPIP tunnels of both families can be made: for `ipvs-tun`.
+    case ipip
 
     public static func < (left: Feature, right: Feature) -> Bool { left.rawValue < right.rawValue }
   }
@@ -45,10 +49,10 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
   public init?(name: String) {
     if let feature = Feature(rawValue: name) {
       self = .feature(feature)
-    } else if name.contains(".") {
-      self = .counter(name)
     } else if Setting.named(name) != nil {
       self = .setting(name)
+    } else if name.contains(".") {
+      self = .counter(name)
     } else {
       return nil
     }
@@ -116,6 +120,14 @@ public struct Kernel: Codable, Sendable, Equatable {
     try container.encode(timestampTicksPerSecond, forKey: .timestampTicksPerSecond)
     try container.encode(privilege, forKey: .privilege)
     try container.encode(missing, forKey: .missing)
+  }
+
+  /// The same without its counters, which a worker has no use for.
+  public var forWorker: Kernel {
+    var kernel = self
+    kernel.missing = [:]
+    kernel.capabilities = capabilities.filter { if case .counter = $0 { false } else { true } }
+    return kernel
   }
 
   /// Whether the kernel has it.

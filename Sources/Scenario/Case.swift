@@ -60,15 +60,49 @@ public struct Rule: Codable, Sendable, Equatable {
   /// Label of a workload step (its `as`, else the client's name) to what its attempts do.
   /// A label that no rule names is expected `connected` or `delivered`.
   public var outcomes: [String: Expectation]
+  /// Whose address the servers see as the client's, by accept(2); nil where the rule does not say.
+  public var source: Source?
+  /// Label to the label of an earlier step by whose server it is served, or is not.
+  public var served: [String: ServedBy]
   /// The reason: kernel function, commit or RFC.
   public var because: String
 
+  /// Whose address a server sees.
+  public enum Source: String, Codable, Sendable, CaseIterable {
+    case client, hop
+  }
+
   /// Makes a rule.
-  public init(kernel: [KernelCondition], outcomes: [String: Expectation], because: String) {
+  public init(
+    kernel: [KernelCondition], outcomes: [String: Expectation], source: Source? = nil,
+    served: [String: ServedBy] = [:], because: String
+  ) {
     self.kernel = kernel
     self.outcomes = outcomes
+    self.source = source
+    self.served = served
     self.because = because
   }
+}
+
+/// By which real server an attempt is served. Written `same as LABEL` or `other than LABEL`.
+public struct ServedBy: Codable, Sendable, Hashable, CustomStringConvertible {
+  /// The label of the step to compare with.
+  public var label: String
+  /// Whether it is the same server.
+  public var same: Bool
+
+  /// Reads `same as LABEL` or `other than LABEL`.
+  public init?(text: String) {
+    for (words, same) in [("same as ", true), ("other than ", false)] where text.hasPrefix(words) {
+      label = String(text.dropFirst(words.count))
+      self.same = same
+      return
+    }
+    return nil
+  }
+
+  public var description: String { (same ? "same as " : "other than ") + label }
 }
 
 /// A probed capability that a rule hangs on.

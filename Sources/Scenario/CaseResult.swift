@@ -2,6 +2,8 @@
 public struct CaseResult: Codable, Sendable, Equatable {
   /// The case.
   public var test: Case
+  /// Name of the kernel that ran it, or would have: `host`, `debian-12`.
+  public var kernel: String
   /// What it came to.
   public var judgement: Judgement
   /// What was seen; nil where nothing ran or the lab broke.
@@ -10,10 +12,36 @@ public struct CaseResult: Codable, Sendable, Equatable {
   public var seconds: Double
 
   /// Makes a result.
-  public init(test: Case, judgement: Judgement, observation: Observation?, seconds: Double) {
+  public init(
+    test: Case, kernel: String = "host", judgement: Judgement, observation: Observation?, seconds: Double
+  ) {
     self.test = test
+    self.kernel = kernel
     self.judgement = judgement
     self.observation = observation
     self.seconds = seconds
+  }
+}
+
+/// What one guest's life came to.
+public struct GuestCost: Sendable, Codable, Equatable {
+  /// Name of the kernel.
+  public var kernel: String
+  /// Cases that it ran.
+  public var cases: Int
+  /// Processor seconds of QEMU; nil where they are not known.
+  public var processorSeconds: Double?
+  /// Milliseconds by phase of its boot.
+  public var boot: [Timing]
+  /// `kvm` or `tcg`.
+  public var accelerator: String
+
+  /// Makes a cost.
+  public init(kernel: String, cases: Int, processorSeconds: Double?, boot: [Timing], accelerator: String) {
+    self.kernel = kernel
+    self.cases = cases
+    self.processorSeconds = processorSeconds
+    self.boot = boot
+    self.accelerator = accelerator
   }
 }

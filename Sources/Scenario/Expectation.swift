@@ -22,6 +22,7 @@ public struct Expectation: Codable, Sendable, Hashable, CustomStringConvertible 
     Expectation(.delayed, by: .twPaws), Expectation(.delayed, by: .twSequence),
     Expectation(.dropped, by: .twPaws), Expectation(.dropped, by: .twSequence),
     Expectation(.dropped, by: .hop), Expectation(.dropped, by: .recycle),
+    Expectation(.dropped, by: .director), Expectation(.delayed, by: .director),
     Expectation(.lost, by: .establishedPaws), Expectation(.unacknowledged, by: .establishedPaws),
     Expectation(.exhausted, by: .localPorts), Expectation(.served, by: .twReuse),
     Expectation(.predicted, by: .timeWait),
@@ -48,7 +49,8 @@ public enum Outcome: String, Codable, Sendable, CaseIterable {
   case reset
   /// EADDRNOTAVAIL to the end: no SYN ever left.
   case exhausted
-  /// EADDRNOTAVAIL at first, connected when called again.
+  /// Connected from a port that an earlier connection to the same server had: at once, or when called again
+  /// after EADDRNOTAVAIL.
   case served
   /// A sent byte was read and acknowledged.
   case delivered
@@ -71,6 +73,8 @@ public enum Mechanism: String, Codable, Sendable, CaseIterable {
   case twSequence = "tw-seq"
   /// The hop drops it: no free NAT tuple.
   case hop
+  /// IPVS drops it: its connection entry names a real server that was removed, or is being replaced.
+  case director = "ipvs"
   /// An established connection's segment is older by timestamp: `tcp_validate_incoming`.
   case establishedPaws = "established-paws"
   /// No free local port: `__inet_hash_connect`.

@@ -111,7 +111,7 @@ extension Parameters {
       clients: groups.flatMap { group in
         group.members.map { Client(name: $0, group: group.name, clock: group.clock, isn: group.isn) }
       },
-      serverPorts: serverPorts, hop: topology == .direct ? nil : hop)
+      serverPorts: serverPorts, hop: topology == .direct ? nil : hop, servers: servers)
   }
 
   /// What the file sets, with the `tcp_timestamps` that each client's clock needs.
@@ -126,18 +126,29 @@ extension Parameters {
         }
       byNode[client.name] = ["tcp_timestamps": timestamps]
     }
+    if network.topology == .ipvsFullNAT { byNode[Network.hop] = ["vs.conntrack": "1"] }
+    if network.topology.hasRouter {
+      // The servers have the VIP too, and must not answer for it (Documentation/networking/ip-sysctl.rst).
+      for server in network.serverNames { byNode[server] = ["arp_ignore": "1", "arp_announce": "2"] }
+    }
     for (node, name, value) in settings {
-      let nodes = node == "all" ? network.nodes : groups.first { $0.name == node }?.members ?? [node]
-      for node in nodes { byNode[node, default: [:]][name] = value }
+      for node in members(of: node, in: network) { byNode[node, default: [:]][name] = value }
     }
     return byNode
   }
 
+  /// The nodes that a lab file's name stands for.
+  private func members(of node: String, in network: Network) -> [String] {
+    switch node {
+    case "all": network.nodes
+    case Network.server: network.serverNames
+    default: groups.first { $0.name == node }?.members ?? [node]
+    }
+  }
+
   /// A setting of a group is one of each of its nodes.
   func perNode(_ step: Step) -> [Step] {
-    guard case .set(let node, let name, let value) = step,
-      let group = groups.first(where: { $0.name == node })
-    else { return [step] }
-    return group.members.map { .set(node: $0, setting: name, value: value) }
+    guard case .set(let node, let name, let value) = step else { return [step] }
+    return members(of: node, in: network).map { .set(node: $0, setting: name, value: value) }
   }
 }

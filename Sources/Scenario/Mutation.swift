@@ -36,7 +36,7 @@ public struct Mutant: Sendable, Equatable {
           var axes = test.axes
           axes[index].value = value
           guard let neighbour = byID[axes], let other = neighbour.rule(on: kernel),
-            other.outcomes != rule.outcomes
+            (other.outcomes, other.source, other.served) != (rule.outcomes, rule.source, rule.served)
           else { continue }
           mutants.append(
             test.mutant("\(axis.axis) \(axis.value)->\(value)") {

@@ -1,8 +1,9 @@
-/// The network of a case: clients, perhaps a NAT hop, one server.
+/// The network of a case: clients, perhaps a NAT hop or an IPVS director, servers.
 ///
 /// Addresses follow from the position: client `i` (from 0) has `198.18.i.2/24` and `2001:2:0:i::2/64`
 /// (RFC 2544 and RFC 5180 benchmarking space), the far end of its link `.1` and `::1`.
-/// In `snat` the hop's and server's link is `198.19.0.0/24` and `2001:2:0:ffff::/64`, hop `.1`, server `.2`.
+/// Behind a hop that routes, the link of server `j` is `198.19.j.0/24`, hop `.1`, server `.2`; in `ipvs-dr` and
+/// `ipvs-tun` router, director and servers share the LAN `198.19.0.0/24`. `Addressing` has it all.
 public struct Network: Codable, Sendable, Equatable {
   /// How the nodes are joined.
   public enum Topology: String, Codable, Sendable, CaseIterable {
@@ -10,7 +11,30 @@ public struct Network: Codable, Sendable, Equatable {
     case direct
     /// Clients, a router with conntrack and source NAT, a server.
     case snat
+    /// Clients, an IPVS director that rewrites the destination (`ipvsadm -m`), servers that route through it.
+    case ipvsNAT = "ipvs-nat"
+    /// The same, with source NAT towards the servers: `net.ipv4.vs.conntrack=1` and a POSTROUTING rule.
+    case ipvsFullNAT = "ipvs-fullnat"
+    /// A router; director and servers on one LAN behind it; the servers have the VIP too and answer directly
+    /// (`ipvsadm -g`).
+    case ipvsDR = "ipvs-dr"
+    /// The same, with the packets to the servers in IPIP tunnels (`ipvsadm -i`).
+    case ipvsTun = "ipvs-tun"
+
+    /// Whether the hop is an IPVS director.
+    public var isIPVS: Bool { self != .direct && self != .snat }
+    /// Whether a router stands between the clients and a LAN with director and servers.
+    public var hasRouter: Bool { self == .ipvsDR || self == .ipvsTun }
+    /// Whether the hop rewrites the source.
+    public var hidesClients: Bool { self == .snat || self == .ipvsFullNAT }
   }
+
+  /// How a director chooses a real server.
+  public enum Scheduler: String, Codable, Sendable, CaseIterable {
+    /// Round robin, weighted round robin, least connections, by the client's address.
+    case rr, wrr, lc, sh
+  }
+
   /// The address family that the workload uses.
   public enum Family: String, Codable, Sendable, CaseIterable {
     case ipv4, ipv6
@@ -26,20 +50,26 @@ public struct Network: Codable, Sendable, Equatable {
   public var serverPorts: Int
   /// False only in a mutation: the server runs, but listens to nothing.
   public var listening: Bool
-  /// The NAT hop; present exactly in `snat`.
+  /// The hop or director; absent exactly in `direct`.
   public var hop: Hop?
+  /// Real servers, 1 to 8; more than one needs a director.
+  public var servers: Int
 
   /// The first port that the server listens on.
   public static let serverPort = 8000
-  /// Name of the server's node.
+  /// Name of the server's node; where there are several they are `server.1` and so on.
   public static let server = "server"
-  /// Name of the NAT hop's node.
+  /// Name of the hop's or director's node.
   public static let hop = "hop"
+  /// Name of the router's node.
+  public static let router = "router"
+  /// Whether a node of this name is a server.
+  public static func isServer(_ node: String) -> Bool { node == server || node.hasPrefix("\(server).") }
 
   /// Makes a network.
   public init(
     topology: Topology, family: Family, clients: [Client], serverPorts: Int = 1, listening: Bool = true,
-    hop: Hop?
+    hop: Hop?, servers: Int = 1
   ) {
     self.topology = topology
     self.family = family
@@ -47,11 +77,18 @@ public struct Network: Codable, Sendable, Equatable {
     self.serverPorts = serverPorts
     self.listening = listening
     self.hop = hop
+    self.servers = servers
   }
 
-  /// Names of all nodes: the clients, `hop` if there is one, `server`.
+  /// Names of the servers.
+  public var serverNames: [String] {
+    servers == 1 ? [Self.server] : (1...max(1, servers)).map { "\(Self.server).\($0)" }
+  }
+
+  /// Names of all nodes: the clients, `router` and `hop` if there are, the servers.
   public var nodes: [String] {
-    clients.map(\.name) + (hop == nil ? [] : [Self.hop]) + [Self.server]
+    clients.map(\.name) + (topology.hasRouter ? [Self.router] : []) + (hop == nil ? [] : [Self.hop])
+      + serverNames
   }
 }
 
@@ -95,7 +132,7 @@ public enum SequencePin: String, Codable, Sendable, CaseIterable {
   case natural
 }
 
-/// The NAT hop.
+/// The NAT hop, or the IPVS director.
 public struct Hop: Codable, Sendable, Equatable {
   /// Which target rewrites the source.
   public enum NAT: String, Codable, Sendable, CaseIterable {
@@ -126,13 +163,19 @@ public struct Hop: Codable, Sendable, Equatable {
   public var random: Randomness
   /// Whether a rule in FORWARD drops what conntrack calls INVALID.
   public var dropInvalid: Bool
+  /// How a director chooses a server.
+  public var scheduler: Network.Scheduler
 
   /// Makes a hop.
-  public init(nat: NAT, backend: Backend, ports: ClosedRange<Int>, random: Randomness, dropInvalid: Bool) {
+  public init(
+    nat: NAT, backend: Backend, ports: ClosedRange<Int>, random: Randomness, dropInvalid: Bool,
+    scheduler: Network.Scheduler = .rr
+  ) {
     self.nat = nat
     self.backend = backend
     self.ports = ports
     self.random = random
     self.dropInvalid = dropInvalid
+    self.scheduler = scheduler
   }
 }

@@ -22,7 +22,8 @@ public struct Observation: Codable, Sendable, Equatable {
   public var settings: [String: [String: String]] = [:]
   /// Sockets by state on each node after every step (`ss -tan`).
   public var sockets: [SocketCensus] = []
-  /// The hop's rules with counters after the workload (`iptables-save -c` or `nft list ruleset`).
+  /// The hop's rules as the tool was given them; where one of them may drop, as they were after the workload,
+  /// with counters (`iptables-save -c` or `nft list ruleset`).
   public var rules: String = ""
   /// Which tool programmed the hop, e.g. `iptables-nft`.
   public var natBackend: String?
@@ -82,11 +83,16 @@ public struct Attempt: Codable, Sendable, Equatable {
   public var errno: String?
   /// For a sent byte: whether the other end read it.
   public var read: Bool?
+  /// The node of the server that accepted it; nil where none did.
+  public var server: String?
+  /// The client's address as that server's accept(2) gave it, e.g. `198.19.0.1:40000`.
+  public var peer: String?
 
   /// Makes an attempt.
   public init(
     id: Int, step: Int, label: String, kind: Kind, client: String, local: String?, remote: String,
-    isn: UInt32?, began: Int64, ended: Int64, calls: Int, errno: String?, read: Bool? = nil
+    isn: UInt32?, began: Int64, ended: Int64, calls: Int, errno: String?, read: Bool? = nil,
+    server: String? = nil, peer: String? = nil
   ) {
     self.id = id
     self.step = step
@@ -101,10 +107,12 @@ public struct Attempt: Codable, Sendable, Equatable {
     self.calls = calls
     self.errno = errno
     self.read = read
+    self.server = server
+    self.peer = peer
   }
 }
 
-/// One captured packet, from the Ethernet header on, cut at 128 bytes.
+/// One captured packet, from the Ethernet header on, cut at 192 bytes.
 public struct Packet: Codable, Sendable, Equatable {
   /// The node whose interface saw it.
   public var node: String

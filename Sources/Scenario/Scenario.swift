@@ -109,6 +109,7 @@ public struct Parameters: Sendable {
   public var topology: Network.Topology
   public var family: Network.Family
   public var serverPorts: Int
+  public var servers: Int
   public var hop: Hop
   public var groups: [Group]
   /// Node (`server`, `hop`, `all` or a group), setting, value, in the order of the file.
@@ -133,12 +134,14 @@ public struct Parameters: Sendable {
   }
 
   public init(
-    topology: Network.Topology, family: Network.Family, serverPorts: Int, hop: Hop, groups: [Group],
+    topology: Network.Topology, family: Network.Family, serverPorts: Int, servers: Int = 1, hop: Hop,
+    groups: [Group],
     settings: [(node: String, setting: String, value: String)]
   ) {
     self.topology = topology
     self.family = family
     self.serverPorts = serverPorts
+    self.servers = servers
     self.hop = hop
     self.groups = groups
     self.settings = settings
@@ -153,6 +156,8 @@ public struct Parameters: Sendable {
     case .topology(let value): topology = value
     case .family(let value): family = value
     case .serverPorts(let value): serverPorts = value
+    case .servers(let value): servers = value
+    case .scheduler(let value): hop.scheduler = value
     case .ports(let value): hop.ports = value
     case .random(let value): hop.random = value
     case .nat(let value): hop.nat = value
@@ -171,6 +176,8 @@ public enum Assignment: Sendable {
   case topology(Network.Topology)
   case family(Network.Family)
   case serverPorts(Int)
+  case servers(Int)
+  case scheduler(Network.Scheduler)
   case ports(ClosedRange<Int>)
   case random(Hop.Randomness)
   case nat(Hop.NAT)

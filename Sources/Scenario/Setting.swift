@@ -13,7 +13,23 @@ public struct Setting: Sendable, Equatable {
 
   /// Which nodes a setting is written on.
   public enum Scope: Sendable, Equatable {
-    case everywhere, hop
+    case everywhere
+    /// Nodes that route: the hop and the router.
+    case routers
+    /// The hop.
+    case hop
+    /// The hop where it is an IPVS director.
+    case director
+  }
+
+  /// Whether a node of a network has it.
+  public func applies(to node: String, of network: Network) -> Bool {
+    switch scope {
+    case .everywhere: true
+    case .routers: node == Network.hop || node == Network.router
+    case .hop: node == Network.hop
+    case .director: node == Network.hop && network.topology.isIPVS
+    }
   }
 
   /// The setting of that name.
@@ -24,6 +40,12 @@ public struct Setting: Sendable, Equatable {
   private static func ipv4(_ name: String, _ baseline: String?, optional: Bool = false) -> Setting {
     Setting(
       name: name, path: "net/ipv4/\(name)", baseline: baseline, scope: .everywhere, optional: optional)
+  }
+
+  private static func ipvs(_ name: String, _ baseline: String?, optional: Bool = false) -> Setting {
+    Setting(
+      name: "vs.\(name)", path: "net/ipv4/vs/\(name)", baseline: baseline, scope: .director,
+      optional: optional)
   }
 
   private static func conntrack(_ name: String, _ baseline: String?, optional: Bool = false) -> Setting {
@@ -65,10 +87,31 @@ public struct Setting: Sendable, Equatable {
     Setting(
       name: "rp_filter", path: "net/ipv4/conf/all/rp_filter", baseline: "0", scope: .everywhere,
       optional: false),
-    Setting(name: "ip_forward", path: "net/ipv4/ip_forward", baseline: "1", scope: .hop, optional: false),
     Setting(
-      name: "ipv6_forwarding", path: "net/ipv6/conf/all/forwarding", baseline: "1", scope: .hop,
+      name: "arp_ignore", path: "net/ipv4/conf/all/arp_ignore", baseline: "0", scope: .everywhere,
+      optional: false),
+    Setting(
+      name: "arp_announce", path: "net/ipv4/conf/all/arp_announce", baseline: "0", scope: .everywhere,
+      optional: false),
+    Setting(
+      name: "ip_forward", path: "net/ipv4/ip_forward", baseline: "1", scope: .routers, optional: false),
+    Setting(
+      name: "ipv6_forwarding", path: "net/ipv6/conf/all/forwarding", baseline: "1", scope: .routers,
       optional: true),
+    // No link-local addresses but the testbed's own, and no asking for routers: seconds of packets that are
+    // nobody's business here.
+    Setting(
+      name: "ipv6_addr_gen_mode", path: "net/ipv6/conf/default/addr_gen_mode", baseline: "1",
+      scope: .everywhere, optional: true),
+    Setting(
+      name: "ipv6_accept_ra", path: "net/ipv6/conf/default/accept_ra", baseline: "0", scope: .everywhere,
+      optional: true),
+    ipvs("conntrack", "0"),
+    ipvs("conn_reuse_mode", "1", optional: true),
+    ipvs("expire_nodest_conn", "0"),
+    ipvs("expire_quiescent_template", "0"),
+    ipvs("sloppy_tcp", "0", optional: true),
+    ipvs("nat_icmp_send", "0"),
     conntrack("nf_conntrack_tcp_timeout_time_wait", "120"),
     conntrack("nf_conntrack_tcp_timeout_close", "10"),
     conntrack("nf_conntrack_tcp_timeout_close_wait", "60"),

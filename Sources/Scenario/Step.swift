@@ -10,6 +10,8 @@ public enum Step: Codable, Sendable, Equatable {
   case flush(Table)
   /// Writes a setting in the middle: `sysctl -w`.
   case set(node: String, setting: String, value: String)
+  /// Takes a real server out of the director's table: `ipvsadm -d`. The server itself stays up.
+  case remove(server: String)
   /// Changes the clock of a client's group while its connections are open. Both must be offsets.
   case clock(client: String, to: Clock)
 
@@ -107,7 +109,7 @@ public enum Step: Codable, Sendable, Equatable {
     case .connect(let step): step.label
     case .send(let step): step.label
     case .churn(let step): step.label
-    case .flush, .set, .clock: nil
+    case .flush, .set, .remove, .clock: nil
     }
   }
 }

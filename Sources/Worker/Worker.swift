@@ -12,9 +12,18 @@ import Scenario
 /// Synchronous and single-threaded from its first instruction: a network namespace belongs to a thread,
 /// and a concurrency pool woken inside one would stay there.
 public enum Worker {
+  /// The program: the first process of a guest where its pid says so, `guard COMMAND...` beside QEMU, else a
+  /// worker for one request.
+  public static func program(_ arguments: [String]) -> Int32 {
+    if Guest.isFirstProcess { return Init.main() }
+    if arguments.dropFirst().first == "guard" { return Guard.run(Array(arguments.dropFirst(2))) }
+    return main()
+  }
+
   /// Reads the request, carries it out, returns the exit status: 0 done, 3 the lab broke, 2 no request.
   public static func main() -> Int32 {
     Stream.ignoreBrokenPipes()
+    var stopwatch = Stopwatch()
     guard let line = readLine(),
       let request = try? JSONDecoder().decode(WorkerRequest.self, from: Data(line.utf8))
     else {
@@ -26,7 +35,7 @@ public enum Worker {
       return 2
     }
     do {
-      try carryOut(request)
+      try carryOut(request, stopwatch.lap("request"))
       return 0
     } catch {
       emit(.failure(Failure(error, stage: "worker", object: "request")))
@@ -34,35 +43,82 @@ public enum Worker {
     }
   }
 
-  private static func carryOut(_ request: WorkerRequest) throws {
+  /// Codes and decodes once, so that what the runtime looks up on the way (protocol conformances, metadata) is
+  /// known to every worker that is forked from here on.
+  static func warmUp() {
+    let client = Client(name: "a", group: "a", clock: .offset(milliseconds: 1), isn: .ahead)
+    let hop = Hop(nat: .snat, backend: .auto, ports: 1...2, random: .none, dropInvalid: false)
+    let expectation = Expectation(.dropped, by: .hop)
+    let test = Case(
+      id: "a", scenario: "a", title: "", why: "", axes: [AxisValue(axis: "a", value: "b")],
+      network: Network(topology: .snat, family: .ipv4, clients: [client], hop: hop),
+      settings: ["a": ["b": "c"]],
+      workload: [
+        .connect(.init(client: "a", label: "a", closes: .client, times: 1, again: 0)), .flush(.conntrack),
+      ],
+      rules: [
+        Rule(
+          kernel: [KernelCondition(capability: .feature(.ipvs), present: true)], outcomes: ["a": expectation],
+          because: "")
+      ])
+    let kernel = Kernel(
+      release: "", machine: "", capabilities: [.feature(.ipvs), .setting("tcp_sack")],
+      perKernelSettings: ["a"],
+      timestampTicksPerSecond: 1, privilege: .root, missing: ["a": "b"])
+    let (encoder, decoder) = (JSONEncoder(), JSONDecoder())
+    encoder.outputFormatting = .sortedKeys
+    if let data = try? encoder.encode(WorkerRequest.run(test, kernel)) {
+      _ = try? decoder.decode(WorkerRequest.self, from: data)
+    }
+    var observation = Observation(caseID: "a")
+    observation.attempts = [
+      Attempt(
+        id: 0, step: 0, label: "a", kind: .connect, client: "a", local: "b", remote: "c", isn: 1, began: 0,
+        ended: 0,
+        calls: 1, errno: "E")
+    ]
+    observation.packets = [
+      Packet(node: "a", interface: "b", time: 0, outgoing: true, length: 3, bytes: Data([1, 2, 3]))
+    ]
+    observation.countersAfter = ["a": ["b": 1]]
+    observation.settings = ["a": ["b": "c"]]
+    observation.sockets = [SocketCensus(step: 0, node: "a", states: ["b": 1])]
+    observation.clockReference = ClockReference(time: 0, ticks: 0, ticksPerSecond: 1)
+    observation.clockChanges = [ClockChange(client: "a", time: 0, ticks: 1)]
+    observation.timings = [Timing(part: "a", milliseconds: 0.5)]
+    _ = try? encoder.encode(WorkerEvent.observation(observation))
+  }
+
+  private static func carryOut(_ request: WorkerRequest, _ read: Timing) throws {
     let privilege = try Privilege.gain()
     switch request {
     case .probe:
       emit(.kernel(try Probe.kernel(privilege: privilege)))
     case .run(let test, let kernel):
-      emit(.observation(try run(test, on: kernel)))
+      emit(.observation(try run(test, on: kernel, read)))
     case .benchmarkSetup(let test, let kernel, let times):
       for _ in 0..<times { emit(.timings(try Testbed(test, on: kernel).timings)) }
       emit(.done)
     }
   }
 
-  private static func run(_ test: Case, on kernel: Kernel) throws -> Observation {
+  private static func run(_ test: Case, on kernel: Kernel, _ read: Timing) throws -> Observation {
     let loop = EventLoop()
     // The lab keeps our standard input open for as long as it lives.
     loop.watch(0, Poll.readable) { if Stream.hasEnded(0) { Stream.exitNow(4) } }
     emit(.stage("testbed"))
     let testbed = try Testbed(test, on: kernel)
+    var stopwatch = Stopwatch()
     let recorder = try Recorder(testbed, loop: loop)
     let workload = try Workload(test, on: testbed, recorder: recorder, loop: loop, emit: emit)
     emit(.stage("workload"))
     try recorder.before()
-    var stopwatch = Stopwatch()
+    let prepared = stopwatch.lap("captures")
     try workload.run()
     let worked = stopwatch.lap("workload")
     emit(.stage("evidence"))
     try loop.drain()
-    return try recorder.finish(timings: [worked])
+    return try recorder.finish(timings: [read, prepared, worked], &stopwatch)
   }
 
   /// One JSON line, written whole: a killed process loses nothing that it said.

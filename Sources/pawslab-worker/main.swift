@@ -1,9 +1,4 @@
+import Glibc
 import Worker
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Musl
-#endif
-
-exit(Worker.main())
+exit(Worker.program(CommandLine.arguments))

@@ -8,7 +8,7 @@ import Subprocess
 
 struct Bench: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure the lab itself.", subcommands: [BenchSetup.self, BenchMutate.self])
+    abstract: "Measure the lab itself.", subcommands: [BenchSetup.self, BenchBoot.self, BenchMutate.self])
 }
 
 /// How long the network takes to build.
@@ -22,24 +22,24 @@ struct BenchSetup: AsyncParsableCommand {
 
   func run() async throws {
     guard (1...10_000).contains(times) else { throw ValidationError("--times takes 1 to 10000") }
-    let runner = try Running().fixed()
+    let runner = try Running.fixed().runner()
     let kernel = try await runner.probe()
     let rounds = try await runner.benchmarkSetup(Self.network, on: kernel, times: times)
     Console.print("set-up of 4 nodes and 3 links, ms over \(rounds.count) rounds, Linux \(kernel.release)")
     Console.print("                              median     p95")
     for part in rounds.first?.map(\.part) ?? [] {
-      show(part, rounds.compactMap { $0.first { $0.part == part }?.milliseconds })
+      Self.show(part, rounds.compactMap { $0.first { $0.part == part }?.milliseconds })
     }
-    show(
+    Self.show(
       "namespaces + links",
       rounds.map {
         $0.filter { ["namespaces", "links"].contains($0.part) }.reduce(0) { $0 + $1.milliseconds }
       })
-    show("all", rounds.map { $0.reduce(0) { $0 + $1.milliseconds } })
-    if geteuid() == 0 { show("the same by ip -batch", try await byIP()) }
+    Self.show("all", rounds.map { $0.reduce(0) { $0 + $1.milliseconds } })
+    if geteuid() == 0 { Self.show("the same by ip -batch", try await byIP()) }
   }
 
-  private func show(_ name: String, _ values: [Double]) {
+  static func show(_ name: String, _ values: [Double]) {
     let sorted = values.sorted()
     guard !sorted.isEmpty else { return }
     let rank = { (share: Double) in sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))] }
@@ -131,27 +131,36 @@ struct BenchMutate: AsyncParsableCommand {
 
   func run() async throws {
     let cases = try selection.cases()
-    let runner = try running.runner()
-    let kernel = try await runner.probe()
-    var mutants: [Mutant] = []
-    for (_, own) in Dictionary(grouping: cases, by: \.scenario).sorted(by: { $0.key < $1.key }) {
-      let runnable = own.filter { Plan($0, on: kernel) == .host }
-      let all = Mutant.all(of: own, on: kernel).filter { mutant in
-        runnable.contains { mutant.test.id.hasPrefix($0.id + " ~") } && Plan(mutant.test, on: kernel) == .host
+    let hypervisor = try running.hypervisor()
+    let runner = try running.runner(hypervisor)
+    let machines = Machines(runner: runner, hypervisor: hypervisor, say: Console.note)
+    let assigned = try await machines.assign(cases, host: try await machines.host())
+    var mutants: [(mutant: Mutant, machine: Machine)] = []
+    var runnable: Set<String> = []
+    for (scenario, own) in Dictionary(grouping: assigned, by: \.test.scenario).sorted(by: { $0.key < $1.key })
+    {
+      // One kernel for all of a file: a neighbour's world may need what only the guest has.
+      guard let machine = (own.first { $0.machine.stored != nil } ?? own.first)?.machine else { continue }
+      let canRun = { (test: Case) in Plan(test, on: machine.kernel, guest: machine.stored != nil).runs }
+      let cases = own.map(\.test).filter(canRun)
+      guard !cases.isEmpty else {
+        Console.print("skip  \(scenario): no case runs on any kernel here")
+        continue
       }
+      runnable.insert(scenario)
+      let all = Mutant.all(of: cases, on: machine.kernel).filter { canRun($0.test) }
       for (_, kind) in Dictionary(grouping: all, by: \.change).sorted(by: { $0.key < $1.key }) {
-        mutants += sample == 0 ? kind : spread(kind)
+        mutants += (sample == 0 ? kind : spread(kind)).map { ($0, machine) }
       }
-      if runnable.isEmpty { Console.print("skip  \(own[0].scenario): no case runs on this kernel") }
     }
-    let results = await runner.run(mutants.map(\.test), on: kernel) { event in
+    let results = await runner.run(mutants.map { ($0.mutant.test, $0.machine) }) { event in
       if case .finished(let result) = event, result.judgement.verdict != .fail {
         Console.print(
           "\(result.judgement.verdict == .pass ? "ALIVE" : "error") \(result.test.id): \(result.judgement.reason)"
         )
       }
     }
-    let change = Dictionary(mutants.map { ($0.test.id, $0.change) }) { first, _ in first }
+    let change = Dictionary(mutants.map { ($0.mutant.test.id, $0.mutant.change) }) { first, _ in first }
     for (scenario, own) in Dictionary(grouping: results, by: \.test.scenario).sorted(by: { $0.key < $1.key })
     {
       Console.print(
@@ -163,8 +172,7 @@ struct BenchMutate: AsyncParsableCommand {
       }
     }
     if results.contains(where: { $0.judgement.verdict == .error }) { throw ExitCode(3) }
-    let standing = Set(cases.filter { Plan($0, on: kernel) == .host }.map(\.scenario))
-      .subtracting(results.filter { $0.judgement.verdict == .fail }.map(\.test.scenario))
+    let standing = runnable.subtracting(results.filter { $0.judgement.verdict == .fail }.map(\.test.scenario))
     for scenario in standing.sorted() {
       Console.error("no mutant of \(scenario) fails: its cases prove nothing")
     }
@@ -175,5 +183,58 @@ struct BenchMutate: AsyncParsableCommand {
   private func spread(_ mutants: [Mutant]) -> [Mutant] {
     guard mutants.count > sample else { return mutants }
     return (0..<sample).map { mutants[$0 * (mutants.count - 1) / max(1, sample - 1)] }
+  }
+}
+
+/// How long guests take to boot, phase by phase.
+struct BenchBoot: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "boot", abstract: "Boot kernels again and again: phases, and whether one fails.")
+
+  @Argument(help: "Kernels, as --kernel takes them.")
+  var names: [String] = ["debian-12"]
+
+  @Option(help: "How often each.")
+  var times = 10
+
+  func run() async throws {
+    guard (1...10_000).contains(times) else { throw ValidationError("--times takes 1 to 10000") }
+    let running = Running.fixed()
+    let failures = Failures()
+    let hypervisor = try running.hypervisor { event in
+      if case .retry(let kernel, let failure) = event { await failures.add("\(kernel): \(failure)") }
+    }
+    let runner = try running.runner(hypervisor)
+    let machines = Machines(runner: runner, hypervisor: hypervisor, say: Console.note)
+    for name in names {
+      let stored = try await machines.stored(name)
+      let before = await failures.count
+      var boots: [[Timing]] = []
+      for _ in 0..<times {
+        do {
+          let guest = try await hypervisor.boot(stored)
+          if let boot = await guest.boot { boots.append(boot.phases) }
+          await guest.stop()
+        } catch let failure as Failure {
+          await failures.add("\(name), twice in a row: \(failure)")
+        }
+      }
+      let failed = await failures.count - before
+      Console.print("\(name), Linux \(stored.release): \(boots.count) boots, \(failed) failed at first; ms")
+      Console.print("                              median     p95")
+      for part in boots.first?.map(\.part) ?? [] {
+        BenchSetup.show(part, boots.compactMap { $0.first { $0.part == part }?.milliseconds })
+      }
+      BenchSetup.show("all", boots.map { $0.reduce(0) { $0 + $1.milliseconds } })
+    }
+    if await failures.count > 0 { throw ExitCode(1) }
+  }
+
+  private actor Failures {
+    private(set) var count = 0
+    func add(_ text: String) {
+      count += 1
+      Console.print("failed: \(text)")
+    }
   }
 }

@@ -19,7 +19,7 @@ struct Doctor: AsyncParsableCommand {
   func run() async throws {
     let root = geteuid() == 0
     let kernel: Kernel
-    do { kernel = try await Running().fixed().probe() } catch let failure as Failure {
+    do { kernel = try await Running.fixed().runner().probe() } catch let failure as Failure {
       Console.print("no   network namespaces: \(failure.cause)")
       Console.print("     without them nothing runs; \(failure.mend ?? "run as root")")
       throw ExitCode(3)
@@ -60,7 +60,8 @@ struct Doctor: AsyncParsableCommand {
         cost: "guests are emulated, several times slower", mend: "modprobe kvm_intel or kvm_amd"),
       Finding(
         name: "QEMU", ok: onPath("qemu-system-\(kernel.machine)"), detail: "",
-        cost: "no other kernel than this one can be tried", mend: "apt-get install qemu-system-x86"),
+        cost: "no other kernel than this one can be tried, and the IPVS cases need one that has it",
+        mend: "apt-get install qemu-system-x86"),
     ]
   }
 
@@ -77,7 +78,9 @@ struct Doctor: AsyncParsableCommand {
         .tcpRepair, "sequence numbers cannot be pinned: most cases are skipped", "CONFIG_CHECKPOINT_RESTORE=y"
       ),
       (.randomTimestamps, "natural clocks are skipped", "a kernel from 4.10 on"),
-      (.ipvs, "the LVS cases need another kernel", "modprobe ip_vs"),
+      (.ipvs, "the IPVS cases run in a guest (debian-12), or are skipped without QEMU", "modprobe ip_vs"),
+      (.bridge, "ipvs-dr and ipvs-tun run in a guest", "modprobe bridge"),
+      (.ipip, "ipvs-tun runs in a guest", "modprobe ipip ip6_tunnel"),
     ]
     return known.map { feature, cost, mend in
       Finding(

@@ -16,6 +16,10 @@ struct Explain: AsyncParsableCommand {
   @Option(help: "A folder that a run kept with --out.")
   var from: String?
 
+  @Option(
+    help: "The kernel: of the run that is shown, or to run it on (default: the first that has it, or can).")
+  var kernel: String?
+
   @Flag(help: "Run the case now.")
   var run = false
 
@@ -27,13 +31,18 @@ struct Explain: AsyncParsableCommand {
       let folder = try RunFolder(reading: from)
       let results = try folder.loadResults()
       let id = try pick(results.cases.map(\.id))
-      let result = try folder.load(id)
+      let kernels = results.cases.filter { $0.id == id && $0.observation != nil }.map(\.kernel)
+      guard let name = kernel ?? kernels.first, kernels.contains(name) else {
+        throw ValidationError(
+          "\(id) was seen on \(kernels.isEmpty ? "no kernel" : kernels.joined(separator: ", "))")
+      }
+      let result = try folder.load(id, kernel: name)
       show(result.test)
-      show(
-        judged: CaseResult(
-          test: result.test,
-          judgement: result.observation.map { judge(result.test, on: results.kernel, seen: $0) }
-            ?? result.judgement, observation: result.observation, seconds: result.seconds))
+      var judged = result
+      if let observation = result.observation, let on = results.kernels[name] {
+        judged.judgement = judge(result.test, on: on, seen: observation)
+      }
+      show(judged: judged)
       return
     }
     var selection = Selection()
@@ -48,9 +57,17 @@ struct Explain: AsyncParsableCommand {
       Console.print("\npawslab explain --run '\(id)' shows what this kernel does.")
       return
     }
-    let runner = try Running().fixed()
-    let kernel = try await runner.probe()
-    for result in await runner.run([test], on: kernel, onEvent: { _ in }) {
+    let running = Running.fixed()
+    let hypervisor = try running.hypervisor()
+    let runner = try running.runner(hypervisor)
+    let machines = Machines(runner: runner, hypervisor: hypervisor, say: Console.note)
+    let tests: [(test: Case, machine: Machine)]
+    if let kernel {
+      tests = [(test, try await machines.named(kernel))]
+    } else {
+      tests = try await machines.assign([test], host: try? await machines.host())
+    }
+    for result in await runner.run(tests, onEvent: { _ in }) {
       show(judged: result)
       switch result.judgement.verdict {
       case .pass, .skip: break
@@ -93,9 +110,9 @@ struct Explain: AsyncParsableCommand {
 
 extension Running {
   /// With default options, for commands that run one case.
-  func fixed() throws -> Runner {
+  static func fixed() -> Running {
     var running = Running()
     running.jobs = 1
-    return try running.runner()
+    return running
   }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Lab
 import LabFile
+import MicroVM
 import Report
 import Scenario
 
@@ -17,7 +18,9 @@ struct Pawslab: AsyncParsableCommand {
       Exit status: 0 all as expected, 1 some case is not, 2 bad usage or lab file, 3 the lab broke.
       """,
     version: "pawslab 0.1",
-    subcommands: [Run.self, List.self, Explain.self, Doctor.self, Bench.self], defaultSubcommand: Run.self)
+    subcommands: [
+      Run.self, List.self, Explain.self, Diff.self, KernelsCommand.self, Doctor.self, Bench.self,
+    ], defaultSubcommand: Run.self)
 
   static func main() async {
     // A worker that is killed before it has read its request is an error of that case, not our end.
@@ -99,12 +102,30 @@ struct Running: ParsableArguments {
     if let jobs, !(1...1000).contains(jobs) { throw ValidationError("--jobs takes 1 to 1000, not \(jobs)") }
   }
 
-  func runner() throws -> Runner {
-    Runner(worker: try Self.worker(), jobs: jobs)
+  /// Runs on the host, and where a hypervisor is given in guests too.
+  func runner(_ hypervisor: Hypervisor? = nil) throws -> Runner {
+    Runner(worker: try Self.worker(), hypervisor: hypervisor, jobs: jobs)
   }
 
-  /// `pawslab-worker` lies beside this program.
+  /// Boots guests; says what happens on standard error.
+  func hypervisor(
+    onEvent: @escaping @Sendable (Hypervisor.Event) async -> Void = Self.tell
+  ) throws -> Hypervisor {
+    Hypervisor(store: KernelStore(), worker: try Self.worker(), onEvent: onEvent)
+  }
+
+  @Sendable static func tell(_ event: Hypervisor.Event) async {
+    switch event {
+    case .note(let line): await Console.note(line)
+    case .retry(let kernel, let failure):
+      await Console.note("\(kernel): the boot failed, trying once more: \(failure)")
+    case .up: break
+    }
+  }
+
+  /// `pawslab-worker` lies beside this program, unless `$PAWSLAB_WORKER` says where.
   private static func worker() throws -> String {
+    if let path = ProcessInfo.processInfo.environment["PAWSLAB_WORKER"] { return path }
     let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     let path = URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent("pawslab-worker")
       .path
@@ -122,6 +143,9 @@ enum Console {
   static let colour = isTerminal && ProcessInfo.processInfo.environment["NO_COLOR", default: ""].isEmpty
 
   static func print(_ line: String) { write(line + "\n", to: .standardOutput) }
+
+  /// A line of progress, on standard error.
+  @Sendable static func note(_ line: String) async { error("pawslab: \(line)") }
 
   static func error(_ line: String) { write(line + "\n", to: .standardError) }
 

@@ -10,6 +10,14 @@ struct Run: AsyncParsableCommand {
   @OptionGroup var selection: Selection
   @OptionGroup var running: Running
 
+  @Option(
+    name: .customLong("kernel"),
+    help: "Run everything on each of these: host, running, debian-12, ... (pawslab kernels list).")
+  var kernels: [String] = []
+
+  @Flag(help: "Boot no guest: what the host's kernel lacks is skipped.")
+  var hostOnly = false
+
   @Option(help: "Keep results.json and everything that was seen in this folder.")
   var out: String?
 
@@ -22,24 +30,45 @@ struct Run: AsyncParsableCommand {
   @Flag(help: "Show every witness.")
   var verbose = false
 
+  /// `--kernel a,b --kernel c`
+  private var kernelNames: [String] { kernels.flatMap { $0.split(separator: ",").map(String.init) } }
+
+  func validate() throws {
+    if hostOnly, !kernels.isEmpty { throw ValidationError("--host-only and --kernel exclude each other") }
+    if Set(kernelNames).count != kernelNames.count { throw ValidationError("--kernel names one twice") }
+  }
+
   func run() async throws {
     let cases = try selection.cases()
     let folder = try out.map { try RunFolder(creating: $0) }
-    let runner = try running.runner()
-    let kernel = try await runner.probe()
+    let hypervisor = try running.hypervisor()
+    let runner = try running.runner(hypervisor)
+    let interrupt = Interrupt()
+    let planning = Task {
+      try await plan(cases, Machines(runner: runner, hypervisor: hypervisor, say: Console.note))
+    }
+    interrupt.onSignal { planning.cancel() }
+    let tests: [(test: Case, machine: Machine)]
+    do { tests = try await planning.value } catch {
+      if let signal = interrupt.received { throw ExitCode(128 + signal) }
+      throw error
+    }
     let screen = Screen(
-      total: cases.count,
+      total: tests.count,
       report: TextReport(detail: quiet ? .quiet : verbose ? .verbose : .normal, colour: Console.colour),
       live: Console.isTerminal && !quiet)
 
     let began = ContinuousClock.now
-    let interrupt = Interrupt()
     let work = Task {
-      await runner.run(cases, on: kernel) { event in
+      await runner.run(tests) { event in
         await screen.show(event)
-        if case .finished(let result) = event {
-          do { try folder?.save(result) } catch { await screen.complain("\(error)") }
-        }
+        do {
+          switch event {
+          case .finished(let result): try folder?.save(result)
+          case .guestEnded(let cost, let console): try folder?.save(console: console, of: cost.kernel)
+          case .started: break
+          }
+        } catch { await screen.complain("\(error)") }
       }
     }
     interrupt.onSignal { work.cancel() }
@@ -47,18 +76,28 @@ struct Run: AsyncParsableCommand {
     await screen.end()
     let seconds = began.duration(to: .now) / .seconds(1)
 
-    let order = Dictionary(cases.enumerated().map { ($1.id, $0) }) { first, _ in first }
-    let results = finished.sorted { order[$0.test.id] ?? 0 < order[$1.test.id] ?? 0 }
-    for line in screen.report.summary(results, seconds: seconds, kernel: kernel) { Console.print(line) }
-    try folder?.save(Results(results, kernel: kernel, seconds: seconds))
+    let order = Dictionary(
+      tests.enumerated().map { ("\($1.machine.name) \($1.test.id)", $0) }
+    ) { first, _ in first }
+    func place(_ result: CaseResult) -> Int { order["\(result.kernel) \(result.test.id)"] ?? 0 }
+    let results = finished.sorted { place($0) < place($1) }
+    let kernels = Dictionary(tests.map { ($0.machine.name, $0.machine.kernel) }) { first, _ in first }
+    let guests = await screen.guests
+    for line in screen.report.summary(
+      results, seconds: seconds, kernels: kernels, compared: kernelNames, guests: guests,
+      hostProcessorSeconds: Self.childrenProcessorSeconds()
+        - guests.compactMap(\.processorSeconds).reduce(0, +))
+    { Console.print(line) }
+    try folder?.save(Report.Results(results, kernels: kernels, guests: guests, seconds: seconds))
 
     if let signal = interrupt.received {
       Console.error(
-        "pawslab: interrupted; \(cases.count - results.count) of \(cases.count) cases were not judged")
+        "pawslab: interrupted; \(tests.count - results.count) of \(tests.count) cases were not judged")
       throw ExitCode(128 + signal)
     }
+    let judged = Set(results.filter { $0.judgement.verdict != .skip }.map(\.test.id))
     let unjudged = results.filter { result in
-      result.judgement.verdict == .skip
+      !judged.contains(result.test.id)
         && require.contains { Glob($0).matches(result.test.id) || Glob($0).matches(result.test.scenario) }
     }
     for result in unjudged {
@@ -67,6 +106,36 @@ struct Run: AsyncParsableCommand {
     let verdicts = Set(results.map(\.judgement.verdict))
     if verdicts.contains(.error) { throw ExitCode(3) }
     if verdicts.contains(.fail) || !unjudged.isEmpty { throw ExitCode(1) }
+  }
+
+  /// Every case on every named kernel; else each on the first that can.
+  private func plan(_ cases: [Case], _ machines: Machines) async throws -> [(test: Case, machine: Machine)] {
+    if hostOnly {
+      let host = try await machines.host()
+      return cases.map { ($0, host) }
+    }
+    if kernelNames.isEmpty {
+      // Without the right to make namespaces here, guests are what is left.
+      let host = try? await machines.host()
+      if host == nil {
+        await Console.note("no case can run on this machine itself (pawslab doctor says why)")
+      }
+      return try await machines.assign(cases, host: host)
+    }
+    var tests: [(test: Case, machine: Machine)] = []
+    for name in kernelNames {
+      let machine = try await machines.named(name)
+      tests += cases.map { ($0, machine) }
+    }
+    return tests
+  }
+
+  /// User and system time of all that has ended: workers and guests.
+  private static func childrenProcessorSeconds() -> Double {
+    var usage = rusage()
+    getrusage(RUSAGE_CHILDREN.rawValue, &usage)
+    let seconds = { (time: timeval) in Double(time.tv_sec) + Double(time.tv_usec) / 1_000_000 }
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime)
   }
 }
 
@@ -77,6 +146,8 @@ actor Screen {
   private let live: Bool
   private var done = 0
   private var running: [String] = []
+  /// The guests that have ended.
+  private(set) var guests: [GuestCost] = []
 
   init(total: Int, report: TextReport, live: Bool) {
     self.total = total
@@ -87,11 +158,13 @@ actor Screen {
   func show(_ event: Runner.Event) {
     clear()
     switch event {
-    case .started(let test):
-      running.append(test.id)
+    case .guestEnded(let cost, _):
+      guests.append(cost)
+    case .started(let test, let kernel):
+      running.append("\(kernel) \(test.id)")
     case .finished(let result):
       done += 1
-      running.removeAll { $0 == result.test.id }
+      running.removeAll { $0 == "\(result.kernel) \(result.test.id)" }
       for line in report.lines(result) { Console.print(line) }
     }
     guard live else { return }

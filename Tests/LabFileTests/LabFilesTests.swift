@@ -19,8 +19,8 @@ import struct Scenario.Expectation
     let counts = Dictionary(grouping: try Self.cases(), by: \.scenario).mapValues(\.count)
     #expect(
       counts == [
-        "clock-step": 16, "direct": 48, "lvs-tw-recycle": 8, "nat-hop": 40, "port-range": 8,
-        "time-wait-clash": 68, "tw-reuse": 12,
+        "clock-step": 16, "direct": 48, "ipvs-conn-reuse": 16, "ipvs-source": 20, "lvs-tw-recycle": 8,
+        "nat-hop": 40, "port-range": 8, "time-wait-clash": 84, "tw-reuse": 12,
       ])
   }
 
@@ -29,7 +29,8 @@ import struct Scenario.Expectation
     #expect(Set(names).count == names.count)
     #expect(
       names.contains(
-        "time-wait-clash/rfc1337=1,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4"))
+        "time-wait-clash/rfc1337=1,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4,topology=snat"
+      ))
   }
 
   @Test func aCaseSurvivesTheWireToTheWorker() throws {

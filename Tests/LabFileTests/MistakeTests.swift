@@ -55,7 +55,7 @@ import Testing
     ),
     (
       "kind: snat", "kind: snaat",
-      "lab/x.yaml:3:18: kind is direct or snat, not \"snaat\"; did you mean \"snat\"?"
+      "lab/x.yaml:3:18: kind is direct or snat or ipvs-nat or ipvs-fullnat or ipvs-dr or ipvs-tun, not \"snaat\"; did you mean \"snat\"?"
     ),
     ("40000-40000", "40000-", "lab/x.yaml:3:37: ports are FIRST-LAST within 1-65535, not \"40000-\""),
     (

@@ -7,7 +7,7 @@ extension ProgramTests {
     @Test(arguments: [(SIGINT, 1), (SIGINT, 40), (SIGTERM, 10), (SIGKILL, 1), (SIGKILL, 25), (SIGKILL, 80)])
     func whenTheLabIsKilled(signal: Int32, afterLines lines: Int) throws {
       let before = try namespaces()
-      let (process, output, errors) = try ProgramTests.start(["run", "lab", "--jobs", "12"])
+      let (process, output, errors) = try ProgramTests.start(["run", "lab", "--host-only", "--jobs", "12"])
       var seen = Data()
       while seen.count(where: { $0 == 10 }) < lines {
         let more = output.fileHandleForReading.availableData
@@ -45,9 +45,9 @@ extension ProgramTests {
 
     @Test func afterAFullRunTheHostIsByteForByteAsItWas() throws {
       // The first use of conntrack and iptables loads them, which adds settings to the host.
-      _ = try ProgramTests.run("run", "lab", "--quiet", "--case", "*conntrack=kept*")
+      _ = try ProgramTests.run("run", "lab", "--host-only", "--quiet", "--case", "*conntrack=kept*")
       let before = try host()
-      let ended = try ProgramTests.run("run", "lab", "--quiet")
+      let ended = try ProgramTests.run("run", "lab", "--host-only", "--quiet")
       #expect(ended.status == 0, "\(ended.output)\(ended.errors)")
       let after = try host()
       for (name, text) in before {

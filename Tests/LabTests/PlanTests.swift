@@ -33,7 +33,8 @@ import Testing
 
   @Test func whatTheKernelHasRunsHere() {
     #expect(
-      Plan(Self.test(clock: .offset(milliseconds: 5), isn: .ahead, hop: Self.hop), on: Self.kernel()) == .host
+      Plan(Self.test(clock: .offset(milliseconds: 5), isn: .ahead, hop: Self.hop), on: Self.kernel())
+        == .run(settings: [:])
     )
   }
 
@@ -70,6 +71,6 @@ import Testing
 
   @Test func withoutRootTheOtherMechanismIsEnough() {
     let kernel = Self.kernel(without: [.feature(.tcBPF)])
-    #expect(Plan(Self.test(clock: .offset(milliseconds: 5)), on: kernel) == .host)
+    #expect(Plan(Self.test(clock: .offset(milliseconds: 5)), on: kernel) == .run(settings: [:]))
   }
 }

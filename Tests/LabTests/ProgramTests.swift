@@ -49,7 +49,7 @@ import Testing
       help.output == """
         OVERVIEW: Run cases and judge them (the default).
 
-        USAGE: pawslab run [<paths> ...] [--set <set> ...] [--case <case> ...] [--jobs <jobs>] [--out <out>] [--require <require> ...] [--quiet] [--verbose]
+        USAGE: pawslab run [<paths> ...] [--set <set> ...] [--case <case> ...] [--jobs <jobs>] [--kernel <kernel> ...] [--host-only] [--out <out>] [--require <require> ...] [--quiet] [--verbose]
 
         ARGUMENTS:
           <paths>                 Lab files, or folders of them (default: $PAWSLAB_LAB,
@@ -60,6 +60,10 @@ import Testing
           --case <case>           Only cases whose name matches this pattern (* and ?).
           --jobs <jobs>           Cases that run at the same time (default: eight per
                                   core, bounded by memory).
+          --kernel <kernel>       Run everything on each of these: host, running,
+                                  debian-12, ... (pawslab kernels list).
+          --host-only             Boot no guest: what the host's kernel lacks is
+                                  skipped.
           --out <out>             Keep results.json and everything that was seen in
                                   this folder.
           --require <require>     A case that matches (by name or scenario) and is not
@@ -80,6 +84,11 @@ import Testing
     (["run", "--set", "rfc1338=1"], "no axis rfc1338; did you mean rfc1337?"),
     (["run", "--set", "rfc1337=7"], "rfc1337 is one of 0, 1"),
     (["run", "--case", "nothing*"], "no case matches"),
+    (["run", "--kernel", "host", "--host-only"], "--host-only and --kernel exclude each other"),
+    (["kernels", "fetch", "debian-14"], "no kernel called debian-14 can be fetched; did you mean debian-1"),
+    (["kernels", "fetch", "debian-9"], "debian-9 is a past release: name an archive with --mirror URL"),
+    (["kernels", "add", "host", "--image", "x"], "cannot be a kernel's name"),
+    (["kernels", "add", "mine"], "it takes one of --image, --deb and --rpm"),
     (["explain", "tw-reuse/x"], "no case is called tw-reuse/x"),
   ])
   func badUsageIsStatus2(arguments: [String], complaint: String) throws {
@@ -116,9 +125,11 @@ import Testing
   func theFirstQuestionIsAnswered() throws {
     let out = ReportTests.folder()
     defer { try? FileManager.default.removeItem(atPath: out) }
-    let base = "time-wait-clash/rfc1337=%,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4"
+    let base =
+      "time-wait-clash/rfc1337=%,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4,topology=snat"
     let ended = try Self.run(
-      "run", "--case", base.replacingOccurrences(of: "%", with: "?"), "--out", out, "--require", "*")
+      "run", "--case", base.replacingOccurrences(of: "%", with: "?"), "--out", out, "--require", "*",
+      "--host-only")
     #expect(ended.status == 0, "\(ended.output)\(ended.errors)")
     let dropped = try Self.run("explain", base.replacingOccurrences(of: "%", with: "1"), "--from", out).output
     #expect(dropped.contains("late #1: dropped, expected dropped by tw-paws, 2 SYNs sent, 2 at the server"))
@@ -132,7 +143,7 @@ import Testing
 
   @Test(.enabled(if: canRun, "SKIPPED: needs root"))
   func aRequiredCaseThatIsSkippedIsAFailure() throws {
-    let ended = try Self.run("run", "lab/lvs-tw-recycle.yaml", "--require", "lvs-*")
+    let ended = try Self.run("run", "lab/lvs-tw-recycle.yaml", "--host-only", "--require", "lvs-*")
     let skips = ended.output.contains("skipped 8: no tcp_tw_recycle")
     #expect(ended.status == (skips ? 1 : 0))
     #expect(ended.errors.contains("required, but skipped: lvs-tw-recycle/") == skips)

@@ -14,9 +14,11 @@ import Testing
     return Runner(worker: path, jobs: jobs, deadline: deadline)
   }
 
+  static let host = Machine(name: "host", kernel: PlanTests.kernel(), stored: nil)
+
   static func outcome(_ script: String, deadline: Int = 20) async throws -> Judgement {
     let results = try await Self.runner(script, deadline: deadline)
-      .run([PlanTests.test()], on: PlanTests.kernel(), onEvent: { _ in })
+      .run([(PlanTests.test(), Self.host)], onEvent: { _ in })
     return try #require(results.first).judgement
   }
 
@@ -54,7 +56,7 @@ import Testing
       return test
     }
     let results = try await Self.runner("exit 1", jobs: 3).run(
-      cases, on: PlanTests.kernel(), onEvent: { _ in })
+      cases.map { ($0, Self.host) }, onEvent: { _ in })
     #expect(Set(results.map(\.test.id)) == Set(cases.map(\.id)))
   }
 
@@ -62,8 +64,9 @@ import Testing
     let runner = try Self.runner("exec sleep 100", deadline: 90)
     let skipped = PlanTests.test(settings: ["server": ["tcp_tw_recycle": "1"]])
     let kernel = PlanTests.kernel(without: [.setting("tcp_tw_recycle")])
+    let machine = Machine(name: "host", kernel: kernel, stored: nil)
     let work = Task {
-      await runner.run([skipped, PlanTests.test()], on: kernel) { event in
+      await runner.run([skipped, PlanTests.test()].map { ($0, machine) }) { event in
         if case .started = event { withUnsafeCurrentTask { _ in } }
       }
     }

@@ -17,7 +17,7 @@ import Testing
     #expect(
       rules(.iptablesNft, .snat, random: .fully, dropInvalid: true) == """
         *nat
-        -A POSTROUTING -o srv -p tcp -j SNAT --to-source 198.19.0.1:40000-40003 --random-fully
+        -A POSTROUTING -o srv+ -p tcp -j SNAT --to-source 198.19.0.1:40000-40003 --random-fully
         COMMIT
         *filter
         -A FORWARD -m conntrack --ctstate INVALID -j DROP
@@ -93,7 +93,18 @@ import Testing
     let network = Network(topology: .snat, family: .ipv6, clients: [], hop: nil)
     #expect(Addressing(network).client(249) == "2001:2:0:f9::2")
     let direct = Addressing(Network(topology: .direct, family: .ipv4, clients: [], hop: nil))
-    #expect(direct.server(for: 7) == "198.18.7.1")
+    #expect(direct.target(of: 7) == "198.18.7.1")
     #expect(direct.client(7) == "198.18.7.2")
+  }
+
+  @Test func clientsOfADirectorConnectToItsVirtualAddress() {
+    func addressing(_ topology: Network.Topology, _ family: Network.Family = .ipv4) -> Addressing {
+      Addressing(Network(topology: topology, family: family, clients: [], hop: nil, servers: 3))
+    }
+    #expect(addressing(.ipvsNAT).target(of: 1) == "198.19.255.1")
+    #expect(addressing(.ipvsNAT).server(2) == "198.19.2.2")
+    // On one LAN, so that ARP for the VIP has somebody to ask.
+    #expect(addressing(.ipvsDR).target(of: 1) == "198.19.0.100")
+    #expect(addressing(.ipvsTun, .ipv6).server(2) == "2001:2:0:ffff::c")
   }
 }

@@ -44,12 +44,26 @@ int clinux_tcp_timestamp(int fd, uint32_t *ticks);
 /// SIOCOUTQ: bytes sent and not yet acknowledged.
 int clinux_tcp_unacknowledged(int fd);
 
+/// setrlimit(2): no limit on locked memory, which BPF maps and programs count against until 5.11.
+int clinux_lift_memlock(void);
 /// bpf(2).
 int clinux_bpf_array_create(uint32_t value_size, uint32_t entries);
 int clinux_bpf_array_update(int map, uint32_t key, const void *value);
 /// Loads a BPF_PROG_TYPE_SCHED_CLS program; the verifier's words go to `log`.
 int clinux_bpf_load_classifier(const void *instructions, uint32_t count, char *log, uint32_t log_size);
 
-/// fork(2), in the child: standard streams, death with the parent, execvpe(3). Returns the pid.
+/// vfork(2), in the child: standard streams, death with the parent, execvpe(3). Returns the pid.
 /// The child inherits the calling thread's namespaces.
 int clinux_spawn(char *const argv[], char *const envp[], int in, int out, int err);
+
+/// mount(2) without options; the target is made first.
+int clinux_mount(const char *type, const char *target);
+/// finit_module(2): loads a module file (3.8). EEXIST where it is loaded already.
+int clinux_load_module(int fd);
+/// fork(2), nothing else: 0 in the child, which has the given standard streams and no other descriptor.
+int clinux_fork_worker(int in, int out, int err);
+/// Rate of the time stamp counter in kHz, measured over some milliseconds; 0 where there is none.
+uint32_t clinux_tsc_khz(void);
+/// Runs a program with our own standard streams, and kills it when standard input ends (poll(2), POLLHUP) or
+/// we die (PDEATHSIG). Returns its exit status, 128 plus the signal that ended it, or -errno.
+int clinux_guard(char *const argv[], char *const envp[]);

@@ -12,6 +12,7 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
   var witnesses: [Witness] = []
   var counters = ExpectedCounters()
   var branches: [String: Set<Bool>] = [:]
+  var tuples: Set<String> = []
 
   for attempt in observation.attempts {
     let flow = trace.flow(of: attempt)
@@ -19,14 +20,16 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
     var expected = rule.outcomes[attempt.label] ?? plain
     var answers: [TimeWaitRule.Answer] = []
     if expected.outcome == .predicted {
-      let rfc1337 = observation.settings[Network.server]?["tcp_rfc1337"] == "1"
+      let rfc1337 = observation.settings[flow.serverNode]?["tcp_rfc1337"] == "1"
       answers = flow.synsAtServer.map {
         TimeWaitRule.answer(to: $0, after: trace.before($0), rfc1337: rfc1337)
       }
       expected = prediction(answers)
       branches[attempt.label, default: []].insert(expected.mechanism == nil)
     }
-    let outcome = outcome(of: attempt, flow: flow)
+    let tuple = attempt.local.map { "\($0) \(attempt.remote)" }
+    let again = attempt.kind == .connect && tuple.map { !tuples.insert($0).inserted } == true
+    let outcome = outcome(of: attempt, flow: flow, again: again && expected.outcome == .served)
     let judged = JudgedAttempt(
       attempt: attempt, outcome: outcome ?? .dropped, expected: expected, syns: flow.synsAtClient.count,
       synsAtServer: flow.synsAtServer.count,
@@ -48,6 +51,7 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
         name: "\(label) branches", expected: "accepted and refused", seen: describe(seen),
         holds: seen.count == 2))
   }
+  witnesses += serverWitnesses(rule, test: test, attempts: attempts)
   witnesses += ClockWitness.witnesses(test, trace: trace, observation: observation)
   witnesses += counters.witnesses(seen: observation, nodes: test.network.nodes)
 
@@ -66,13 +70,53 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
   return Judgement(verdict: .pass, reason: rule.because, attempts: attempts, witnesses: witnesses)
 }
 
+/// Whose address the servers saw, and which of them served whom.
+private func serverWitnesses(_ rule: Rule, test: Case, attempts: [JudgedAttempt]) -> [Witness] {
+  var witnesses: [Witness] = []
+  let accepted = attempts.filter { $0.attempt.kind == .connect && $0.attempt.peer != nil }
+  if let source = rule.source {
+    for judged in accepted {
+      let attempt = judged.attempt
+      let isClient = attempt.peer?.host == attempt.local?.host
+      let seen =
+        isClient
+        ? "client" : attempt.peer?.host.contains(Addressing(test.network).hop) == true ? "hop" : "somebody"
+      witnesses.append(
+        Witness(
+          name: "\(attempt.label) #\(attempt.id) source at \(attempt.server ?? "the server")",
+          expected: source.rawValue, seen: "\(seen) (\(attempt.peer ?? "?"))", holds: seen == source.rawValue)
+      )
+    }
+    if accepted.isEmpty {
+      witnesses.append(
+        Witness(name: "source", expected: source.rawValue, seen: "no connection accepted", holds: false))
+    }
+  }
+  for (label, wanted) in rule.served.sorted(by: { $0.key < $1.key }) {
+    let own = accepted.last { $0.attempt.label == label }?.attempt.server
+    let other = accepted.last { $0.attempt.label == wanted.label }?.attempt.server
+    witnesses.append(
+      Witness(
+        name: "\(label) served", expected: "\(wanted)",
+        seen: "\(own ?? "nobody"), \(wanted.label) by \(other ?? "nobody")",
+        holds: own != nil && other != nil && (own == other) == wanted.same))
+  }
+  return witnesses
+}
+
+extension String {
+  /// The address of `address:port`.
+  fileprivate var host: Substring { self[..<(lastIndex(of: ":") ?? endIndex)] }
+}
+
 /// What an attempt did, by its errno and its packets; nil for an end that the lab has no word for.
-private func outcome(of attempt: Attempt, flow: Trace.Flow) -> Outcome? {
+/// `again`: its 4-tuple is one that an earlier attempt had, and it was expected to be.
+private func outcome(of attempt: Attempt, flow: Trace.Flow, again: Bool) -> Outcome? {
   switch (attempt.kind, attempt.errno) {
   case (.send, nil): .delivered
   case (.send, _): attempt.read == true ? .unacknowledged : .lost
   case (.connect, nil):
-    attempt.calls > 1 ? .served : flow.synsAtClient.count > 1 ? .delayed : .connected
+    again ? .served : flow.synsAtClient.count > 1 ? .delayed : .connected
   // ETIMEDOUT after a SYN-ACK would be another thing than a dropped SYN.
   case (.connect, "ETIMEDOUT"): flow.synAck == nil ? .dropped : nil
   case (.connect, "ECONNREFUSED"): .refused

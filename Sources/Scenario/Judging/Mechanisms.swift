@@ -51,7 +51,7 @@ enum Mechanisms {
       check(
         "RSTs in answer to the old ACKs", "\(flow.oldAcks.count)", flow.resets.count,
         flow.resets.count == flow.oldAcks.count)
-      counters.add("TcpExt.TCPACKSkippedTimeWait", refused - flow.oldAcks.count, on: Network.server)
+      counters.add("TcpExt.TCPACKSkippedTimeWait", refused - flow.oldAcks.count, on: flow.serverNode)
       let byTimestamp =
         switch mechanism {
         case .twPaws: refused
@@ -60,7 +60,7 @@ enum Mechanisms {
         }
       // tcp_timewait_state_process counts PAWSTimewait since 6.16, PAWSEstab before.
       if let counter = kernel.counter("TcpExt.PAWSTimewait", "TcpExt.PAWSEstab") {
-        counters.add(counter, byTimestamp, on: Network.server)
+        counters.add(counter, byTimestamp, on: flow.serverNode)
       }
     case .hop:
       check("SYNs on the server's link", "none", attempt.synsAtServer, attempt.synsAtServer == 0)
@@ -68,25 +68,31 @@ enum Mechanisms {
       // __nf_conntrack_confirm: a tuple that clashes is counted twice, as insert_failed and as drop.
       counters.add("conntrack.insert_failed", attempt.syns, on: Network.hop)
       counters.add("conntrack.drop", attempt.syns, on: Network.hop)
+    case .director:
+      let kept = attempt.syns - attempt.synsAtServer
+      check("SYNs that the director kept", "at least 1", kept, kept >= 1)
+      if attempt.outcome == .dropped {
+        check("SYNs on a server's link", "none", attempt.synsAtServer, attempt.synsAtServer == 0)
+      }
     case .recycle:
       allArrived()
       let answers = flow.atServer.count { $0.outgoing }
       check("answers of the server", "none", answers, answers == 0)
-      counters.add("TcpExt.PAWSPassive", attempt.synsAtServer, on: Network.server)
-      counters.add("TcpExt.ListenDrops", attempt.synsAtServer, on: Network.server)
+      counters.add("TcpExt.PAWSPassive", attempt.synsAtServer, on: flow.serverNode)
+      counters.add("TcpExt.ListenDrops", attempt.synsAtServer, on: flow.serverNode)
     case .establishedPaws:
       let stale = trace.staleSegments(of: attempt.attempt)
       check("segments with an old timestamp", "at least 1", stale.count, stale.count >= 1)
       // tcp_validate_incoming: every one of them counts. PAWSOldAck (6.14) is only for ACKs that repeat.
-      counters.add("TcpExt.PAWSEstab", stale.count, on: Network.server)
+      counters.add("TcpExt.PAWSEstab", stale.count, on: attempt.attempt.server ?? Network.server)
       // Old data is answered at once, an old ACK once per tcp_invalid_ratelimit (tcp_oow_rate_limited).
       let answers = trace.bareAcks(to: attempt.attempt, since: stale.first?.time ?? .max)
       check("answers to them", "1 to \(stale.count)", answers, (1...max(1, stale.count)).contains(answers))
-      counters.add("TcpExt.TCPACKSkippedPAWS", stale.count - answers, on: Network.server)
+      counters.add(
+        "TcpExt.TCPACKSkippedPAWS", stale.count - answers, on: attempt.attempt.server ?? Network.server)
     case .localPorts:
       check("SYNs on the client's link", "none", attempt.syns, attempt.syns == 0)
     case .twReuse:
-      check("calls of connect()", "more than 1", attempt.attempt.calls, attempt.attempt.calls > 1)
       counters.add("TcpExt.TWRecycled", 1, on: attempt.attempt.client)
     }
   }

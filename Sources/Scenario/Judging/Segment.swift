@@ -34,6 +34,8 @@ public struct Segment: Sendable, Equatable {
   public var window: Int
   /// Bytes of data.
   public var payload: Int
+  /// Whether it came inside another IP packet (IPIP).
+  public var tunnelled: Bool
   /// Timestamp option (RFC 7323); nil without one.
   public var tsval: UInt32?
   public var tsecr: UInt32?
@@ -42,33 +44,45 @@ public struct Segment: Sendable, Equatable {
   public var isSYN: Bool { flags.contains(.syn) && !flags.contains(.ack) }
   public var isSYNACK: Bool { flags.contains(.syn) && flags.contains(.ack) }
 
-  /// Decodes Ethernet, IPv4 or IPv6 without extension headers, TCP; nil for anything else.
+  /// Decodes Ethernet, IPv4 or IPv6 without extension headers, perhaps another of either in it (IPIP), TCP;
+  /// nil for anything else.
   public init?(_ packet: Packet) {
     let bytes = [UInt8](packet.bytes)
     func u16(_ at: Int) -> Int { Int(bytes[at]) << 8 | Int(bytes[at + 1]) }
     func u32(_ at: Int) -> UInt32 { UInt32(u16(at)) << 16 | UInt32(u16(at + 2)) }
     guard bytes.count >= 14 else { return nil }
-    let tcp: Int
-    let end: Int
-    switch u16(12) {
-    case 0x0800:
-      guard bytes.count >= 34, bytes[23] == 6 else { return nil }
-      tcp = 14 + Int(bytes[14] & 0xf) * 4
-      end = 14 + u16(16)
-      source = bytes[26..<30].map(String.init).joined(separator: ".")
-      destination = bytes[30..<34].map(String.init).joined(separator: ".")
-    case 0x86dd:
-      guard bytes.count >= 54, bytes[20] == 6 else { return nil }
-      tcp = 54
-      end = 54 + u16(18)
-      source = Self.ipv6(bytes[22..<38])
-      destination = Self.ipv6(bytes[38..<54])
-    default:
-      return nil
+    /// The IP header at an offset: the protocol within, where that begins, where the packet ends.
+    func header(at: Int, version: Int) -> (next: Int, inner: Int, end: Int)? {
+      if version == 4 {
+        guard bytes.count >= at + 20 else { return nil }
+        return (Int(bytes[at + 9]), at + Int(bytes[at] & 0xf) * 4, at + u16(at + 2))
+      }
+      guard bytes.count >= at + 40 else { return nil }
+      return (Int(bytes[at + 6]), at + 40, at + 40 + u16(at + 4))
     }
+    var (at, version) = (14, u16(12) == 0x0800 ? 4 : 6)
+    guard [0x0800, 0x86dd].contains(u16(12)), var found = header(at: at, version: version) else { return nil }
+    // 4: IPv4 in IP, 41: IPv6 in IP.
+    if found.next == 4 || found.next == 41 {
+      (at, version) = (found.inner, found.next == 4 ? 4 : 6)
+      guard let inner = header(at: at, version: version) else { return nil }
+      found = inner
+      tunnelled = true
+    } else {
+      tunnelled = false
+    }
+    guard found.next == 6 else { return nil }
+    if version == 4 {
+      source = bytes[at + 12..<at + 16].map(String.init).joined(separator: ".")
+      destination = bytes[at + 16..<at + 20].map(String.init).joined(separator: ".")
+    } else {
+      source = Self.ipv6(bytes[at + 8..<at + 24])
+      destination = Self.ipv6(bytes[at + 24..<at + 40])
+    }
+    let (tcp, end) = (found.inner, found.end)
     guard bytes.count >= tcp + 20 else { return nil }
-    let header = Int(bytes[tcp + 12] >> 4) * 4
-    guard header >= 20, bytes.count >= tcp + header else { return nil }
+    let length = Int(bytes[tcp + 12] >> 4) * 4
+    guard length >= 20, bytes.count >= tcp + length else { return nil }
     node = packet.node
     time = packet.time
     outgoing = packet.outgoing
@@ -78,17 +92,17 @@ public struct Segment: Sendable, Equatable {
     acknowledgement = u32(tcp + 8)
     flags = Flags(rawValue: bytes[tcp + 13])
     window = u16(tcp + 14)
-    payload = max(0, end - tcp - header)
-    var at = tcp + 20
-    while at < tcp + header {
+    payload = max(0, end - tcp - length)
+    at = tcp + 20
+    while at < tcp + length {
       let kind = bytes[at]
       if kind == 0 { break }
       if kind == 1 {
         at += 1
         continue
       }
-      guard at + 1 < tcp + header, bytes[at + 1] >= 2 else { break }
-      if kind == 8, bytes[at + 1] == 10, at + 10 <= tcp + header {
+      guard at + 1 < tcp + length, bytes[at + 1] >= 2 else { break }
+      if kind == 8, bytes[at + 1] == 10, at + 10 <= tcp + length {
         tsval = u32(at + 2)
         tsecr = u32(at + 6)
       }

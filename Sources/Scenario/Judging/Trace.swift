@@ -14,6 +14,9 @@ struct Trace {
     /// ends the hop's entry, and the next SYN makes a new one.
     var atServer: [Segment]
 
+    /// The server that the SYNs reached; `server` where none did.
+    var serverNode: String { synsAtServer.first?.node ?? Network.server }
+
     /// The answer to this attempt's SYN.
     var synAck: Segment? {
       guard let syn = synsAtServer.first else { return nil }
@@ -49,12 +52,15 @@ struct Trace {
 
   /// A connection's 4-tuple on the server's link.
   struct Tuple: Hashable {
+    /// Behind a director every server may have the same address.
+    var node: String
     var client: String
     var clientPort: Int
     var server: String
     var serverPort: Int
 
     init(_ segment: Segment) {
+      node = segment.node
       if segment.outgoing {
         (client, clientPort) = (segment.destination, segment.destinationPort)
         (server, serverPort) = (segment.source, segment.sourcePort)
@@ -70,7 +76,7 @@ struct Trace {
     var serverLink: [Segment] = []
     for packet in observation.packets {
       guard let segment = Segment(packet) else { continue }
-      if packet.node == Network.server {
+      if Network.isServer(packet.node) {
         serverLink.append(segment)
       } else {
         clientLink[packet.node, default: []].append(segment)

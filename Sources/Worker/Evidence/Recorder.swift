@@ -49,7 +49,7 @@ final class Recorder {
   func census(after step: Int) throws {
     let ipv6 = testbed.test.network.family == .ipv6
     // The kernel walks its whole hash table for each node: with many clients only the server is worth it.
-    let nodes = testbed.nodes.count <= 8 ? testbed.nodes : [testbed.server]
+    let nodes = testbed.nodes.count <= 8 ? testbed.nodes : testbed.servers
     for node in nodes {
       let states = try node.sockets.census(ipv6: ipv6)
       if !states.isEmpty {
@@ -71,7 +71,7 @@ final class Recorder {
   }
 
   /// Everything, once the workload is done and before the network goes.
-  func finish(timings: [Timing]) throws -> Observation {
+  func finish(timings: [Timing], _ stopwatch: inout Stopwatch) throws -> Observation {
     // A packet between reading counters and capture would be in one and not in the other: read again.
     var seen: Int
     repeat {
@@ -85,25 +85,26 @@ final class Recorder {
         let lost = try capture.socket.lost()
         if lost > 0 { observation.captureLosses[node.name, default: 0] += lost }
       }
-      observation.settings[node.name] = try Settings.inForce(on: node)
+      observation.settings[node.name] = try Settings.inForce(on: node, kernel: testbed.kernel)
     }
     if let hop = testbed.hop, let nat = testbed.nat {
-      observation.rules = try nat.saved(on: hop)
       observation.natBackend = nat.backend.rawValue
-      for (name, value) in NATRules.counters(in: observation.rules) {
+      // A rule that may drop is asked how often it did; the others are told as they were given.
+      observation.rules = try testbed.test.network.hop?.dropInvalid == true ? nat.saved(on: hop) : nat.text
+      for (name, value) in NATRules.counters(in: observation.rules) where value != 0 {
         observation.countersAfter[hop.name, default: [:]][name] = value
       }
     }
     observation.clockMethod = testbed.clocks?.method
     observation.clockChanges = testbed.clocks?.changes ?? []
-    observation.clockReference = try testbed.server.namespace.run {
+    observation.clockReference = try testbed.clients[0].node.namespace.run {
       ClockReference(
         time: SystemClock.realtime(), ticks: try TCP.clock(),
         ticksPerSecond: testbed.kernel.timestampTicksPerSecond)
     }
     observation.attempts = attempts.sorted { $0.id < $1.id }
     observation.packets = packets.sorted { $0.time < $1.time }
-    observation.timings = testbed.timings + timings
+    observation.timings = testbed.timings + timings + [stopwatch.lap("evidence")]
     return observation
   }
 
@@ -116,11 +117,13 @@ final class Recorder {
   private func counters() throws -> [String: [String: Int]] {
     var all: [String: [String: Int]] = [:]
     for node in testbed.nodes {
-      var values = try node.counters.read()
+      var values = try node.counters.read(zeros: false)
       if let conntrack = node.conntrack {
-        for (name, value) in try conntrack.statistics() { values["conntrack.\(name)"] = value }
+        for (name, value) in try conntrack.statistics() where value != 0 {
+          values["conntrack.\(name)"] = value
+        }
       }
-      all[node.name] = values.filter { $0.value != 0 }
+      all[node.name] = values
     }
     return all
   }

@@ -22,6 +22,11 @@ struct NATRules {
   private let hop: Hop
   private let addressing: Addressing
 
+  /// Whether a hop has any rule at all.
+  static func needed(by network: Network) -> Bool {
+    network.topology.hidesClients || network.hop?.dropInvalid == true
+  }
+
   /// The first backend that the case allows and the kernel takes.
   init(_ hop: Hop, addressing: Addressing, kernel: Kernel) {
     let allowed: [Backend] =
@@ -58,7 +63,10 @@ struct NATRules {
       case .snat: "SNAT --to-source \(address):\(range)"
       case .masquerade: "MASQUERADE --to-ports \(range)"
       }
-    var text = "*nat\n-A POSTROUTING -o srv -p tcp -j \(target)\(random)\nCOMMIT\n"
+    var text = ""
+    if addressing.topology.hidesClients {
+      text += "*nat\n-A POSTROUTING -o srv+ -p tcp -j \(target)\(random)\nCOMMIT\n"
+    }
     if hop.dropInvalid {
       text += "*filter\n-A FORWARD -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n"
     }
@@ -79,14 +87,16 @@ struct NATRules {
       case .snat: "snat \(family) to \(address):\(range)\(random)"
       case .masquerade: "masquerade to :\(range)\(random)"
       }
-    var text = """
-      table inet lab {
-        chain postrouting {
-          type nat hook postrouting priority srcnat
-          oifname "srv" meta l4proto tcp counter \(statement)
-        }
+    var text = "table inet lab {\n"
+    if addressing.topology.hidesClients {
+      text += """
+          chain postrouting {
+            type nat hook postrouting priority srcnat
+            oifname "srv*" meta l4proto tcp counter \(statement)
+          }
 
-      """
+        """
+    }
     if hop.dropInvalid {
       text += """
           chain forward {

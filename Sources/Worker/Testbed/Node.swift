@@ -21,11 +21,11 @@ final class Node {
   }
 
   /// A new namespace, `ip netns add`, without a name.
-  init(name: String) throws {
+  init(name: String, counterNames: CounterFiles.Names = .init()) throws {
     self.name = name
     namespace = try NetworkNamespace.create()
     (routes, sockets, counters) = try namespace.run {
-      (try RouteSocket(), try SocketDiag(), try CounterFiles())
+      (try RouteSocket(), try SocketDiag(), try CounterFiles(names: counterNames))
     }
   }
 

@@ -10,6 +10,13 @@ enum Probe {
 
     let host = try NetworkNamespace.current()
     let node = try Node(name: "probe")
+    // These load their modules on a host, and with them come their settings.
+    found.probe(.conntrack) {
+      try node.openConntrack()
+    }
+    found.probe(.ipvs) {
+      _ = try node.namespace.run { try IPVSSocket() }
+    }
     let perKernel = try settings(node, host: host, into: &found)
     let groups = ["TcpExt.", "Tcp.", "Ip.", "Ip6."]
     for name in try node.counters.read().keys where groups.contains(where: name.hasPrefix) {
@@ -18,9 +25,6 @@ enum Probe {
 
     found.probe(.ipv6) {
       _ = try node.namespace.run { try TCP.socket(ipv6: true) }
-    }
-    found.probe(.conntrack) {
-      try node.openConntrack()
     }
     for name in (try? node.conntrack?.statistics())?.keys.sorted() ?? [] {
       found.capabilities.insert(.counter("conntrack.\(name)"))
@@ -62,22 +66,32 @@ enum Probe {
         throw Failure(stage: "nft", object: "tcp option timestamp", cause: output.stderr)
       }
     }
+    found.probe(.bridge) {
+      let scratch = try Node(name: "probe")
+      scratch.routes.addBridge(name: "lan", index: Testbed.Index.lan)
+      try scratch.routes.commit()
+    }
+    found.probe(.ipip) {
+      let scratch = try Node(name: "probe")
+      scratch.routes.addTunnel(name: "four", index: 901, local: "198.19.0.2")
+      scratch.routes.addTunnel(name: "six", index: 902, local: "2001:2::2")
+      try scratch.routes.commit()
+    }
     let ticks = try node.namespace.run { try ticksPerSecond() }
     try timestampOffsets(node, into: &found)
-    if version(release) >= (6, 5) {
-      // Nothing but a clash itself would show it: 458972550287, first released in 6.5.
-      found.capabilities.insert(.feature(.natEvictsClosing))
-    } else {
-      found.missing["nat-evicts-closing"] = "kernel \(release) is older than 6.5 (458972550287)"
-    }
-    if Sysctl.exists("net/ipv4/vs/conntrack") {
-      found.capabilities.insert(.feature(.ipvs))
-    } else {
-      found.missing["ipvs"] = "no net.ipv4.vs: ip_vs is neither built in nor loaded"
-    }
-    return Kernel(
+    var kernel = Kernel(
       release: release, machine: machine, capabilities: found.capabilities, perKernelSettings: perKernel,
       timestampTicksPerSecond: ticks, privilege: privilege, missing: found.missing)
+    found.probe(.natEvictsClosing) {
+      guard try NATClash.isResolved(on: kernel) else {
+        throw Failure(
+          stage: "NAT", object: "a second client on a closing connection's port",
+          cause: "refused (insert_failed): clash resolution spares closing entries (before 458972550287, 6.5)"
+        )
+      }
+    }
+    (kernel.capabilities, kernel.missing) = (found.capabilities, found.missing)
+    return kernel
   }
 
   private struct Findings {
@@ -182,11 +196,5 @@ enum Probe {
     } else {
       found.missing["timestamps-by-port"] = "one offset for all ports of an address pair"
     }
-  }
-
-  /// The first two numbers of `uname -r`.
-  private static func version(_ release: String) -> (Int, Int) {
-    let numbers = release.split(whereSeparator: { !$0.isNumber }).prefix(2).compactMap { Int($0) }
-    return (numbers.first ?? 0, numbers.count > 1 ? numbers[1] : 0)
   }
 }

@@ -4,14 +4,17 @@ import Scenario
 /// Writes and reads the settings of a node.
 enum Settings {
   /// The pinned baseline, then what the case overrides. Equivalent to `ip netns exec NODE sysctl -w`.
-  static func apply(_ overrides: [String: String], on node: Node, isHop: Bool) throws {
+  static func apply(_ overrides: [String: String], on node: Node, of network: Network, kernel: Kernel) throws
+  {
     try node.namespace.run {
       for setting in Setting.all {
         let override = overrides[setting.name]
-        guard let value = override ?? (setting.scope == .everywhere || isHop ? setting.baseline : nil) else {
-          continue
-        }
+        guard
+          let value = override ?? (setting.applies(to: node.name, of: network) ? setting.baseline : nil)
+        else { continue }
         if override == nil, setting.optional, !Sysctl.exists(setting.path) { continue }
+        // One per kernel: the lab has written it in the first namespace, for every case of this turn.
+        if kernel.perKernelSettings.contains(setting.name) { continue }
         try write(setting, value, on: node.name)
       }
     }
@@ -25,15 +28,17 @@ enum Settings {
     try node.namespace.run { try write(setting, value, on: node.name) }
   }
 
-  /// Everything in force, as the kernel reads it back.
-  static func inForce(on node: Node) throws -> [String: String] {
-    try node.namespace.run {
-      var values: [String: String] = [:]
-      for setting in Setting.all where Sysctl.exists(setting.path) {
-        values[setting.name] = try Sysctl.read(setting.path)
-      }
-      return values
+  /// Everything in force, as the kernel reads it back. What a new namespace lacks is what the first one has.
+  static func inForce(on node: Node, kernel: Kernel) throws -> [String: String] {
+    var firstNamespace: [String: String] = [:]
+    for setting in Setting.all where kernel.perKernelSettings.contains(setting.name) {
+      firstNamespace[setting.name] = try? Sysctl.read(setting.path)
     }
+    return try node.namespace.run {
+      var values: [String: String] = [:]
+      for setting in Setting.all { values[setting.name] = try Sysctl.readIfPresent(setting.path) }
+      return values
+    }.merging(firstNamespace) { own, _ in own }
   }
 
   private static func write(_ setting: Setting, _ value: String, on node: String) throws {

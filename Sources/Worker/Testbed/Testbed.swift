@@ -9,12 +9,15 @@ final class Testbed {
   let kernel: Kernel
   let addressing: Addressing
   let nodes: [Node]
-  let server: Node
+  let servers: [Node]
   let hop: Node?
+  /// Stands between the clients and the LAN of `ipvs-dr` and `ipvs-tun`.
+  let router: Node?
   /// Clients with their description, in the case's order.
   let clients: [(description: Client, node: Node)]
   private(set) var clocks: SkewedClocks?
   private(set) var nat: NATRules?
+  private(set) var director: Director?
   /// How long each part of the set-up took.
   private(set) var timings: [Timing] = []
 
@@ -23,11 +26,24 @@ final class Testbed {
   enum Index {
     static let client = 100
     static func towards(client index: Int) -> Int { 101 + index }
-    static let serverLink = 1000
+    /// The hop's end of the link of server `index`, or the router's of the LAN's port `index`.
+    static func towards(server index: Int) -> Int { 1000 + 2 * index }
     /// Not the index of its peer: the kernel hurries to activate a link only if the two differ
     /// (`linkwatch_urgent_event`), and takes up to a second otherwise.
-    static let server = 1001
+    static func server(_ index: Int) -> Int { 1001 + 2 * index }
+    static let lan = 900
+    static let tunnel = 901
+    static let loopback = 1
   }
+
+  /// What the kernel has yet to do before packets can pass.
+  private enum Awaited {
+    /// A link carries packets.
+    case link(Node, Int)
+    /// An address is delivered here; IPv6 only, for IPv4's is at once.
+    case address(Node, String)
+  }
+  private var awaited: [Awaited] = []
 
   /// Builds everything, in the order in which a setting or rule must be there before what it affects.
   init(_ test: Case, on kernel: Kernel) throws {
@@ -38,20 +54,24 @@ final class Testbed {
     var stopwatch = Stopwatch()
 
     var made: [Node] = []
+    let counterNames = CounterFiles.Names()
     for name in network.nodes {
-      do { made.append(try Node(name: name)) } catch {
+      do { made.append(try Node(name: name, counterNames: counterNames)) } catch {
         throw Failure(error, stage: "network namespace", object: name)
       }
     }
     nodes = made
     clients = Array(zip(network.clients, made))
-    guard let last = made.last else { throw Failure(stage: "testbed", object: test.id, cause: "no nodes") }
-    server = last
-    hop = network.hop == nil ? nil : made[made.count - 2]
+    servers = made.filter { Network.isServer($0.name) }
+    hop = made.first { $0.name == Network.hop }
+    router = made.first { $0.name == Network.router }
+    guard !servers.isEmpty, !clients.isEmpty else {
+      throw Failure(stage: "testbed", object: test.id, cause: "no client or no server")
+    }
     timings.append(stopwatch.lap("namespaces"))
 
     for node in nodes {
-      try Settings.apply(test.settings[node.name] ?? [:], on: node, isHop: node === hop)
+      try Settings.apply(test.settings[node.name] ?? [:], on: node, of: network, kernel: kernel)
     }
     timings.append(stopwatch.lap("settings"))
 
@@ -60,10 +80,15 @@ final class Testbed {
     timings.append(stopwatch.lap("links"))
 
     if let hop, let description = network.hop {
-      let rules = NATRules(description, addressing: addressing, kernel: kernel)
-      try rules.apply(on: hop)
+      if NATRules.needed(by: network) {
+        let rules = NATRules(description, addressing: addressing, kernel: kernel)
+        try rules.apply(on: hop)
+        nat = rules
+      }
       try hop.openConntrack()
-      nat = rules
+      if network.topology.isIPVS {
+        director = try Director(on: hop, network: network, addressing: addressing)
+      }
     }
     timings.append(stopwatch.lap("nat"))
 
@@ -76,35 +101,30 @@ final class Testbed {
 
   /// Last, so that the kernel activates the links while the rest is set up.
   private func awaitLinks(_ monitors: [LinkMonitor]) throws {
-    let middle = hop ?? server
-    var waiting = clients.indices.flatMap { index in
-      [
-        (middle, Index.towards(client: index), addressing.gateway(index)),
-        (clients[index].node, Index.client, addressing.client(index)),
-      ]
-    }
-    if let hop {
-      waiting += [
-        (hop, Index.serverLink, addressing.hop), (server, Index.server, addressing.serverBehindHop),
-      ]
-    }
     let deadline = SystemClock.monotonic() + 10_000_000_000
     while true {
       monitors.forEach { $0.reset() }
       do {
-        waiting = try waiting.filter { node, index, address in
-          guard try node.routes.isReady(index: index) else { return true }
-          return try addressing.family == .ipv6 && !node.routes.isLocal(address)
+        awaited = try awaited.filter { awaited in
+          switch awaited {
+          case .link(let node, let index): try !node.routes.isReady(index: index)
+          case .address(let node, let address):
+            try addressing.family == .ipv6 && !node.routes.isLocal(address)
+          }
         }
       } catch {
         throw Failure(error, stage: "carrier", object: test.id)
       }
-      guard let (node, index, _) = waiting.first else { return }
+      guard let first = awaited.first else { return }
       let left = deadline - SystemClock.monotonic()
       guard left > 0 else {
+        let what =
+          switch first {
+          case .link(let node, let index): "link \(index) of \(node.name)"
+          case .address(let node, let address): "\(address) of \(node.name)"
+          }
         throw Failure(
-          stage: "wait", object: "link \(index) of \(node.name)",
-          cause: "neither up nor addressed within 10 s",
+          stage: "wait", object: what, cause: "not up within 10 s",
           mend: "fewer --jobs, if the machine is loaded")
       }
       var requests = monitors.map { Poll.Request(descriptor: $0.fileDescriptor, events: Poll.readable) }
@@ -114,51 +134,120 @@ final class Testbed {
 
   /// `ip link add ... type veth peer ... netns`, addresses, routes, up: one batch per namespace.
   private func link() throws {
-    let middle = hop ?? server
     do {
       for node in nodes { node.routes.setLoopbackUp() }
+      let middle = router ?? hop ?? servers[0]
       for (index, client) in clients.enumerated() {
-        let far = Index.towards(client: index)
-        middle.routes.addVeth(
-          name: "to\(index)", index: far, peer: "eth0", peerIndex: Index.client,
-          peerNamespace: client.node.namespace.fileDescriptor)
-        middle.routes.addAddress(addressing.gateway(index), prefix: addressing.prefix, index: far)
-        middle.routes.setUp(index: far)
+        join(
+          middle, "to\(index)", Index.towards(client: index), addressing.gateway(index), to: client.node,
+          Index.client, addressing.client(index))
       }
-      if let hop {
-        hop.routes.addVeth(
-          name: "srv", index: Index.serverLink, peer: "eth0", peerIndex: Index.server,
-          peerNamespace: server.namespace.fileDescriptor)
-        hop.routes.addAddress(addressing.hop, prefix: addressing.prefix, index: Index.serverLink)
-        hop.routes.setUp(index: Index.serverLink)
+      if let router, let hop {
+        linkLAN(router, hop)
+      } else if let hop {
+        for (index, server) in servers.enumerated() {
+          join(
+            hop, servers.count == 1 ? "srv" : "srv\(index)", Index.towards(server: index),
+            addressing.hop(towards: index), to: server, Index.server(index), addressing.server(index))
+        }
+        if test.network.topology.isIPVS { add(addressing.virtual, alone: true, to: hop, Index.loopback) }
       }
+      // The hop first: it makes the far ends.
       try middle.routes.commit()
+      for node in nodes where node !== middle { try node.routes.commit() }
       for (index, client) in clients.enumerated() {
-        let routes = client.node.routes
-        routes.addAddress(addressing.client(index), prefix: addressing.prefix, index: Index.client)
-        routes.setUp(index: Index.client)
-        routes.addRoute(to: nil, via: addressing.gateway(index), index: Index.client)
-        try routes.commit()
+        client.node.routes.addRoute(to: nil, via: addressing.gateway(index), index: Index.client)
+        try client.node.routes.commit()
       }
-      if hop != nil {
-        server.routes.addAddress(addressing.serverBehindHop, prefix: addressing.prefix, index: Index.server)
-        server.routes.setUp(index: Index.server)
-        server.routes.addRoute(to: nil, via: addressing.hop, index: Index.server)
+      for (index, server) in servers.enumerated() where hop != nil {
+        let gateway = router == nil ? addressing.hop(towards: index) : addressing.routerOnLAN
+        let link = Index.server(router == nil ? index : index + 1)
+        server.routes.addRoute(to: nil, via: gateway, index: link)
         try server.routes.commit()
+      }
+      if router != nil, let hop {
+        hop.routes.addRoute(to: nil, via: addressing.routerOnLAN, index: Index.server(0))
+        try hop.routes.commit()
+        try addVirtualToServers()
       }
     } catch {
       throw Failure(error, stage: "links", object: test.id)
     }
   }
 
-  /// A packet socket on the link of every client and of the server.
+  /// A veth between two nodes, its far end called `eth0`, both with an address and up.
+  private func join(
+    _ near: Node, _ name: String, _ nearIndex: Int, _ nearAddress: String, to far: Node, _ farIndex: Int,
+    _ farAddress: String
+  ) {
+    near.routes.addVeth(
+      name: name, index: nearIndex, peer: "eth0", peerIndex: farIndex,
+      peerNamespace: far.namespace.fileDescriptor)
+    for (node, index, address) in [(near, nearIndex, nearAddress), (far, farIndex, farAddress)] {
+      add(address, alone: false, to: node, index)
+      node.routes.setUp(index: index)
+      awaited.append(.link(node, index))
+    }
+  }
+
+  private func add(_ address: String, alone: Bool, to node: Node, _ index: Int) {
+    if addressing.family == .ipv6, !alone {
+      // A packet that is passed on asks for its neighbour from a link-local address (ndisc_solicit), and the
+      // kernel's own would be seconds in coming: duplicate address detection.
+      let local = "fe80::\(String(index, radix: 16))"
+      node.routes.addAddress(local, prefix: 64, index: index)
+      awaited.append(.link(node, index))
+    }
+    // Not preferred where it is the VIP of IPv6: a director that took it for the outer source of its tunnels would
+    // be refused by servers that have it too (ip6_tnl_rcv_ctl).
+    node.routes.addAddress(
+      address, prefix: alone ? addressing.hostPrefix : addressing.prefix, index: index,
+      preferred: !(alone && addressing.family == .ipv6))
+    awaited.append(.address(node, address))
+  }
+
+  /// A bridge in the router's namespace with a port for the director and one for each server.
+  private func linkLAN(_ router: Node, _ hop: Node) {
+    router.routes.addBridge(name: "lan", index: Index.lan)
+    for (index, node) in ([hop] + servers).enumerated() {
+      let (port, far) = (Index.towards(server: index), Index.server(index))
+      router.routes.addVeth(
+        name: "lan\(index)", index: port, peer: "eth0", peerIndex: far,
+        peerNamespace: node.namespace.fileDescriptor)
+      router.routes.setMaster(index: port, bridge: Index.lan)
+      router.routes.setUp(index: port)
+      add(index == 0 ? addressing.hop : addressing.server(index - 1), alone: false, to: node, far)
+      node.routes.setUp(index: far)
+      awaited += [.link(router, port), .link(node, far)]
+    }
+    add(addressing.virtual, alone: true, to: hop, Index.server(0))
+    add(addressing.routerOnLAN, alone: false, to: router, Index.lan)
+    router.routes.setUp(index: Index.lan)
+    awaited.append(.link(router, Index.lan))
+  }
+
+  /// The VIP on each server: on `lo`, or on the tunnel's end so that what comes out of it is taken.
+  private func addVirtualToServers() throws {
+    for (position, server) in servers.enumerated() {
+      var index = Index.loopback
+      if test.network.topology == .ipvsTun {
+        // Of its own, and not the fallback tunl0 or ip6tnl0: ip6tnl0 takes no packet (ip6_tnl_rcv_ctl).
+        index = Index.tunnel
+        server.routes.addTunnel(name: "tun0", index: index, local: addressing.server(position))
+        server.routes.setUp(index: index)
+      }
+      add(addressing.virtual, alone: true, to: server, index)
+      try server.routes.commit()
+    }
+  }
+
+  /// A packet socket on the link of every client and of every server.
   func startCapture() throws {
     do {
       for client in clients { try client.node.capture("eth0") }
-      if hop != nil {
-        try server.capture("eth0")
-      } else {
-        for index in clients.indices { try server.capture("to\(index)") }
+      for server in servers where hop != nil { try server.capture("eth0") }
+      if hop == nil {
+        for index in clients.indices { try servers[0].capture("to\(index)") }
       }
     } catch {
       throw Failure(error, stage: "capture", object: test.id)

@@ -2,13 +2,15 @@ import Linux
 import Scenario
 import SystemPackage
 
-/// The server's listeners and accepted connections.
+/// One server's listeners and accepted connections.
 final class Server {
   private let loop: EventLoop
   private let network: Network
   private var listeners: [Int32] = []
   /// Connections that stay open, by the attempt that made them.
   private(set) var open: [Int: Connection] = [:]
+  /// The client's address as accept(2) gave it, by attempt.
+  private(set) var peers: [Int: String] = [:]
   /// Bytes read on open connections, by attempt, beyond the greeting.
   private(set) var received: [Int: Int] = [:]
 
@@ -19,10 +21,14 @@ final class Server {
     init(socket: Int32) { self.socket = socket }
   }
 
+  /// The node's name.
+  let name: String
+
   /// Listens on every port of the case.
   init(on node: Node, network: Network, loop: EventLoop) throws {
     self.loop = loop
     self.network = network
+    name = node.name
     guard network.listening else { return }
     do {
       listeners = try node.namespace.run {
@@ -71,6 +77,7 @@ final class Server {
         connection.greeting += bytes
         guard let greeting = Greeting(connection.greeting) else { continue }
         connection.attempt = greeting.attempt
+        peers[greeting.attempt] = TCP.peerAddress(connection.socket)?.description
         _ = TCP.send(connection.socket, [UInt8(ascii: "k")])
         switch greeting.closes {
         case .client: break

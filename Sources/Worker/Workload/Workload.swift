@@ -9,7 +9,7 @@ final class Workload {
   private let testbed: Testbed
   private let recorder: Recorder
   private let loop: EventLoop
-  private let server: Server
+  private let servers: [Server]
   private let emit: (WorkerEvent) -> Void
   /// Connections that nobody closed, by client group.
   private var open: [ClientConnection] = []
@@ -25,7 +25,7 @@ final class Workload {
     self.recorder = recorder
     self.loop = loop
     self.emit = emit
-    server = try Server(on: testbed.server, network: test.network, loop: loop)
+    servers = try testbed.servers.map { try Server(on: $0, network: test.network, loop: loop) }
   }
 
   /// Every step in turn. Each ends when its attempts have their outcome and closing connections have closed.
@@ -40,6 +40,7 @@ final class Workload {
       case .set(let name, let setting, let value):
         guard let node = testbed.nodes.first(where: { $0.name == name }) else { continue }
         try Settings.set(setting, value, on: node)
+      case .remove(let server): try testbed.director?.remove(server)
       case .clock(let group, let clock):
         guard case .offset(let milliseconds) = clock else { continue }
         for client in testbed.clients where client.description.group == group {
@@ -79,7 +80,7 @@ final class Workload {
     then: @escaping (Errno?) throws -> Void
   ) throws {
     let description = testbed.clients[client].description
-    let remote = try SocketAddress(testbed.addressing.server(for: client), port: Network.serverPort + port)
+    let remote = try SocketAddress(testbed.addressing.target(of: client), port: Network.serverPort + port)
     let number = attempts
     attempts += 1
     let connection = ClientConnection(
@@ -106,12 +107,14 @@ final class Workload {
 
   private func record(_ connection: ClientConnection, _ errno: Errno?) {
     if errno == nil, connection.closes == .nobody { open.append(connection) }
+    let server = servers.first { $0.peers[connection.attempt] != nil }
     finish(
       Attempt(
         id: connection.attempt, step: connection.step, label: connection.label, kind: .connect,
         client: testbed.clients[connection.client].node.name, local: connection.local,
         remote: connection.remote.description, isn: connection.isn, began: connection.began,
-        ended: SystemClock.realtime(), calls: connection.calls, errno: errno.map(\.name)))
+        ended: SystemClock.realtime(), calls: connection.calls, errno: errno.map(\.name),
+        server: server?.name, peer: server?.peers[connection.attempt]))
   }
 
   private func finish(_ attempt: Attempt) {
@@ -126,11 +129,15 @@ final class Workload {
     var last: [String: Int] = [:]
     try loop.run(
       until: {
-        last = try testbed.server.sockets.census(ipv6: test.network.family == .ipv6)
+        last = [:]
+        for server in testbed.servers {
+          let census = try server.sockets.census(ipv6: test.network.family == .ipv6)
+          last.merge(census) { $0 + $1 }
+        }
         let stillOpen = connections.values.contains { !$0.closed && $0.closes != .nobody }
         return !stillOpen && moving.allSatisfy { last[$0] == nil } && last["ESTAB", default: 0] == open.count
       },
-      awaiting: "all closing connections closed on the server (now \(last))", within: 10_000, interval: 1)
+      awaiting: "all closing connections closed on the servers (now \(last))", within: 10_000, interval: 1)
     connections = connections.filter { !$0.value.closed }
   }
 
@@ -143,7 +150,9 @@ final class Workload {
       attempts += 1
       let fromClient = step.from == .client
       let client = testbed.clients[connection.client].node.name
-      guard let sender = fromClient ? connection.socket : server.socket(attempt: connection.attempt) else {
+      guard let server = servers.first(where: { $0.peers[connection.attempt] != nil }),
+        let sender = fromClient ? connection.socket : server.socket(attempt: connection.attempt)
+      else {
         throw Failure(
           stage: "send \(step.label)", object: client, cause: "the server has closed the connection")
       }
@@ -160,7 +169,7 @@ final class Workload {
             if try TCP.unacknowledged(sender) == 0 { return received() > before }
             refused =
               recorder.dataSegments(
-                arrivedAt: fromClient ? testbed.server.name : client, since: began, from: connection.local)
+                arrivedAt: fromClient ? server.name : client, since: began, from: connection.local)
               >= 2
             return refused
           },
@@ -173,7 +182,8 @@ final class Workload {
         Attempt(
           id: number, step: index, label: step.label, kind: .send, client: client, local: connection.local,
           remote: connection.remote.description, isn: nil, began: began, ended: SystemClock.realtime(),
-          calls: 1, errno: failed.map(\.name) ?? (refused ? "ETIMEDOUT" : nil), read: received() > before))
+          calls: 1, errno: failed.map(\.name) ?? (refused ? "ETIMEDOUT" : nil), read: received() > before,
+          server: server.name))
     }
   }
 

@@ -1,0 +1,54 @@
+import Foundation
+import MicroVM
+import Scenario
+
+/// Runs workers in a guest, each in a process of its own beside others.
+struct GuestWorker: WorkerHost {
+  let guest: Guest
+  /// Bundles of modules that must be loaded first.
+  let bundles: [String]
+
+  func ask(
+    _ request: WorkerRequest, within seconds: Int, onEvent: @escaping @Sendable (WorkerEvent) -> Void
+  ) async throws -> WorkerEvent {
+    var payload = Array((bundles.joined(separator: " ") + "\n").utf8)
+    payload += try JSONEncoder().encode(request)
+    payload.append(UInt8(ascii: "\n"))
+    var lines = EventLines()
+    var errors: [UInt8] = []
+    var last: WorkerEvent?
+    let progress = Progress()
+    let cause = try await guest.exchange(.request, payload, within: seconds) { frame in
+      switch frame.kind {
+      case .output:
+        for event in try frame.payload.withUnsafeBytes({ try lines.add($0) }) {
+          progress.note(event)
+          onEvent(event)
+          last = event
+        }
+      case .errors: errors += frame.payload.suffix(4096)
+      default: break
+      }
+    }
+    if case .failure(let failure)? = last { throw failure }
+    if let last, last.isLast { return last }
+    let words = String(decoding: errors, as: UTF8.self).split(separator: "\n").suffix(4).joined(
+      separator: " | ")
+    throw Failure(
+      stage: progress.stage, object: "worker in \(guest.name)",
+      cause: (cause ?? "ended without an answer") + (words.isEmpty ? "" : ": \(words)"))
+  }
+
+  /// Writes settings of the first namespace: those that are one per kernel.
+  static func apply(_ settings: [String: String], on guest: Guest) async throws {
+    let lines = settings.sorted { $0.key < $1.key }.compactMap { name, value in
+      Setting.named(name).map { "\($0.path) \(value)\n" }
+    }
+    guard !lines.isEmpty else { return }
+    if let cause = try await guest.exchange(
+      .settings, Array(lines.joined().utf8), within: 30, onFrame: { _ in })
+    {
+      throw Failure(stage: "settings", object: guest.name, cause: cause)
+    }
+  }
+}

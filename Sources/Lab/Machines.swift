@@ -1,0 +1,128 @@
+import Foundation
+import MicroVM
+import Scenario
+
+/// Finds the kernels that a run is to use: by name, or the first that has what a case needs.
+public struct Machines: Sendable {
+  private let runner: Runner
+  private let hypervisor: Hypervisor
+  private let say: @Sendable (String) async -> Void
+
+  /// The kernel that is fetched where the host's lacks something.
+  public static let fallback = "debian-12"
+
+  /// - Parameter say: takes a line of progress: fetching and probing take seconds.
+  public init(runner: Runner, hypervisor: Hypervisor, say: @escaping @Sendable (String) async -> Void) {
+    self.runner = runner
+    self.hypervisor = hypervisor
+    self.say = say
+  }
+
+  /// This machine's own kernel.
+  public func host() async throws -> Machine {
+    Machine(name: "host", kernel: try await runner.probe(), stored: nil)
+  }
+
+  /// The kernel of a name: `host`, `running`, one in the store, or a Debian release, which is fetched.
+  ///
+  /// One that is there and does not boot, or cannot be probed, is a machine with that failure.
+  public func named(_ name: String, mirror: String? = nil) async throws -> Machine {
+    if name == "host" { return try await host() }
+    let stored = try await stored(name, mirror: mirror)
+    do { return try await machine(stored) } catch let failure as Failure {
+      await say("\(name): cannot be used: \(failure)")
+      let unknown = Kernel(
+        release: stored.release, machine: "", capabilities: [], perKernelSettings: [],
+        timestampTicksPerSecond: 1000, privilege: .root, missing: [:])
+      return Machine(name: name, kernel: unknown, stored: stored, failure: failure)
+    }
+  }
+
+  /// The stored kernel of a name, fetched or taken from `/boot` where it is not there yet.
+  public func stored(_ name: String, mirror: String? = nil) async throws -> StoredKernel {
+    let store = hypervisor.store
+    let packages = Packages(store: store)
+    if name == "running" {
+      let release = Self.runningRelease
+      if let entry = store.entry(name), entry.release == release { return entry }
+      await say("running: reading /boot and /lib/modules of \(release)")
+      return try await packages.addRunning(release: release)
+    }
+    if let entry = store.entry(name) { return entry }
+    guard let known = KnownKernel.named(name) else {
+      let names = ["host", "running"] + store.all().map(\.name) + KnownKernel.all.map(\.name)
+      throw Failure(
+        stage: "--kernel", object: name, cause: "no kernel of that name",
+        mend: (Nearest.to(name, among: names).map { "did you mean \($0)? " } ?? "")
+          + "pawslab kernels list shows them all, pawslab kernels add makes one")
+    }
+    guard known.current || mirror != nil else {
+      throw Failure(
+        stage: "--kernel", object: name, cause: "a past release, which the mirrors no longer have",
+        mend: "pawslab kernels fetch \(name) --mirror URL of an archive of old releases")
+    }
+    return try await packages.fetch(known, mirror: mirror, progress: say)
+  }
+
+  /// A stored kernel with what probing finds.
+  public func machine(_ stored: StoredKernel) async throws -> Machine {
+    if hypervisor.probed(stored) == nil {
+      await say("\(stored.name): asking Linux \(stored.release) what it can do")
+    }
+    return Machine(name: stored.name, kernel: try await runner.probe(stored), stored: stored)
+  }
+
+  /// Where each case runs when nobody said: on the host if that can; else in the first guest whose kernel can,
+  /// of those in the store and ``fallback``, which is fetched if a case is likely to run there.
+  ///
+  /// - Parameter host: nil where this machine lets us run nothing.
+  /// - Returns: a machine per case; one that cannot run it either is what names the reason of its skip.
+  public func assign(_ cases: [Case], host: Machine?) async throws -> [(test: Case, machine: Machine)] {
+    var assigned: [String: Machine] = [:]
+    var open = cases
+    func take(_ machine: Machine) {
+      for test in open where Plan(test, on: machine.kernel, guest: machine.stored != nil).runs {
+        assigned[test.id] = machine
+      }
+      open.removeAll { assigned[$0.id] != nil }
+    }
+    if let host { take(host) }
+    let store = hypervisor.store
+    var candidates = store.all().filter { $0.name != Self.fallback && $0.name != "running" }
+    // What was removed from Linux long ago no current release has.
+    let removed = open.filter { $0.settings.values.contains { $0["tcp_tw_recycle"] != nil } }
+    let wanted = open.count - removed.count
+    var fallback: Machine?
+    if wanted > 0, !Hypervisor.canBoot {
+      await say("\(wanted) cases need what this machine's kernel lacks; with QEMU they would run in a guest")
+    } else if wanted > 0 {
+      await say("\(wanted) cases need what this machine's kernel lacks: they run in \(Self.fallback)")
+      do { candidates.insert(try await stored(Self.fallback), at: 0) } catch let failure as Failure {
+        await say("\(Self.fallback) cannot be had: \(failure)")
+      }
+    } else if !open.isEmpty, let entry = store.entry(Self.fallback) {
+      candidates.append(entry)
+    }
+    for candidate in candidates where !open.isEmpty && Hypervisor.canBoot {
+      do {
+        let machine = try await machine(candidate)
+        if candidate.name == Self.fallback { fallback = machine }
+        take(machine)
+      } catch let failure as Failure {
+        await say("\(candidate.name) cannot be used: \(failure)")
+      }
+    }
+    guard let last = host ?? fallback else {
+      throw Failure(
+        stage: "plan", object: "\(cases.count) cases",
+        cause: "neither the host's kernel nor a guest can be used",
+        mend: "apt-get install qemu-system-x86, or run as root; pawslab doctor says more")
+    }
+    return cases.map { ($0, assigned[$0.id] ?? last) }
+  }
+
+  private static var runningRelease: String {
+    (try? String(contentsOfFile: "/proc/sys/kernel/osrelease", encoding: .utf8))?
+      .trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
+  }
+}

@@ -1,0 +1,234 @@
+import Foundation
+import Scenario
+import Subprocess
+
+#if canImport(System)
+  import System
+#else
+  import SystemPackage
+#endif
+
+/// A running guest: one kernel, many workers. Ends with ``stop()``, with QEMU, or with us.
+///
+/// QEMU is started by `pawslab-worker guard`, which kills it when our end of its standard input is gone.
+public actor Guest {
+  /// How a guest is to be started.
+  struct Options: Sendable {
+    var qemu: QEMU
+    /// Seconds until the guest must have said hello.
+    var bootDeadline = 60
+    /// Where the initramfs lies while it boots, and the console while it runs.
+    var folder: URL
+  }
+
+  /// What a boot took.
+  public struct Boot: Sendable, Equatable {
+    /// `kvm` or `tcg`.
+    public var accelerator: String
+    /// Milliseconds by phase, in order.
+    public var phases: [Timing]
+    /// `uname -r`, as the guest says it.
+    public var release: String
+  }
+
+  public nonisolated let name: String
+  public private(set) var boot: Boot?
+  /// All that its kernel said; known once it has ended.
+  public private(set) var console = ""
+  /// Processor seconds of QEMU; known once it has ended.
+  public private(set) var processorSeconds: Double?
+
+  private nonisolated let options: Options
+  private var writer: StandardInputWriter?
+  private var process: Task<Void, Never>?
+  private var streams: [Int: AsyncStream<Frame>.Continuation] = [:]
+  private var nextID = 1
+  /// Set once the guest is gone: why.
+  private var gone: Failure?
+  private var stopping = false
+  private var exitText = ""
+
+  init(name: String, options: Options) {
+    self.name = name
+    self.options = options
+  }
+
+  private var consolePath: String { options.folder.appendingPathComponent("console").path }
+
+  /// Whether it can still be asked.
+  public var isAlive: Bool { gone == nil }
+
+  /// Starts QEMU and waits for the guest's hello.
+  func start(worker: String, kernel: String, initramfs: Data, prepared: [Timing]) async throws {
+    var phases = prepared
+    var clock = PhaseClock()
+    let archive = options.folder.appendingPathComponent("initramfs")
+    do { try initramfs.write(to: archive) } catch {
+      throw Failure(
+        stage: "guest", object: archive.path, cause: error.localizedDescription,
+        mend: "free some space there, or set XDG_CACHE_HOME")
+    }
+    phases.append(clock.lap("write"))
+    let command = options.qemu.command(
+      QEMU.Files(kernel: kernel, initramfs: archive.path, console: consolePath))
+    let (hello, continuation) = AsyncStream<Frame>.makeStream()
+    streams[0] = continuation
+    process = Task { await self.run(worker: worker, command: command) }
+    let frame = await withTaskGroup(of: Frame?.self) { group in
+      group.addTask { await hello.first { _ in true } }
+      group.addTask { [options] in
+        try? await Task.sleep(for: .seconds(options.bootDeadline))
+        return nil
+      }
+      defer { group.cancelAll() }
+      return await group.next() ?? nil
+    }
+    try? FileManager.default.removeItem(at: archive)
+    guard let frame, frame.kind == .hello else {
+      let failure = gone ?? self.failure("no hello within \(options.bootDeadline) s")
+      await stop()
+      throw failure
+    }
+    let words = String(decoding: frame.payload, as: UTF8.self).split(separator: " ")
+    let total = clock.lap("QEMU and kernel")
+    // The guest's own uptime begins with its kernel; what came before is QEMU's.
+    let kernelMilliseconds = (words.count > 1 ? Double(words[1]) ?? 0 : 0) * 1000
+    phases.append(Timing(part: "QEMU", milliseconds: max(0, total.milliseconds - kernelMilliseconds)))
+    phases.append(Timing(part: "kernel and init", milliseconds: min(total.milliseconds, kernelMilliseconds)))
+    boot = Boot(
+      accelerator: options.qemu.accelerator.rawValue, phases: phases,
+      release: words.first.map(String.init) ?? "")
+  }
+
+  private func run(worker: String, command: [String]) async {
+    var platform = PlatformOptions()
+    platform.processGroupID = 0
+    platform.teardownSequence = []
+    do {
+      let result = try await Subprocess.run(
+        .path(FilePath(worker)), arguments: Arguments(["guard"] + command), platformOptions: platform,
+        input: .inputWriter, output: .sequence, error: .string(limit: 1 << 20)
+      ) { execution in
+        self.connected(execution.standardInputWriter)
+        var reader = Frame.Reader()
+        for try await buffer in execution.standardOutput {
+          guard let frames = buffer.withUnsafeBytes({ reader.add($0) }) else {
+            self.end("what came from the guest is not a frame")
+            break
+          }
+          for frame in frames { self.deliver(frame) }
+        }
+      }
+      let text = result.standardError
+      for line in text.split(separator: "\n") where line.hasPrefix("pawslab-guard: cpu ") {
+        processorSeconds = line.split(separator: " ").last.flatMap { Double($0) }
+      }
+      let said = text.split(separator: "\n").filter { !$0.hasPrefix("pawslab-guard:") }.suffix(3)
+      end(
+        "QEMU ended (\(result.terminationStatus))" + (said.isEmpty ? "" : ": \(said.joined(separator: "; "))")
+      )
+    } catch {
+      end("QEMU could not be run: \(error)")
+    }
+  }
+
+  private func connected(_ writer: StandardInputWriter) { self.writer = writer }
+
+  private func deliver(_ frame: Frame) {
+    streams[frame.id]?.yield(frame)
+    if frame.kind == .end || frame.kind == .hello { streams.removeValue(forKey: frame.id)?.finish() }
+  }
+
+  private func end(_ cause: String) {
+    if gone == nil { gone = failure(cause) }
+    for stream in streams.values { stream.finish() }
+    streams = [:]
+  }
+
+  /// A failure with what the console said last.
+  private func failure(_ cause: String) -> Failure {
+    let lines = consoleNow.split(whereSeparator: \.isNewline).map(String.init).filter { !$0.isEmpty }
+    let panic = lines.last { $0.contains("Kernel panic") || $0.contains("Out of memory") }
+    let last = lines.suffix(6).joined(separator: "\n         ")
+    return Failure(
+      stage: "guest", object: name,
+      cause: (panic.map { "\($0.trimmingCharacters(in: .whitespaces)); " } ?? "") + cause
+        + (last.isEmpty ? "; its console says nothing" : "; last lines of its console:\n         \(last)"))
+  }
+
+  /// Sends a request and hands on what comes back, until the end.
+  ///
+  /// - Returns: the cause where the worker or the request did not end well.
+  public func exchange(
+    _ kind: Frame.Kind, _ payload: [UInt8], within seconds: Int, onFrame: (Frame) throws -> Void
+  ) async throws -> String? {
+    if let gone { throw gone }
+    guard let writer else { throw failure("not connected") }
+    let id = nextID
+    nextID += 1
+    let (stream, continuation) = AsyncStream<Frame>.makeStream()
+    streams[id] = continuation
+    defer { streams[id] = nil }
+    do { _ = try await writer.write(Frame(id: id, kind: kind, payload: payload).bytes) } catch {
+      throw gone ?? failure("cannot be written to: \(error)")
+    }
+    let late = Late()
+    let watchdog = Task {
+      try await Task.sleep(for: .seconds(seconds))
+      late.set()
+      // The worker first; a guest that does not even answer that is given up by its reader below.
+      _ = try? await writer.write(Frame(id: id, kind: .kill, payload: []).bytes)
+      try await Task.sleep(for: .seconds(5))
+      self.giveUp(id, seconds)
+    }
+    defer { watchdog.cancel() }
+    for await frame in stream {
+      if frame.kind == .end {
+        if late.isSet { return "no answer within \(seconds) s" }
+        return frame.payload.isEmpty ? nil : String(decoding: frame.payload, as: UTF8.self)
+      }
+      try onFrame(frame)
+    }
+    try Task.checkCancellation()
+    throw gone ?? failure("no answer within \(seconds) s, and the guest does not end the worker either")
+  }
+
+  private func giveUp(_ id: Int, _ seconds: Int) {
+    guard streams[id] != nil else { return }
+    end("it hangs: no answer within \(seconds) s, and it does not end the worker either")
+    process?.cancel()
+  }
+
+  /// Ends QEMU and waits until it is gone.
+  public func stop() async {
+    if gone == nil { gone = Failure(stage: "guest", object: name, cause: "stopped") }
+    // End of file on the guard's standard input ends QEMU.
+    try? await writer?.finish()
+    if writer == nil { process?.cancel() }
+    await process?.value
+    for stream in streams.values { stream.finish() }
+    streams = [:]
+    console = consoleNow
+    try? FileManager.default.removeItem(at: options.folder)
+  }
+
+  private var consoleNow: String { (try? String(contentsOfFile: consolePath, encoding: .utf8)) ?? "" }
+
+  private final class Late: @unchecked Sendable {
+    private let lock = NSLock()
+    private var late = false
+    var isSet: Bool { lock.withLock { late } }
+    func set() { lock.withLock { late = true } }
+  }
+}
+
+/// Milliseconds between laps.
+struct PhaseClock {
+  private var last = ContinuousClock.now
+
+  mutating func lap(_ part: String) -> Timing {
+    let now = ContinuousClock.now
+    defer { last = now }
+    return Timing(part: part, milliseconds: last.duration(to: now) / .milliseconds(1))
+  }
+}

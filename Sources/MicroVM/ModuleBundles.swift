@@ -1,0 +1,135 @@
+import Foundation
+import Scenario
+
+/// Which modules the lab may need, in groups that a case asks for together.
+/// A module that a kernel has built in, or that is not of its time, is simply not there.
+enum ModuleBundles {
+  static let all: [(name: String, modules: [String])] = [
+    ("boot", ["virtio_mmio", "virtio_pci", "virtio_console", "virtio_rng"]),
+    ("base", ["ipv6", "af_packet", "veth", "tcp_diag", "cls_bpf", "sch_ingress", "act_bpf"]),
+    (
+      "nat",
+      [
+        "nf_conntrack", "nf_conntrack_ipv4", "nf_conntrack_ipv6", "nf_conntrack_netlink", "nf_nat",
+        "nf_nat_ipv4", "nf_nat_ipv6",
+      ]
+    ),
+    (
+      "xtables",
+      [
+        "xt_nat", "xt_MASQUERADE", "ipt_MASQUERADE", "ip6t_MASQUERADE", "xt_conntrack", "xt_tcpudp",
+        "xt_ipvs", "xt_TCPOPTSTRIP",
+      ]
+    ),
+    ("legacy", ["iptable_nat", "iptable_filter", "ip6table_nat", "ip6table_filter", "iptable_mangle"]),
+    (
+      "nft",
+      [
+        "nf_tables", "nf_tables_inet", "nf_tables_ipv4", "nf_tables_ipv6", "nft_compat", "nft_chain_nat",
+        "nft_chain_nat_ipv4", "nft_chain_nat_ipv6", "nft_ct", "nft_counter", "nft_nat", "nft_masq",
+        "nft_masq_ipv4", "nft_masq_ipv6", "nft_exthdr",
+      ]
+    ),
+    ("ipvs", ["ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_lc", "ip_vs_sh"]),
+    ("bridge", ["bridge"]),
+    ("tunnel", ["ipip", "ip6_tunnel"]),
+  ]
+
+  /// Every bundle but that for booting: what a probe asks for.
+  static let probed = all.map(\.name).filter { $0 != "boot" }
+
+  /// The bundles that one case needs on a kernel.
+  static func needed(by test: Case, on kernel: Kernel) -> [String] {
+    var names = ["base"]
+    if let hop = test.network.hop {
+      names.append("nat")
+      let nftOnly = hop.backend == .nft
+      if !nftOnly { names.append("xtables") }
+      names.append(nftOnly || kernel.has(.iptablesNft) ? "nft" : "legacy")
+    }
+    if test.network.topology.isIPVS { names.append("ipvs") }
+    if test.network.topology.hasRouter { names.append("bridge") }
+    if test.network.topology == .ipvsTun { names.append("tunnel") }
+    return names
+  }
+}
+
+/// The modules of one kernel on disk: found by name, read for what they depend on.
+struct ModuleTree {
+  /// Name, with underscores, to the file.
+  private let files: [String: URL]
+
+  /// Looks through `lib/modules/RELEASE` or any folder of `.ko`, `.ko.xz`, `.ko.zst` and `.ko.gz` files.
+  init(_ folder: URL) {
+    var files: [String: URL] = [:]
+    let found = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)
+    while let url = found?.nextObject() as? URL {
+      let parts = url.lastPathComponent.split(separator: ".")
+      guard parts.count >= 2, parts[1] == "ko" else { continue }
+      files[Self.canonical(String(parts[0]))] = url
+    }
+    self.files = files
+  }
+
+  var isEmpty: Bool { files.isEmpty }
+
+  private static func canonical(_ name: String) -> String { name.replacingOccurrences(of: "-", with: "_") }
+
+  /// Copies every wanted module and what it depends on, unpacked, and says in which order each bundle loads.
+  func copy(to folder: URL) async throws -> [(name: String, files: [String])] {
+    var depends: [String: [String]] = [:]
+    func take(_ name: String) async throws {
+      guard depends[name] == nil, let url = files[name] else { return }
+      let data = try await unpacked(url)
+      let needed = Self.dependencies(data)
+      depends[name] = needed
+      try data.write(to: folder.appendingPathComponent("\(name).ko"))
+      for name in needed { try await take(name) }
+    }
+    for bundle in ModuleBundles.all {
+      for name in bundle.modules { try await take(name) }
+    }
+    return ModuleBundles.all.map { bundle in
+      var order: [String] = []
+      func add(_ name: String) {
+        guard let needed = depends[name], !order.contains("\(name).ko") else { return }
+        for name in needed { add(name) }
+        order.append("\(name).ko")
+      }
+      for name in bundle.modules { add(name) }
+      return (bundle.name, order)
+    }
+  }
+
+  private func unpacked(_ url: URL) async throws -> Data {
+    let unpacker: [String]? =
+      switch url.pathExtension {
+      case "xz": ["xz", "-dc"]
+      case "zst": ["zstd", "-dcq"]
+      case "gz": ["gzip", "-dc"]
+      default: nil
+      }
+    guard let unpacker else { return try Data(contentsOf: url) }
+    return try await Command(unpacker + [url.path]).output(mend: "apt-get install xz-utils zstd")
+  }
+
+  /// `depends=a,b` in the section `.modinfo`: what `modinfo -F depends` prints.
+  static func dependencies(_ module: Data) -> [String] {
+    guard let key = module.range(of: Data("\0depends=".utf8)) ?? module.range(of: Data("depends=".utf8))
+    else {
+      return []
+    }
+    let value = module[key.upperBound...].prefix { $0 != 0 }
+    return String(decoding: value, as: UTF8.self).split(separator: ",").map { canonical(String($0)) }
+  }
+}
+
+extension Guest {
+  /// Every bundle of modules: what a probe asks for.
+  public static let allBundles = ModuleBundles.probed
+
+  /// The bundles that one case needs on a kernel.
+  public static func bundles(for test: Case, on kernel: Kernel) -> [String] {
+    ModuleBundles.needed(by: test, on: kernel)
+  }
+}

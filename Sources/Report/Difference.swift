@@ -1,0 +1,116 @@
+import Scenario
+
+/// Cases that behave in the same way on each of several kernels, and not the same on all.
+public struct Difference: Sendable {
+  public var scenario: String
+  /// Names of the cases.
+  public var cases: [String]
+  /// What they do, kernel by kernel; the first is what the others are compared with.
+  public var behaviours: [(kernel: String, behaviour: Behaviour)]
+
+  /// What a case did, without what chance or time decides.
+  public struct Behaviour: Sendable, Hashable {
+    public var verdict: Verdict
+    /// Label to what its attempts did and by which mechanism.
+    public var outcomes: [String: String]
+    /// Counters that moved and that only move when something is refused, dropped or skipped: `server PAWSEstab`.
+    public var counters: Set<String>
+
+    init(_ entry: Results.Entry) {
+      verdict = entry.verdict
+      var outcomes: [String: Set<String>] = [:]
+      for attempt in entry.attempts {
+        let label = attempt.attempt.label
+        let expected = entry.expected[label] ?? ""
+        let mechanism = attempt.holds ? attempt.expected.mechanism.map { " by \($0.rawValue)" } ?? "" : ""
+        // A prediction's outcome is the dice's.
+        outcomes[label, default: []].insert(
+          expected.hasPrefix("predicted") ? expected : attempt.outcome.rawValue + mechanism)
+      }
+      self.outcomes = outcomes.mapValues { $0.sorted().joined(separator: ", ") }
+      counters = []
+      guard !entry.expected.values.contains(where: { $0.hasPrefix("predicted") }) else { return }
+      for witness in entry.witnesses where witness.seen.hasPrefix("+") && witness.seen != "+0" {
+        // How many were rate-limited is a matter of milliseconds.
+        guard !witness.name.contains("ACKSkipped") else { continue }
+        counters.insert(witness.name.replacing("TcpExt.", with: "").replacing("conntrack.", with: ""))
+      }
+    }
+
+    /// What differs from another, in words.
+    func words(unlike others: [Behaviour]) -> String {
+      var words: [String] = []
+      if others.contains(where: { $0.verdict != verdict }) { words.append(verdict.rawValue) }
+      guard verdict != .skip else { return words.joined() }
+      for (label, outcome) in outcomes.sorted(by: { $0.key < $1.key })
+      where others.contains(where: { $0.outcomes[label] != outcome }) {
+        words.append("\(label) \(outcome)")
+      }
+      let own = counters.filter { counter in others.contains { !$0.counters.contains(counter) } }
+      if !own.isEmpty { words.append(own.sorted().joined(separator: ", ")) }
+      return words.isEmpty ? "no such counter" : words.joined(separator: "; ")
+    }
+  }
+
+  /// Whether a kernel does something else than the first.
+  public func isUnlikeFirst(_ kernel: String) -> Bool {
+    guard let first = behaviours.first else { return false }
+    return behaviours.contains { $0.kernel == kernel && $0.behaviour != first.behaviour }
+  }
+
+  /// What differs between kernels, in the order of the cases; cases that differ alike are one.
+  public static func all(_ entries: [Results.Entry], between kernels: [String]) -> [Difference] {
+    var byCase: [String: [String: Results.Entry]] = [:]
+    var order: [String] = []
+    for entry in entries {
+      if byCase[entry.id] == nil { order.append(entry.id) }
+      byCase[entry.id, default: [:]][entry.kernel] = entry
+    }
+    var found: [Difference] = []
+    for id in order {
+      let behaviours = kernels.compactMap { kernel in
+        byCase[id]?[kernel].map { (kernel: kernel, behaviour: Behaviour($0)) }
+      }
+      guard let first = behaviours.first, behaviours.contains(where: { $0.behaviour != first.behaviour }),
+        let scenario = byCase[id]?[first.kernel]?.scenario
+      else { continue }
+      let same = found.firstIndex { difference in
+        difference.scenario == scenario
+          && difference.behaviours.map(\.kernel) == behaviours.map(\.kernel)
+          && difference.behaviours.map(\.behaviour) == behaviours.map(\.behaviour)
+      }
+      if let same {
+        found[same].cases.append(id)
+      } else {
+        found.append(Difference(scenario: scenario, cases: [id], behaviours: behaviours))
+      }
+    }
+    return found
+  }
+
+  /// A block for each: which cases, then what each kernel does.
+  public static func lines(_ differences: [Difference]) -> [String] {
+    guard !differences.isEmpty else { return ["the kernels do not differ"] }
+    let count = differences.reduce(0) { $0 + $1.cases.count }
+    var lines = ["the kernels differ in \(count) \(count == 1 ? "case" : "cases")"]
+    for difference in differences {
+      let cases = difference.cases
+      lines.append(cases.count == 1 ? cases[0] : "\(cases[0]) and \(cases.count - 1) more")
+      var groups: [(words: String, kernels: [String])] = []
+      let all = difference.behaviours.map(\.behaviour)
+      for (kernel, behaviour) in difference.behaviours {
+        let words = behaviour.words(unlike: all)
+        if let index = groups.firstIndex(where: { $0.words == words }) {
+          groups[index].kernels.append(kernel)
+        } else {
+          groups.append((words, [kernel]))
+        }
+      }
+      let width = groups.map { $0.kernels.joined(separator: ", ").count }.max() ?? 0
+      for group in groups {
+        lines.append("    \(pad(group.kernels.joined(separator: ", "), width))  \(group.words)")
+      }
+    }
+    return lines
+  }
+}

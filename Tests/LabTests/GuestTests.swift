@@ -1,0 +1,229 @@
+import Foundation
+import Lab
+import LabFile
+import MicroVM
+import Scenario
+import Testing
+
+/// Real guests. They need QEMU, a kernel called debian-12 in the cache, and a worker that can be a guest's first
+/// process: `scripts/test` provides all three and names the worker in `$PAWSLAB_STATIC_WORKER`.
+private let staticWorker = ProcessInfo.processInfo.environment["PAWSLAB_STATIC_WORKER"]
+private let canBoot =
+  staticWorker != nil && Hypervisor.canBoot && KernelStore().entry(Machines.fallback) != nil
+
+@Suite(
+  .serialized, .enabled(if: canBoot, "needs QEMU, debian-12 in the cache, and $PAWSLAB_STATIC_WORKER"),
+  .timeLimit(.minutes(5)))
+struct GuestTests {
+  private let worker = staticWorker ?? ""
+
+  private actor Log {
+    private(set) var retries: [String] = []
+    func note(_ event: Hypervisor.Event) {
+      if case .retry(_, let failure) = event { retries.append("\(failure)") }
+    }
+  }
+
+  private func stored() throws -> StoredKernel { try #require(KernelStore().entry(Machines.fallback)) }
+
+  private func hypervisor(
+    store: KernelStore = KernelStore(), log: Log = Log(),
+    _ change: (inout Hypervisor.Additions) -> Void = { _ in }
+  ) -> Hypervisor {
+    var additions = Hypervisor.Additions()
+    change(&additions)
+    return Hypervisor(store: store, worker: worker, additions: additions) { await log.note($0) }
+  }
+
+  private func cases(_ pattern: String, count: Int) throws -> [Case] {
+    let scenarios = try LabFile.discover(paths: [ProgramTests.repository + "/lab"]).map {
+      try LabFile.load(path: $0)
+    }
+    return Array(try Scenario.select(from: scenarios, settings: [], patterns: [pattern]).prefix(count))
+  }
+
+  private func machine(_ hypervisor: Hypervisor) async throws -> (Runner, Machine) {
+    let runner = Runner(worker: worker, hypervisor: hypervisor)
+    let stored = try stored()
+    return (runner, Machine(name: stored.name, kernel: try await runner.probe(stored), stored: stored))
+  }
+
+  // MARK: what works
+
+  @Test func aDirectorServesAndEvidenceComesBack() async throws {
+    let (runner, machine) = try await machine(hypervisor())
+    #expect(machine.kernel.has(.ipvs))
+    #expect(machine.kernel.capabilities.contains(.setting("vs.conn_reuse_mode")))
+    let tests = try cases("ipvs-source/topology=ipvs-*,servers=3,family=ipv4", count: 8)
+    #expect(tests.count == 4)
+    let results = await runner.run(tests.map { ($0, machine) }, onEvent: { _ in })
+    for result in results {
+      #expect(result.judgement.verdict == .pass, "\(result.test.id): \(result.judgement.reason)")
+      #expect(result.observation?.packets.isEmpty == false)
+      #expect(result.kernel == "debian-12")
+    }
+  }
+
+  // MARK: what breaks
+
+  @Test func aPanicIsAnErrorWithItsLastLinesAfterOneMoreTry() async throws {
+    let log = Log()
+    let failure = await #expect(throws: Failure.self) {
+      try await hypervisor(log: log) { $0.append = ["rdinit=/nothing", "init=/nothing"] }.boot(try stored())
+    }
+    #expect(failure?.cause.contains("Kernel panic - not syncing") == true, "\(failure?.cause ?? "")")
+    #expect(await log.retries.count == 1)
+  }
+
+  @Test func aGuestThatNeverAnswersIsGivenUp() async throws {
+    let failure = await #expect(throws: Failure.self) {
+      try await hypervisor {
+        $0.qemu = ["-S"]
+        $0.bootDeadline = 2
+      }.boot(try stored())
+    }
+    #expect(failure?.cause.hasPrefix("no hello within 2 s") == true, "\(failure?.cause ?? "")")
+  }
+
+  @Test func aQEMUThatRefusesSaysWhy() async throws {
+    let failure = await #expect(throws: Failure.self) {
+      try await hypervisor { $0.qemu = ["-device", "no-such-device"] }.boot(try stored())
+    }
+    #expect(failure?.cause.contains("no-such-device") == true, "\(failure?.cause ?? "")")
+  }
+
+  @Test func tooLittleMemoryIsSaidByTheKernel() async throws {
+    let failure = await #expect(throws: Failure.self) {
+      try await hypervisor { $0.megabytes = 80 }.boot(try stored())
+    }
+    #expect(failure?.cause.contains("last lines of its console") == true, "\(failure?.cause ?? "")")
+  }
+
+  @Test func aModuleThatIsNoneIsAnErrorOfTheCasesThatNeedIt() async throws {
+    let root = FileManager.default.temporaryDirectory.appendingPathComponent("store-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: root) }
+    let store = KernelStore(root: root)
+    try FileManager.default.createDirectory(
+      at: root.appendingPathComponent("kernels"), withIntermediateDirectories: true)
+    let folder = root.appendingPathComponent("kernels/debian-12")
+    try FileManager.default.copyItem(
+      at: KernelStore().root.appendingPathComponent("kernels/debian-12"), to: folder)
+    try Data("no module".utf8).write(to: folder.appendingPathComponent("modules/veth.ko"))
+    // The digest stands against that first.
+    let spoilt = await #expect(throws: Failure.self) { try await hypervisor(store: store).boot(try stored()) }
+    #expect(spoilt?.cause.contains("veth.ko is not what was stored") == true, "\(spoilt?.cause ?? "")")
+    let manifest = folder.appendingPathComponent("manifest.json")
+    var kernel = try JSONDecoder().decode(StoredKernel.self, from: Data(contentsOf: manifest))
+    kernel.digests["modules/veth.ko"] = nil
+    let guest = try await hypervisor(store: store).boot(kernel)
+    let cause = try await guest.exchange(.request, Array("base\n{}\n".utf8), within: 20) { _ in }
+    #expect(cause?.contains("finit_module(/modules/veth.ko)") == true, "\(cause ?? "")")
+    await guest.stop()
+  }
+
+  @Test func aWorkerThatDiesIsOneErrorAndTheGuestGoesOn() async throws {
+    let guest = try await hypervisor().boot(try stored())
+    // Nothing comes after the request's first line, so the worker waits for it until it is killed.
+    let cause = try await guest.exchange(.request, Array("base\n{".utf8), within: 1) { _ in }
+    #expect(cause == "no answer within 1 s")
+    let gibberish = try await guest.exchange(.request, Array("base\ngibberish\n".utf8), within: 20) { _ in }
+    #expect(gibberish == "exit status 2")
+    await guest.stop()
+    #expect(await guest.processorSeconds ?? 0 > 0)
+  }
+
+  @Test func whenQEMUDiesItsCasesAreErrorsAndTheOthersGoOnInANewGuest() async throws {
+    let (runner, machine) = try await machine(hypervisor())
+    // These wait three seconds for a client to give up, eight at a time.
+    let tests = try cases("time-wait-clash/rfc1337=1,clock=behind*", count: 10)
+    let killed = Killed()
+    let results = await runner.run(tests.map { ($0, machine) }) { event in
+      if case .started = event, await killed.first() { signalFirstGuest(SIGKILL) }
+    }
+    #expect(results.count == tests.count)
+    let errors = results.filter { $0.judgement.verdict == .error }
+    #expect(!errors.isEmpty)
+    #expect(
+      errors.allSatisfy { $0.judgement.reason.contains("QEMU ended") },
+      "\(errors.first?.judgement.reason ?? "")")
+    #expect(results.contains { $0.judgement.verdict == .pass }, "the others go on")
+    #expect(try guests().isEmpty)
+  }
+
+  @Test func aGuestThatHangsIsGivenUpAndItsCasesAreErrors() async throws {
+    let hypervisor = hypervisor()
+    let (_, machine) = try await machine(hypervisor)
+    let runner = Runner(worker: worker, hypervisor: hypervisor, deadline: 1)
+    let tests = try cases("direct/*", count: 2)
+    let results = await runner.run(tests.map { ($0, machine) }) { event in
+      if case .started = event { signalFirstGuest(SIGSTOP) }
+    }
+    #expect(results.map(\.judgement.verdict) == [.error, .error])
+    #expect(
+      results[0].judgement.reason.contains("it hangs: no answer within 4 s"), "\(results[0].judgement.reason)"
+    )
+    #expect(try guests().isEmpty)
+  }
+
+  @Test(arguments: [SIGINT, SIGKILL]) func noGuestOutlivesTheLab(signal: Int32) async throws {
+    setenv("PAWSLAB_WORKER", worker, 1)
+    defer { unsetenv("PAWSLAB_WORKER") }
+    let (process, output, _) = try ProgramTests.start([
+      "run", "lab/ipvs-source.yaml", "--kernel", "debian-12",
+    ])
+    var seen = Data()
+    while !String(decoding: seen, as: UTF8.self).contains("pass ") {
+      let more = output.fileHandleForReading.availableData
+      try #require(!more.isEmpty, "it ended before a case passed")
+      seen += more
+    }
+    let running = try guests()
+    #expect(!running.isEmpty)
+    kill(process.processIdentifier, signal)
+    process.waitUntilExit()
+    let deadline = ContinuousClock.now + .seconds(10)
+    while running.contains(where: isGuest) {
+      try #require(ContinuousClock.now < deadline, "waited ten seconds until QEMU is gone")
+      sched_yield()
+    }
+  }
+
+  private actor Killed {
+    private var done = false
+    func first() -> Bool {
+      defer { done = true }
+      return !done
+    }
+  }
+}
+
+/// Running QEMUs that descend from this process.
+private func guests() throws -> [Int32] {
+  try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { Int32($0) }
+    .filter { isGuest($0) && descends($0) }
+}
+
+private func isGuest(_ pid: Int32) -> Bool {
+  guard let command = try? String(contentsOfFile: "/proc/\(pid)/cmdline", encoding: .utf8) else {
+    return false
+  }
+  return command.hasPrefix("qemu-system-x86_64\0") && command.contains("name=pawslab")
+}
+
+private func descends(_ pid: Int32) -> Bool {
+  var pid = pid
+  while pid > 1 {
+    guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+      let end = stat.lastIndex(of: ")")
+    else { return false }
+    let fields = stat[end...].split(separator: " ")
+    pid = fields.count > 2 ? Int32(fields[2]) ?? 0 : 0
+    if pid == getpid() { return true }
+  }
+  return false
+}
+
+private func signalFirstGuest(_ signal: Int32) {
+  // Never pid 0, which would be our own process group.
+  if let pid = (try? guests())?.first { kill(pid, signal) }
+}
