@@ -53,7 +53,7 @@ extension WorkerEvent {
   /// Whether nothing follows it.
   var isLast: Bool {
     switch self {
-    case .kernel, .observation, .failure, .done: true
+    case .kernel, .observation, .crossChecked, .failure, .done: true
     case .stage, .step, .attempt, .timings: false
     }
   }

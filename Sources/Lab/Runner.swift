@@ -270,6 +270,29 @@ public struct Runner: Sendable {
       test: test, kernel: machine.name, judgement: judgement, observation: observation, seconds: elapsed)
   }
 
+  /// Runs one case beside `tcpdump` and `nstat`: what the lab saw, and what they saw.
+  public func crossCheck(_ test: Case, on machine: Machine) async throws -> (Observation, SecondReading) {
+    let request = WorkerRequest.crossCheck(test, machine.kernel.forWorker)
+    func answer(_ host: some WorkerHost) async throws -> (Observation, SecondReading) {
+      guard
+        case .crossChecked(let own, let second) = try await host.ask(
+          request, within: deadline * 4, onEvent: { _ in })
+      else { throw Failure(stage: "worker", object: test.id, cause: "an answer to another question") }
+      return (own, second)
+    }
+    guard let stored = machine.stored else { return try await answer(worker) }
+    let guest = try await needHypervisor(stored.name).boot(stored)
+    do {
+      let both = try await answer(
+        GuestWorker(guest: guest, bundles: Guest.bundles(for: test, on: machine.kernel)))
+      await guest.stop()
+      return both
+    } catch {
+      await guest.stop()
+      throw error
+    }
+  }
+
   /// Set-up times, part by part, for so many networks built one after the other.
   public func benchmarkSetup(_ test: Case, on kernel: Kernel, times: Int) async throws -> [[Timing]] {
     let rounds = Rounds()

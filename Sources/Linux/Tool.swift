@@ -84,7 +84,70 @@ public enum Tool {
     return Output(status: code, stdout: text(output.read), stderr: missing.trimmed)
   }
 
-  private static func withStrings<Result>(
+  /// A program that runs beside the workload, in the namespaces that it was started in. It dies with the worker.
+  public final class Background {
+    private let name: String
+    private let pid: Int32
+    private let output: Int32
+    private let errors: Int32
+    private var said: [UInt8] = []
+
+    /// Starts it, with nothing to read.
+    public init(_ command: [String]) throws {
+      name = command.first ?? ""
+      var (out, err): ([Int32], [Int32]) = ([0, 0], [0, 0])
+      try SystemError.check(clinux_pipe(&out), "pipe", name)
+      try SystemError.check(clinux_pipe(&err), "pipe", name)
+      let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
+      let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+      setenv("PATH", path + ":/usr/sbin:/sbin", 1)
+      pid = try Tool.withStrings(command) { arguments in
+        try SystemError.check(
+          clinux_spawn(arguments, environ, null, out[1], err[1]), "spawn", command.first ?? "")
+      }
+      for descriptor in [null, out[1], err[1]] { close(descriptor) }
+      (output, errors) = (out[0], err[0])
+    }
+
+    deinit {
+      close(output)
+      close(errors)
+    }
+
+    /// Waits until its standard error contains a text; 10 s at most.
+    public func awaitError(containing text: String) throws {
+      let deadline = SystemClock.monotonic() + 10_000_000_000
+      while !String(decoding: said, as: UTF8.self).contains(text) {
+        let left = deadline - SystemClock.monotonic()
+        var requests = [Poll.Request(descriptor: errors, events: Poll.readable)]
+        var bytes: [UInt8] = []
+        if left > 0, try Poll.wait(&requests, timeout: Int(left / 1_000_000) + 1) > 0 {
+          bytes = try Guest.readAvailable(errors)
+        }
+        guard !bytes.isEmpty else {
+          kill(pid, SIGKILL)
+          throw SystemError(
+            stage: "run", object: name, errno: .timedOut,
+            detail: "it did not say \"\(text)\" but: \(String(decoding: said, as: UTF8.self).trimmed)")
+        }
+        said += bytes
+      }
+    }
+
+    /// SIGINT, and all that it wrote to its standard output.
+    public func interrupt() throws -> [UInt8] {
+      kill(pid, SIGINT)
+      var bytes: [UInt8] = []
+      do { bytes = try Files.readAll(output) } catch {
+        throw SystemError(stage: "read", object: name, errno: error)
+      }
+      var status: Int32 = 0
+      while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+      return bytes
+    }
+  }
+
+  fileprivate static func withStrings<Result>(
     _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) throws -> Result
   ) rethrows -> Result {
     let copies = strings.map { strdup($0) } + [nil]

@@ -17,12 +17,14 @@ public actor Hypervisor {
   public nonisolated let store: KernelStore
   /// Path of `pawslab-worker`.
   public nonisolated let worker: String
-  /// Added to every guest's kernel command line and to QEMU's: how a boot that fails is made in tests.
+  /// What every guest gets besides: for tests of boots that fail, and for a second reading by other tools.
   public struct Additions: Sendable {
     public var append: [String] = []
     public var qemu: [String] = []
     public var megabytes = 512
     public var bootDeadline = 60
+    /// Programs of this machine that guests take along.
+    public var tools: [String] = []
     public init() {}
   }
 
@@ -67,7 +69,8 @@ public actor Hypervisor {
       verified.insert(kernel.name)
     }
     var phases = [clock.lap("verify")]
-    let archive = try await Initramfs.make(kernel, in: store.folder(kernel.name), worker: worker)
+    let archive = try await Initramfs.make(
+      kernel, in: store.folder(kernel.name), worker: worker, extraTools: additions.tools)
     phases.append(clock.lap("initramfs"))
     do {
       return try await boot(kernel, archive, phases, verbose: false)

@@ -67,14 +67,21 @@ struct Cpio {
 /// What a guest starts with: the worker as `/init`, the firewall tools of this machine with the libraries that
 /// they need, and the modules of its kernel. Not compressed: a guest without KVM unpacks slowly.
 enum Initramfs {
-  /// - Parameter worker: path of `pawslab-worker`.
-  static func make(_ kernel: StoredKernel, in folder: URL, worker: String) async throws -> Data {
+  /// - Parameters:
+  ///   - worker: path of `pawslab-worker`.
+  ///   - extraTools: programs of this machine that are taken along besides.
+  static func make(
+    _ kernel: StoredKernel, in folder: URL, worker: String, extraTools: [String] = []
+  ) async throws -> Data {
     var archive = Cpio()
     archive.characterDevice("dev/console", 5, 1)
     for name in ["proc", "sys", "run", "tmp", "root"] { archive.folder(name) }
+    // For programs that give up their rights by name.
+    archive.file("etc/passwd", Data("root:x:0:0:root:/root:/bin/sh\n".utf8))
+    archive.file("etc/group", Data("root:x:0:\n".utf8))
     var programs = [worker]
     archive.file("init", try read(worker), executable: true)
-    for (program, names) in tools {
+    for (program, names) in tools + extraTools.map({ ($0, []) }) {
       guard let path = Command.path(program) else { continue }
       programs.append(path)
       archive.file("usr/sbin/\(program)", try read(path), executable: true)

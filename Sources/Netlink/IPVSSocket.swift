@@ -33,7 +33,8 @@ public final class IPVSSocket {
     var flags: [UInt32] = [0, .max]  // struct ip_vs_flags: flags, mask
     nla_put(message.pointer, 7, 8, &flags)
     nla_put_u32(message.pointer, 8, 0)  // IPVS_SVC_ATTR_TIMEOUT
-    nla_put_u32(message.pointer, 9, address.contains(":") ? 128 : UInt32.max.bigEndian)  // IPVS_SVC_ATTR_NETMASK
+    // IPVS_SVC_ATTR_NETMASK: a mask for IPv4, a length for IPv6.
+    nla_put_u32(message.pointer, 9, address.contains(":") ? 128 : UInt32.max.bigEndian)
     nla_nest_end(message.pointer, nest)
     try socket.commit([message])
   }

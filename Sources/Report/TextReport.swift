@@ -56,7 +56,7 @@ public struct TextReport: Sendable {
   /// - Parameter compared: the kernels that all cases ran on, in order; empty where each ran on one.
   public func summary(
     _ results: [CaseResult], seconds: Double, kernels: [String: Kernel], compared: [String] = [],
-    guests: [GuestCost] = [], hostProcessorSeconds: Double? = nil
+    guests: [GuestCost] = []
   ) -> [String] {
     let summary = Results.Summary(results, seconds: seconds)
     let used = Set(results.filter { $0.judgement.verdict != .skip }.map(\.kernel))
@@ -80,7 +80,7 @@ public struct TextReport: Sendable {
       }
     }
     for reason in reasons { lines.append("skipped \(reason.count): \(reason.reason)") }
-    lines += costs(results, guests, hostProcessorSeconds)
+    lines += costs(results, guests)
     return lines + ["", last]
   }
 
@@ -152,11 +152,13 @@ public struct TextReport: Sendable {
   }
 
   /// Processor seconds per case, and what the boots took.
-  private func costs(_ results: [CaseResult], _ guests: [GuestCost], _ host: Double?) -> [String] {
+  private func costs(_ results: [CaseResult], _ guests: [GuestCost]) -> [String] {
     guard !guests.isEmpty else { return [] }
     var lines: [String] = []
     let onHost = results.count { $0.kernel == "host" && $0.judgement.verdict != .skip }
-    if let host, onHost > 0 {
+    let host = results.compactMap { $0.kernel == "host" ? $0.observation?.processorSeconds : nil }.reduce(
+      0, +)
+    if onHost > 0 {
       lines.append(
         "host: \(onHost) cases, \(fixed(host, decimals: 1)) s of processor, \(fixed(host / Double(onHost), decimals: 3)) s per case"
       )

@@ -33,6 +33,8 @@ public struct Observation: Codable, Sendable, Equatable {
   public var clockChanges: [ClockChange] = []
   /// The kernel's own TSval clock at a known time.
   public var clockReference: ClockReference?
+  /// Processor seconds that the worker and its tools have used.
+  public var processorSeconds: Double?
   /// How long each part of the set-up took, in milliseconds, in order.
   public var timings: [Timing] = []
 

@@ -5,6 +5,8 @@ public enum WorkerRequest: Codable, Sendable {
   case probe
   /// Run one case on the kernel that was probed before.
   case run(Case, Kernel)
+  /// Run one case as ``run(_:_:)`` does, beside `tcpdump` on every link and `nstat` on every node.
+  case crossCheck(Case, Kernel)
   /// Build a network so many times and report how long each part took.
   case benchmarkSetup(Case, Kernel, times: Int)
 }
@@ -21,6 +23,8 @@ public enum WorkerEvent: Codable, Sendable {
   case kernel(Kernel)
   /// The answer to ``WorkerRequest/run(_:_:)``. Last.
   case observation(Observation)
+  /// The answer to ``WorkerRequest/crossCheck(_:_:)``. Last.
+  case crossChecked(Observation, SecondReading)
   /// The last round of a benchmark is over. Last.
   case done
   /// One round of ``WorkerRequest/benchmarkSetup(_:_:times:)``.

@@ -96,18 +96,30 @@ public enum Worker {
       emit(.kernel(try Probe.kernel(privilege: privilege)))
     case .run(let test, let kernel):
       emit(.observation(try run(test, on: kernel, read)))
+    case .crossCheck(let test, let kernel):
+      var reading: SecondReading?
+      let observation = try run(test, on: kernel, read) { testbed in
+        let reader = try SecondReader(testbed)
+        return { reading = try reader.finish() }
+      }
+      if let reading { emit(.crossChecked(observation, reading)) }
     case .benchmarkSetup(let test, let kernel, let times):
       for _ in 0..<times { emit(.timings(try Testbed(test, on: kernel).timings)) }
       emit(.done)
     }
   }
 
-  private static func run(_ test: Case, on kernel: Kernel, _ read: Timing) throws -> Observation {
+  /// `beside` begins something once the network is there; what it returns is called after the workload.
+  private static func run(
+    _ test: Case, on kernel: Kernel, _ read: Timing,
+    beside: (Testbed) throws -> () throws -> Void = { _ in {} }
+  ) throws -> Observation {
     let loop = EventLoop()
     // The lab keeps our standard input open for as long as it lives.
     loop.watch(0, Poll.readable) { if Stream.hasEnded(0) { Stream.exitNow(4) } }
     emit(.stage("testbed"))
     let testbed = try Testbed(test, on: kernel)
+    let end = try beside(testbed)
     var stopwatch = Stopwatch()
     let recorder = try Recorder(testbed, loop: loop)
     let workload = try Workload(test, on: testbed, recorder: recorder, loop: loop, emit: emit)
@@ -118,6 +130,7 @@ public enum Worker {
     let worked = stopwatch.lap("workload")
     emit(.stage("evidence"))
     try loop.drain()
+    try end()
     return try recorder.finish(timings: [read, prepared, worked], &stopwatch)
   }
 

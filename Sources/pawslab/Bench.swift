@@ -8,7 +8,8 @@ import Subprocess
 
 struct Bench: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure the lab itself.", subcommands: [BenchSetup.self, BenchBoot.self, BenchMutate.self])
+    abstract: "Measure the lab itself.",
+    subcommands: [BenchSetup.self, BenchBoot.self, BenchMutate.self, BenchCrossCheck.self])
 }
 
 /// How long the network takes to build.

@@ -109,9 +109,11 @@ struct Running: ParsableArguments {
 
   /// Boots guests; says what happens on standard error.
   func hypervisor(
-    onEvent: @escaping @Sendable (Hypervisor.Event) async -> Void = Self.tell
+    tools: [String] = [], onEvent: @escaping @Sendable (Hypervisor.Event) async -> Void = Self.tell
   ) throws -> Hypervisor {
-    Hypervisor(store: KernelStore(), worker: try Self.worker(), onEvent: onEvent)
+    var additions = Hypervisor.Additions()
+    additions.tools = tools
+    return Hypervisor(store: KernelStore(), worker: try Self.worker(), additions: additions, onEvent: onEvent)
   }
 
   @Sendable static func tell(_ event: Hypervisor.Event) async {

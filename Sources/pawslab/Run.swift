@@ -84,9 +84,7 @@ struct Run: AsyncParsableCommand {
     let kernels = Dictionary(tests.map { ($0.machine.name, $0.machine.kernel) }) { first, _ in first }
     let guests = await screen.guests
     for line in screen.report.summary(
-      results, seconds: seconds, kernels: kernels, compared: kernelNames, guests: guests,
-      hostProcessorSeconds: Self.childrenProcessorSeconds()
-        - guests.compactMap(\.processorSeconds).reduce(0, +))
+      results, seconds: seconds, kernels: kernels, compared: kernelNames, guests: guests)
     { Console.print(line) }
     try folder?.save(Report.Results(results, kernels: kernels, guests: guests, seconds: seconds))
 
@@ -128,14 +126,6 @@ struct Run: AsyncParsableCommand {
       tests += cases.map { ($0, machine) }
     }
     return tests
-  }
-
-  /// User and system time of all that has ended: workers and guests.
-  private static func childrenProcessorSeconds() -> Double {
-    var usage = rusage()
-    getrusage(RUSAGE_CHILDREN.rawValue, &usage)
-    let seconds = { (time: timeval) in Double(time.tv_sec) + Double(time.tv_usec) / 1_000_000 }
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime)
   }
 }
 

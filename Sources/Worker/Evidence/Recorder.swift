@@ -104,6 +104,7 @@ final class Recorder {
     }
     observation.attempts = attempts.sorted { $0.id < $1.id }
     observation.packets = packets.sorted { $0.time < $1.time }
+    observation.processorSeconds = System.processorSeconds()
     observation.timings = testbed.timings + timings + [stopwatch.lap("evidence")]
     return observation
   }

@@ -244,14 +244,16 @@ final class Testbed {
   /// A packet socket on the link of every client and of every server.
   func startCapture() throws {
     do {
-      for client in clients { try client.node.capture("eth0") }
-      for server in servers where hop != nil { try server.capture("eth0") }
-      if hop == nil {
-        for index in clients.indices { try servers[0].capture("to\(index)") }
-      }
+      for (node, interface) in watched { try node.capture(interface) }
     } catch {
       throw Failure(error, stage: "capture", object: test.id)
     }
+  }
+
+  /// The links that are captured: every client's and every server's.
+  var watched: [(node: Node, interface: String)] {
+    clients.map { ($0.node, "eth0") }
+      + (hop == nil ? clients.indices.map { (servers[0], "to\($0)") } : servers.map { ($0, "eth0") })
   }
 }
 
