@@ -28,7 +28,9 @@ struct Command: Sendable {
 
   /// Runs it to its end and returns what it printed.
   /// - Throws: `Failure` with its own words where it cannot be started or fails.
-  func output(mend: String? = nil, limit: Int = 256 << 20) async throws -> Data {
+  ///
+  /// - Parameter folder: where it works; nil is ours.
+  func output(in folder: String? = nil, mend: String? = nil, limit: Int = 256 << 20) async throws -> Data {
     guard let program = Self.path(words[0]) else {
       throw Failure(stage: "start", object: words[0], cause: "not found", mend: mend)
     }
@@ -36,7 +38,8 @@ struct Command: Sendable {
     options.teardownSequence = []
     let result = try await Subprocess.run(
       .path(FilePath(program)), arguments: Arguments(Array(words.dropFirst())),
-      environment: .inherit.updating(["LC_ALL": "C"]), platformOptions: options,
+      environment: .inherit.updating(["LC_ALL": "C"]), workingDirectory: folder.map { FilePath($0) },
+      platformOptions: options,
       output: .bytes(limit: limit), error: .string(limit: 1 << 20))
     guard result.terminationStatus.isSuccess else {
       let said = result.standardError.split(separator: "\n").suffix(3).joined(separator: "; ")

@@ -148,7 +148,10 @@ public actor Guest {
   /// A failure with what the console said last.
   private func failure(_ cause: String) -> Failure {
     let lines = consoleNow.split(whereSeparator: \.isNewline).map(String.init).filter { !$0.isEmpty }
-    let panic = lines.last { $0.contains("Kernel panic") || $0.contains("Out of memory") }
+    // What our own first process said, else the kernel's verdict: the last lines are often its registers.
+    let panic =
+      lines.last { $0.hasPrefix("pawslab: ") }
+      ?? lines.last { $0.contains("Kernel panic") || $0.contains("Out of memory") }
     let last = lines.suffix(6).joined(separator: "\n         ")
     return Failure(
       stage: "guest", object: name,

@@ -72,8 +72,9 @@ public struct Packages: Sendable {
     let path = scratch.path
     let options = [
       "Dir::State=\(path)", "Dir::State::lists=\(path)/lists", "Dir::State::status=\(path)/status",
-      "Dir::Cache=\(path)/cache", "Dir::Etc::sourcelist=\(path)/sources.list", "Dir::Etc::sourceparts=-",
-      "Dir::Etc::preferencesparts=-", "Acquire::Languages=none", "Debug::NoLocking=1",
+      "Dir::Cache=\(path)/cache", "Dir::Etc::sourcelist=\(path)/sources.list",
+      "Dir::Etc::sourceparts=/dev/null",
+      "Dir::Etc::preferencesparts=/dev/null", "Acquire::Languages=none", "Debug::NoLocking=1",
       "APT::Sandbox::User=", "Acquire::Check-Valid-Until=\(known.current)", "Acquire::Retries=2",
       "APT::Architecture=amd64", "APT::Architectures::=amd64",
     ].flatMap { ["-o", $0] }
@@ -98,11 +99,11 @@ public struct Packages: Sendable {
         stage: "kernels fetch", object: known.name, cause: "\(known.package) names no image",
         mend: unreachable)
     }
-    // apt-get download writes into the working folder, which is not ours to choose: the archive cache is.
+    // apt-get download writes into the working folder.
     await progress("\(known.name): downloading \(names.joined(separator: ", "))")
     _ = try await Command(
-      ["env", "-C", path + "/cache", "apt-get"] + options + ["-qq", "download"] + names
-    ).output(mend: unreachable)
+      ["apt-get"] + options + ["-qq", "download"] + names
+    ).output(in: path + "/cache", mend: unreachable)
     let packages = try FileManager.default.contentsOfDirectory(atPath: path + "/cache")
       .filter { $0.hasSuffix(".deb") }.map { "\(path)/cache/\($0)" }.sorted()
     await progress("\(known.name): unpacking")
