@@ -23,8 +23,8 @@ public struct Machine: Sendable {
 /// Whether a case can run on a kernel. Pure.
 public enum Plan: Sendable, Equatable {
   /// It has all that the case needs. `settings` are those that are one per kernel, to be written in the first
-  /// namespace: cases that run side by side must agree on them.
-  case run(settings: [String: String])
+  /// namespace: cases that run side by side must agree on them, and one that changes them runs `alone`.
+  case run(settings: [String: String], alone: Bool)
   /// It lacks something: what, why, and what would change that.
   case skip(reason: String)
 
@@ -36,10 +36,15 @@ public enum Plan: Sendable, Equatable {
       self = .skip(reason: reason)
       return
     }
-    switch Self.perKernelValues(test, on: kernel) {
-    case .success(let settings): self = .run(settings: settings)
-    case .failure(let conflict): self = .skip(reason: conflict.reason)
+    let (values, conflict) = Self.perKernelValues(test, on: kernel)
+    guard let values else {
+      self = .skip(reason: conflict)
+      return
     }
+    let changes = test.workload.contains { step in
+      if case .set(_, let name, _) = step { kernel.perKernelSettings.contains(name) } else { false }
+    }
+    self = .run(settings: values, alone: changes)
   }
 
   /// Whether it can run.
@@ -102,37 +107,29 @@ public enum Plan: Sendable, Equatable {
     return nil
   }
 
-  private struct Conflict: Error { var reason: String }
-
-  /// What the settings that are one per kernel must be, where all nodes of the case agree.
-  private static func perKernelValues(_ test: Case, on kernel: Kernel) -> Result<[String: String], Conflict> {
+  /// What the settings that are one per kernel must be: what the case says for any node, else the baseline. Nodes
+  /// that it says nothing of share what others need; nodes that it wants to differ cannot.
+  ///
+  /// - Returns: nil and the reason where they cannot.
+  private static func perKernelValues(
+    _ test: Case, on kernel: Kernel
+  ) -> (values: [String: String]?, conflict: String) {
     var values: [String: String] = [:]
     for name in kernel.perKernelSettings.sorted() {
       guard let setting = Setting.named(name) else { continue }
-      for step in test.workload {
-        if case .set(_, name, _) = step {
-          return .failure(
-            Conflict(reason: "\(name) is one per kernel there, so it cannot be set on one node"))
-        }
+      var wanted = Set(test.network.nodes.compactMap { test.settings[$0]?[name] })
+      // Without random offsets 2 is 1.
+      if name == "tcp_timestamps", !kernel.has(.randomTimestamps), wanted.remove("2") != nil {
+        wanted.insert("1")
       }
-      var wanted: Set<String> = []
-      for node in test.network.nodes {
-        let baseline = setting.applies(to: node, of: test.network) ? setting.baseline : nil
-        guard var value = test.settings[node]?[name] ?? baseline else { continue }
-        // Without random offsets 2 is 1.
-        if name == "tcp_timestamps", value == "2", !kernel.has(.randomTimestamps) { value = "1" }
-        wanted.insert(value)
+      if wanted.count > 1 {
+        let values = wanted.sorted().joined(separator: " and ")
+        return (nil, "\(name) is one per kernel there, and this case wants \(values)")
       }
-      guard wanted.count <= 1 else {
-        return .failure(
-          Conflict(
-            reason:
-              "\(name) is one per kernel there, and this case wants \(wanted.sorted().joined(separator: " and "))"
-          ))
-      }
-      values[name] = wanted.first
+      let isThere = test.network.nodes.contains { setting.applies(to: $0, of: test.network) }
+      values[name] = wanted.first ?? (isThere ? setting.baseline : nil)
     }
-    return .success(values)
+    return (values, "")
   }
 }
 

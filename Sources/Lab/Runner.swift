@@ -99,7 +99,7 @@ public struct Runner: Sendable {
       await onEvent(.finished(result))
     }
     var onHost: [(test: Case, machine: Machine)] = []
-    var guests: [(machine: Machine, turns: [[String: String]: [Case]])] = []
+    var guests: [(machine: Machine, turns: [Turn: [Case]])] = []
     for (test, machine) in tests {
       if let failure = machine.failure {
         await finish(
@@ -116,11 +116,12 @@ public struct Runner: Sendable {
             observation: nil, seconds: 0))
       case .run where machine.stored == nil:
         onHost.append((test, machine))
-      case .run(let settings):
+      case .run(let settings, let alone):
+        let turn = Turn(settings: settings, only: alone ? test.id : nil)
         if let index = guests.firstIndex(where: { $0.machine.name == machine.name }) {
-          guests[index].turns[settings, default: []].append(test)
+          guests[index].turns[turn, default: []].append(test)
         } else {
-          guests.append((machine, [settings: [test]]))
+          guests.append((machine, [turn: [test]]))
         }
       }
     }
@@ -143,7 +144,21 @@ public struct Runner: Sendable {
     return results.all
   }
 
-  /// The cases of one guest, by turn: those of a turn agree on the settings that are one per kernel.
+  /// What cases that run side by side in a guest have in common.
+  private struct Turn: Hashable, Comparable {
+    /// Settings that are one per kernel.
+    var settings: [String: String]
+    /// The one case that changes them.
+    var only: String?
+
+    static func < (left: Turn, right: Turn) -> Bool { left.order < right.order }
+    private var order: String {
+      settings.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+        + " \(only ?? "")"
+    }
+  }
+
+  /// The cases of one guest, turn by turn.
   private struct Unit: Sendable {
     var machine: Machine
     var turns: [(settings: [String: String], cases: [Case])]
@@ -151,20 +166,17 @@ public struct Runner: Sendable {
 
   /// Where there are fewer kernels than slots, a kernel's cases are shared out over several guests.
   private static func share(
-    _ guests: [(machine: Machine, turns: [[String: String]: [Case]])], among slots: Int
+    _ guests: [(machine: Machine, turns: [Turn: [Case]])], among slots: Int
   ) -> [Unit] {
     guests.flatMap { guest -> [Unit] in
       let count = guest.turns.values.reduce(0) { $0 + $1.count }
       let parts = max(1, min(slots / max(1, guests.count), count / 8))
       var units = (0..<parts).map { _ in Unit(machine: guest.machine, turns: []) }
-      let ordered = guest.turns.sorted {
-        "\($0.key.sorted { $0.key < $1.key })" < "\($1.key.sorted { $0.key < $1.key })"
-      }
-      for (settings, cases) in ordered {
+      for (turn, cases) in guest.turns.sorted(by: { $0.key < $1.key }) {
         let queue = cases.filter(\.waits) + cases.filter { !$0.waits }
         for part in 0..<parts {
           let own = queue.indices.filter { $0 % parts == part }.map { queue[$0] }
-          if !own.isEmpty { units[part].turns.append((settings, own)) }
+          if !own.isEmpty { units[part].turns.append((turn.settings, own)) }
         }
       }
       return units

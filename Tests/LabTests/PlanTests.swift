@@ -34,7 +34,7 @@ import Testing
   @Test func whatTheKernelHasRunsHere() {
     #expect(
       Plan(Self.test(clock: .offset(milliseconds: 5), isn: .ahead, hop: Self.hop), on: Self.kernel())
-        == .run(settings: [:])
+        == .run(settings: [:], alone: false)
     )
   }
 
@@ -71,6 +71,49 @@ import Testing
 
   @Test func withoutRootTheOtherMechanismIsEnough() {
     let kernel = Self.kernel(without: [.feature(.tcBPF)])
-    #expect(Plan(Self.test(clock: .offset(milliseconds: 5)), on: kernel) == .run(settings: [:]))
+    #expect(Plan(Self.test(clock: .offset(milliseconds: 5)), on: kernel) == .run(settings: [:], alone: false))
+  }
+
+  @Test func aGuestTakesSettingsThatAreOnePerKernelWhereAllNodesAgree() {
+    let kernel = Self.kernel(
+      without: [.setting("tcp_rfc1337"), .setting("tcp_timestamps"), .feature(.randomTimestamps)],
+      perKernel: ["tcp_rfc1337", "tcp_timestamps"])
+    let all = Self.test(settings: [
+      "server": ["tcp_rfc1337": "1"], "c": ["tcp_rfc1337": "1", "tcp_timestamps": "2"],
+    ])
+    // Without random offsets a clock that is the kernel's own (2) and the baseline (1) are the same.
+    #expect(
+      Plan(all, on: kernel, guest: true)
+        == .run(settings: ["tcp_rfc1337": "1", "tcp_timestamps": "1"], alone: false))
+    #expect(!Plan(all, on: kernel).runs)
+    // What a node says nothing of it shares with the others; what two want to differ cannot be.
+    var one = Self.test(settings: ["server": ["tcp_rfc1337": "1"]])
+    #expect(
+      Plan(one, on: kernel, guest: true)
+        == .run(settings: ["tcp_rfc1337": "1", "tcp_timestamps": "1"], alone: false))
+    one.workload = [.set(node: "server", setting: "tcp_rfc1337", value: "0")]
+    #expect(
+      Plan(one, on: kernel, guest: true)
+        == .run(settings: ["tcp_rfc1337": "1", "tcp_timestamps": "1"], alone: true))
+    let two = Self.test(settings: ["server": ["tcp_rfc1337": "1"], "c": ["tcp_rfc1337": "0"]])
+    guard case .skip(let reason) = Plan(two, on: kernel, guest: true) else {
+      Issue.record("it cannot be 1 on one node and 0 on another")
+      return
+    }
+    #expect(reason == "tcp_rfc1337 is one per kernel there, and this case wants 0 and 1")
+  }
+
+  @Test func aDirectorNeedsIPVSAndALANABridge() {
+    var test = Self.test(hop: Self.hop)
+    test.network.topology = .ipvsTun
+    #expect(Plan(test, on: Self.kernel(), guest: true).runs)
+    for feature in [Capability.Feature.ipvs, .bridge, .ipip] {
+      let without = Self.kernel(without: [.feature(feature)])
+      guard case .skip(let reason) = Plan(test, on: without, guest: true) else {
+        Issue.record("it needs \(feature)")
+        continue
+      }
+      #expect(reason.hasPrefix("no \(feature.rawValue): "))
+    }
   }
 }

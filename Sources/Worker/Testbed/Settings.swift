@@ -21,10 +21,12 @@ enum Settings {
   }
 
   /// One setting, in the middle of a workload.
-  static func set(_ name: String, _ value: String, on node: Node) throws {
+  static func set(_ name: String, _ value: String, on node: Node, kernel: Kernel) throws {
     guard let setting = Setting.named(name) else {
       throw Failure(stage: "sysctl", object: name, cause: "the lab knows no such setting")
     }
+    // One per kernel: nobody else runs beside a case that changes it.
+    if kernel.perKernelSettings.contains(name) { return try write(setting, value, on: node.name) }
     try node.namespace.run { try write(setting, value, on: node.name) }
   }
 

@@ -39,7 +39,7 @@ final class Workload {
       case .flush(let table): try flush(table)
       case .set(let name, let setting, let value):
         guard let node = testbed.nodes.first(where: { $0.name == name }) else { continue }
-        try Settings.set(setting, value, on: node)
+        try Settings.set(setting, value, on: node, kernel: testbed.kernel)
       case .remove(let server): try testbed.director?.remove(server)
       case .clock(let group, let clock):
         guard case .offset(let milliseconds) = clock else { continue }

@@ -1,0 +1,71 @@
+import Report
+import Scenario
+import Testing
+
+import struct Scenario.Expectation
+
+@Suite struct DifferenceTests {
+  private func result(_ id: String, _ kernel: String, _ outcome: Outcome, counter: String? = nil)
+    -> CaseResult
+  {
+    var test = PlanTests.test()
+    test.id = id
+    test.rules = [Rule(kernel: [], outcomes: ["c": Expectation(outcome)], because: "")]
+    let attempt = Attempt(
+      id: 0, step: 0, label: "c", kind: .connect, client: "c", local: nil, remote: "x:8000", isn: nil,
+      began: 0,
+      ended: 0, calls: 1, errno: nil)
+    let judged = JudgedAttempt(
+      attempt: attempt, outcome: outcome, expected: Expectation(outcome), syns: 1, synsAtServer: 1,
+      milliseconds: 1,
+      holds: true)
+    let witnesses =
+      counter.map { [Witness(name: "server TcpExt.\($0)", expected: "+1", seen: "+1", holds: true)] } ?? []
+    return CaseResult(
+      test: test, kernel: kernel,
+      judgement: Judgement(verdict: .pass, reason: "", attempts: [judged], witnesses: witnesses),
+      observation: nil,
+      seconds: 1)
+  }
+
+  private func lines(_ results: [CaseResult], _ kernels: [String]) -> [String] {
+    let all = Dictionary(uniqueKeysWithValues: kernels.map { ($0, PlanTests.kernel()) })
+    return Difference.lines(
+      Difference.all(Results(results, kernels: all, seconds: 0).cases, between: kernels))
+  }
+
+  @Test func casesThatDifferAlikeAreOne() {
+    let results = ["x/1", "x/2"].flatMap { id in
+      [
+        result(id, "host", .connected), result(id, "old", .dropped, counter: "PAWSEstab"),
+        result(id, "older", .dropped, counter: "PAWSEstab"),
+      ]
+    }
+    #expect(
+      lines(results, ["host", "old", "older"]) == [
+        "the kernels differ in 2 cases", "x/1 and 1 more", "    host        c connected",
+        "    old, older  c dropped; server PAWSEstab",
+      ])
+  }
+
+  @Test func aCounterOfAnotherNameIsADifference() {
+    let results = [
+      result("x/1", "host", .dropped, counter: "PAWSTimewait"),
+      result("x/1", "old", .dropped, counter: "PAWSEstab"),
+    ]
+    #expect(
+      lines(results, ["host", "old"]) == [
+        "the kernels differ in 1 case", "x/1", "    host  server PAWSTimewait", "    old   server PAWSEstab",
+      ])
+  }
+
+  @Test func whatIsAlikeIsNoDifference() {
+    let alike = [result("x/1", "host", .connected), result("x/1", "old", .connected)]
+    #expect(lines(alike, ["host", "old"]) == ["the kernels do not differ"])
+    // How many were rate-limited is a matter of milliseconds.
+    let skipped = [
+      result("x/1", "host", .dropped, counter: "TCPACKSkippedTimeWait"), result("x/1", "old", .dropped),
+    ]
+    #expect(lines(skipped, ["host", "old"]) == ["the kernels do not differ"])
+  }
+}
