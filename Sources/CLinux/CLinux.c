@@ -13,8 +13,10 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -35,6 +37,29 @@ int clinux_unshare_net(void) { return result(unshare(CLONE_NEWNET)); }
 int clinux_unshare_user(void) { return result(unshare(CLONE_NEWUSER)); }
 int clinux_setns_net(int fd) { return result(setns(fd, CLONE_NEWNET)); }
 int clinux_gettid(void) { return (int)syscall(SYS_gettid); }
+
+struct net_file {
+  const char *name;
+  int result;
+};
+
+static void *open_net(void *argument) {
+  struct net_file *file = argument;
+  char path[128];
+  snprintf(path, sizeof path, "/proc/self/task/%d/net/%s", clinux_gettid(), file->name);
+  file->result = result(open(path, O_RDONLY | O_CLOEXEC));
+  return NULL;
+}
+
+int clinux_open_net(const char *name) {
+  struct net_file file = {.name = name};
+  pthread_t thread;
+  // It begins in our namespaces.
+  int error = pthread_create(&thread, NULL, open_net, &file);
+  if (error) return -error;
+  pthread_join(thread, NULL);
+  return file.result;
+}
 
 int clinux_accept(int listener) {
   return result(accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));

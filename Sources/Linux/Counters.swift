@@ -4,7 +4,7 @@ import SystemPackage
 
 /// The SNMP counters of the namespace in which it was opened: `nstat -az`.
 ///
-/// `/proc/thread-self/net/netstat` and `snmp` (a line of names, a line of values per group) and `snmp6`
+/// `/proc/net/netstat` and `snmp` (a line of names, a line of values per group) and `snmp6`
 /// (a name and a value per line). Found by name: columns move between kernels.
 public final class CounterFiles {
   private let tables: [Int32]
@@ -23,15 +23,11 @@ public final class CounterFiles {
   /// Opens the files of the calling thread's namespace and keeps them.
   public init(names: Names = Names()) throws {
     self.names = names
-    let folder =
-      access("/proc/thread-self/net", F_OK) == 0
-      ? "/proc/thread-self/net" : "/proc/self/task/\(clinux_gettid())/net"
-    tables = try ["netstat", "snmp"].map { name in
-      try SystemError.check(
-        libc: open("\(folder)/\(name)", O_RDONLY | O_CLOEXEC), "open", "\(folder)/\(name)")
+    tables = try ["netstat", "snmp"].map { (name: String) in
+      try SystemError.check(clinux_open_net(name), "open", "/proc/net/\(name)")
     }
     // Absent without IPv6.
-    list = open("\(folder)/snmp6", O_RDONLY | O_CLOEXEC)
+    list = clinux_open_net("snmp6")
   }
 
   deinit {

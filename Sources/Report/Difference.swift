@@ -59,10 +59,14 @@ public struct Difference: Sendable {
   }
 
   /// What differs between kernels, in the order of the cases; cases that differ alike are one.
-  public static func all(_ entries: [Results.Entry], between kernels: [String]) -> [Difference] {
+  ///
+  /// - Parameter skips: whether a kernel that cannot run a case differs from one that does.
+  public static func all(
+    _ entries: [Results.Entry], between kernels: [String], skips: Bool = false
+  ) -> [Difference] {
     var byCase: [String: [String: Results.Entry]] = [:]
     var order: [String] = []
-    for entry in entries {
+    for entry in entries where skips || entry.verdict != .skip {
       if byCase[entry.id] == nil { order.append(entry.id) }
       byCase[entry.id, default: [:]][entry.kernel] = entry
     }

@@ -62,10 +62,14 @@ import struct Scenario.Expectation
   @Test func whatIsAlikeIsNoDifference() {
     let alike = [result("x/1", "host", .connected), result("x/1", "old", .connected)]
     #expect(lines(alike, ["host", "old"]) == ["the kernels do not differ"])
+    // A kernel that cannot run a case does not differ, unless that is the question.
+    var skipped = result("x/1", "old", .dropped)
+    skipped.judgement.verdict = .skip
+    #expect(lines([alike[0], skipped], ["host", "old"]) == ["the kernels do not differ"])
     // How many were rate-limited is a matter of milliseconds.
-    let skipped = [
+    let limited = [
       result("x/1", "host", .dropped, counter: "TCPACKSkippedTimeWait"), result("x/1", "old", .dropped),
     ]
-    #expect(lines(skipped, ["host", "old"]) == ["the kernels do not differ"])
+    #expect(lines(limited, ["host", "old"]) == ["the kernels do not differ"])
   }
 }

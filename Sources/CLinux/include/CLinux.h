@@ -14,6 +14,12 @@ int clinux_setns_net(int fd);
 /// The calling thread's id: gettid(2).
 int clinux_gettid(void);
 
+/// Opens a file of /proc/net of the calling thread's namespace for reading.
+///
+/// Done by a thread that lives just for it: until 5.0 (1fde6f21d90f) a thread that has looked at its /proc/net once
+/// goes on to see that namespace's after setns(2).
+int clinux_open_net(const char *name);
+
 /// accept4(2) with SOCK_NONBLOCK and SOCK_CLOEXEC.
 int clinux_accept(int listener);
 /// pipe2(2) with O_CLOEXEC.
