@@ -129,8 +129,11 @@ extension ScenarioReader {
   }
 
   private func table(_ node: Node) -> Step.Table? {
-    if topology == .direct { reader.report("there is no hop whose conntrack could be flushed", at: node) }
-    return reader.choice(node, "flush", Step.Table.self)
+    let table = reader.choice(node, "flush", Step.Table.self)
+    if topology == .direct, table == .conntrack {
+      reader.report("there is no hop whose conntrack could be flushed", at: node)
+    }
+    return table
   }
 
   private func label(_ node: Node) -> String {

@@ -41,12 +41,13 @@ enum ModuleBundles {
   /// The bundles that one case needs on a kernel.
   static func needed(by test: Case, on kernel: Kernel) -> [String] {
     var names = ["base"]
+    let tables = kernel.has(.iptablesNft) ? "nft" : "legacy"
     if let hop = test.network.hop {
       names.append("nat")
-      let nftOnly = hop.backend == .nft
-      if !nftOnly { names.append("xtables") }
-      names.append(nftOnly || kernel.has(.iptablesNft) ? "nft" : "legacy")
+      names += hop.backend == .nft ? ["nft"] : ["xtables", tables]
     }
+    // For a node whose timestamps are off alone.
+    if kernel.perKernelSettings.contains("tcp_timestamps") { names += ["xtables", tables] }
     if test.network.topology.isIPVS { names.append("ipvs") }
     if test.network.topology.hasRouter { names.append("bridge") }
     if test.network.topology == .ipvsTun { names.append("tunnel") }

@@ -82,7 +82,8 @@ public struct Explanation {
         + (step.rate.map { ", \($0) per second" } ?? "") + ", the \(step.closes.rawValue) closes first"
         + (step.flush == nil ? "" : ", conntrack emptied before each")
     case .remove(let server): "\(server) is taken out of the director's table"
-    case .flush: "the hop's conntrack table is emptied"
+    case .flush(.conntrack): "the hop's conntrack table is emptied"
+    case .flush(.tcpMetrics): "what the servers remember of other hosts is forgotten (ip tcp_metrics flush)"
     case .set(let node, let setting, let value): "\(node): \(setting)=\(value)"
     case .clock(let client, let clock):
       if case .offset(let milliseconds) = clock {

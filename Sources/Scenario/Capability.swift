@@ -25,6 +25,9 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
     case timestampsByPort = "timestamps-by-port"
     /// Port clash resolution evicts closing conntrack entries (458972550287, 6.5).
     case natEvictsClosing = "nat-evicts-closing"
+    /// iptables can take the timestamp option out of segments: `tcp_timestamps=0` for one node of a kernel that
+    /// has the setting only once.
+    case stripTimestamps = "strip-timestamps"
     /// The generic netlink family `IPVS` answers.
     case ipvs
     /// Bridges can be made: a LAN for `ipvs-dr` and `ipvs-tun`.

@@ -22,6 +22,8 @@ public struct Observation: Codable, Sendable, Equatable {
   public var settings: [String: [String: String]] = [:]
   /// Sockets by state on each node after every step (`ss -tan`).
   public var sockets: [SocketCensus] = []
+  /// Timestamps of other hosts that the servers remember, after every step (`ip tcp_metrics`; until 4.11).
+  public var stamps: [StampCensus] = []
   /// The hop's rules as the tool was given them; where one of them may drop, as they were after the workload,
   /// with counters (`iptables-save -c` or `nft list ruleset`).
   public var rules: String = ""
@@ -154,6 +156,42 @@ public struct SocketCensus: Codable, Sendable, Equatable {
     self.step = step
     self.node = node
     self.states = states
+  }
+}
+
+/// The timestamps that one node remembers at one time.
+public struct StampCensus: Codable, Sendable, Equatable {
+  /// Index of the step after which it was taken.
+  public var step: Int
+  /// The node.
+  public var node: String
+  /// One per pair of addresses.
+  public var stamps: [Stamp]
+
+  /// The last timestamp that was seen of a host.
+  public struct Stamp: Codable, Sendable, Equatable {
+    /// The host's address.
+    public var remote: String
+    /// The node's own; nil where the kernel keys by the remote address only (3.10).
+    public var local: String?
+    public var tsval: UInt32
+    /// Seconds since it was stored.
+    public var age: Int
+
+    /// Makes a stamp.
+    public init(remote: String, local: String?, tsval: UInt32, age: Int) {
+      self.remote = remote
+      self.local = local
+      self.tsval = tsval
+      self.age = age
+    }
+  }
+
+  /// Makes a census.
+  public init(step: Int, node: String, stamps: [Stamp]) {
+    self.step = step
+    self.node = node
+    self.stamps = stamps
   }
 }
 

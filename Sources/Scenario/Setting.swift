@@ -61,7 +61,7 @@ public struct Setting: Sendable, Equatable {
   public static let all: [Setting] = [
     ipv4("tcp_timestamps", "1"),
     ipv4("tcp_rfc1337", "0"),
-    ipv4("tcp_tw_recycle", nil, optional: true),
+    ipv4("tcp_tw_recycle", "0", optional: true),
     ipv4("tcp_tw_reuse", "0"),
     ipv4("tcp_tw_reuse_delay", "1000", optional: true),
     ipv4("tcp_max_tw_buckets", "65536"),

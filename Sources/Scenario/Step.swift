@@ -24,8 +24,10 @@ public enum Step: Codable, Sendable, Equatable {
 
   /// What `flush` can empty.
   public enum Table: String, Codable, Sendable, CaseIterable {
-    /// The hop's connection tracking table.
+    /// The hop's connection tracking table: `conntrack -F`.
     case conntrack
+    /// What the servers remember of other hosts: `ip tcp_metrics flush`.
+    case tcpMetrics = "tcp_metrics"
   }
 
   /// Clients of a group connect.

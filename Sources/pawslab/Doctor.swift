@@ -78,6 +78,10 @@ struct Doctor: AsyncParsableCommand {
         .tcpRepair, "sequence numbers cannot be pinned: most cases are skipped", "CONFIG_CHECKPOINT_RESTORE=y"
       ),
       (.randomTimestamps, "natural clocks are skipped", "a kernel from 4.10 on"),
+      (
+        .stripTimestamps, "on kernels below 4.13 no node can have its timestamps off alone",
+        "apt-get install iptables"
+      ),
       (.ipvs, "the IPVS cases run in a guest (debian-12), or are skipped without QEMU", "modprobe ip_vs"),
       (.bridge, "ipvs-dr and ipvs-tun run in a guest", "modprobe bridge"),
       (.ipip, "ipvs-tun runs in a guest", "modprobe ipip ip6_tunnel"),

@@ -53,7 +53,7 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
   }
   witnesses += serverWitnesses(rule, test: test, attempts: attempts)
   witnesses += ClockWitness.witnesses(test, trace: trace, observation: observation)
-  witnesses += counters.witnesses(seen: observation, nodes: test.network.nodes)
+  witnesses += counters.witnesses(seen: observation, of: test)
 
   if let wrong = attempts.first(where: { !$0.holds }) {
     let seen = wrong.attempt.errno.map { "\(wrong.outcome.rawValue) (\($0))" } ?? wrong.outcome.rawValue

@@ -71,7 +71,10 @@ struct Trace {
     }
   }
 
+  private let stamps: [StampCensus]
+
   init(_ observation: Observation) {
+    stamps = observation.stamps
     var clientLink: [String: [Segment]] = [:]
     var serverLink: [Segment] = []
     for packet in observation.packets {
@@ -125,6 +128,13 @@ struct Trace {
     }
     if seen.count > 1 { atServer.sort { $0.time < $1.time } }
     return Flow(synsAtClient: group, synsAtServer: arrived, atServer: atServer)
+  }
+
+  /// The timestamp that a server remembered of a SYN's source before a step.
+  func stamp(for syn: Segment, before step: Int) -> StampCensus.Stamp? {
+    stamps.last { $0.node == syn.node && $0.step < step }?.stamps.first {
+      $0.remote == syn.source && ($0.local == nil || $0.local == syn.destination)
+    }
   }
 
   /// What passed on a SYN's 4-tuple before it.

@@ -48,6 +48,15 @@ final class Recorder {
   /// Sockets by state on every node: `ss -tan`.
   func census(after step: Int) throws {
     let ipv6 = testbed.test.network.family == .ipv6
+    for server in testbed.servers {
+      guard let metrics = server.metrics else { continue }
+      observation.stamps.append(
+        StampCensus(
+          step: step, node: server.name,
+          stamps: try metrics.stamps().map {
+            StampCensus.Stamp(remote: $0.remote, local: $0.local, tsval: $0.tsval, age: $0.age)
+          }))
+    }
     // The kernel walks its whole hash table for each node: with many clients only the server is worth it.
     let nodes = testbed.nodes.count <= 8 ? testbed.nodes : testbed.servers
     for node in nodes {

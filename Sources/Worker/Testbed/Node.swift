@@ -10,6 +10,8 @@ final class Node {
   let routes: RouteSocket
   let sockets: SocketDiag
   let counters: CounterFiles
+  /// What a server remembers of other hosts; only on kernels with `tcp_tw_recycle`.
+  private(set) var metrics: TCPMetricsSocket?
   /// Conntrack of this node; only the hop has one.
   private(set) var conntrack: ConntrackSocket?
   /// One capture per interface that is watched.
@@ -27,6 +29,10 @@ final class Node {
     (routes, sockets, counters) = try namespace.run {
       (try RouteSocket(), try SocketDiag(), try CounterFiles(names: counterNames))
     }
+  }
+
+  func openMetrics() throws {
+    metrics = try namespace.run { try TCPMetricsSocket() }
   }
 
   func openConntrack() throws {

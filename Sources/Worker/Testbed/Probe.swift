@@ -66,6 +66,18 @@ enum Probe {
         throw Failure(stage: "nft", object: "tcp option timestamp", cause: output.stderr)
       }
     }
+    let flavour = found.capabilities.contains(.feature(.iptablesNft)) ? "nft" : "legacy"
+    found.probe(.stripTimestamps) {
+      let output = try Node(name: "probe").namespace.run {
+        try Tool.run(
+          ["iptables-\(flavour)-restore"],
+          stdin: "*mangle\n-A PREROUTING -p tcp -j TCPOPTSTRIP --strip-options timestamp\nCOMMIT\n",
+          environment: ["XTABLES_LOCKFILE": "/dev/null"])
+      }
+      guard output.status == 0 else {
+        throw Failure(stage: "iptables", object: "TCPOPTSTRIP", cause: output.stderr)
+      }
+    }
     found.probe(.bridge) {
       let scratch = try Node(name: "probe")
       scratch.routes.addBridge(name: "lan", index: Testbed.Index.lan)

@@ -73,6 +73,14 @@ final class Testbed {
     for node in nodes {
       try Settings.apply(test.settings[node.name] ?? [:], on: node, of: network, kernel: kernel)
     }
+    for node in nodes where try StrippedTimestamps.wanted(on: node.name, of: test, kernel: kernel) {
+      try StrippedTimestamps.apply(on: node, ipv6: network.family == .ipv6, kernel: kernel)
+    }
+    if kernel.perKernelSettings.contains("tcp_tw_recycle")
+      || kernel.capabilities.contains(.setting("tcp_tw_recycle"))
+    {
+      for server in servers { try server.openMetrics() }
+    }
     timings.append(stopwatch.lap("settings"))
 
     let monitors = try nodes.map { node in try node.namespace.run { try LinkMonitor() } }

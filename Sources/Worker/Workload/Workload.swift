@@ -235,6 +235,12 @@ final class Workload {
 
   private func flush(_ table: Step.Table) throws {
     switch table {
+    case .tcpMetrics:
+      for server in testbed.servers {
+        do { try server.metrics?.flush() } catch {
+          throw Failure(error, stage: "ip tcp_metrics flush", object: server.name)
+        }
+      }
     case .conntrack:
       guard let hop = testbed.hop else { return }
       do { try hop.conntrack?.flush() } catch {
