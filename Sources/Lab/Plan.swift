@@ -42,7 +42,14 @@ public enum Plan: Sendable, Equatable {
       return
     }
     let changes = test.workload.contains { step in
-      if case .set(_, let name, _) = step { kernel.perKernelSettings.contains(name) } else { false }
+      switch step {
+      case .advance: true
+      // Taken out of one node's segments, it changes nothing for the others.
+      case .set(_, "tcp_timestamps", "0"):
+        kernel.perKernelSettings.contains("tcp_timestamps") && !kernel.has(.stripTimestamps)
+      case .set(_, let name, _): kernel.perKernelSettings.contains(name)
+      default: false
+      }
     }
     self = .run(settings: values, alone: changes)
   }
@@ -72,6 +79,10 @@ public enum Plan: Sendable, Equatable {
         return
           "\(name) is one per kernel here, and nothing on the host is changed; --kernel debian-12 has its own"
       }
+    }
+    let advances = test.workload.contains { if case .advance = $0 { true } else { false } }
+    if advances, !guest {
+      return "it sets the wall clock, and nothing on the host is changed; --kernel debian-12 has its own"
     }
     if network.family == .ipv6, !kernel.has(.ipv6) { return why("ipv6", "boot without ipv6.disable=1") }
     if let hop = network.hop {

@@ -147,7 +147,8 @@ final class ScenarioReader {
   private func readClients(_ node: Node) {
     for (name, keyNode, value) in reader.mapping(node, "clients") ?? [] {
       guard
-        ![Network.server, Network.hop, Network.router, "all", "kernel", "source", "served"].contains(name),
+        ![Network.server, Network.hop, Network.router, "all", "kernel", "source", "served", "time_wait"]
+          .contains(name),
         !name.contains("."), !name.isEmpty
       else {
         reader.report("\"\(name)\" cannot be a client's name", at: keyNode)

@@ -7,7 +7,7 @@ extension ScenarioReader {
     "connect": ["as", "closes", "times", "again"],
     "send": ["on", "as"],
     "churn": ["as", "connections", "rate", "closes", "flush"],
-    "flush": [], "set": [], "remove": [], "clock": [],
+    "flush": [], "set": [], "remove": [], "advance": [], "clock": [],
   ]
 
   func readWorkload(_ node: Node) -> [Scenario.GuardedStep] {
@@ -105,6 +105,8 @@ extension ScenarioReader {
         }
         return .set(node: node, setting: name, value: value)
       }
+    case "advance":
+      return reader.number(subject, "advance", in: 1...1_000_000).map { [.advance(seconds: $0)] } ?? []
     case "remove":
       let servers = Network(topology: .direct, family: .ipv4, clients: [], hop: nil, servers: servers)
         .serverNames
@@ -152,6 +154,7 @@ extension ScenarioReader {
       var outcomes: [String: Expectation] = [:]
       var because = ""
       var source: Rule.Source?
+      var timeWait: Rule.TimeWaitLength?
       var served: [String: ServedBy] = [:]
       var guarded = false
       for (key, keyNode, value) in entries {
@@ -165,6 +168,8 @@ extension ScenarioReader {
           if reader.flag(value, "otherwise") == false { reader.report("otherwise is true", at: value) }
         case "source":
           source = reader.choice(value, "source", Rule.Source.self)
+        case "time_wait":
+          timeWait = reader.choice(value, "time_wait", Rule.TimeWaitLength.self)
         case "served":
           for (label, labelNode, value) in reader.mapping(value, "served") ?? [] {
             guard labels[label] != nil else {
@@ -198,7 +203,8 @@ extension ScenarioReader {
       }
       if !guarded { reader.report("an expectation needs \"when\" or \"otherwise\"", at: item) }
       let rule = Rule(
-        kernel: kernel, outcomes: outcomes, source: source, served: served, because: because)
+        kernel: kernel, outcomes: outcomes, source: source, served: served, timeWait: timeWait,
+        because: because)
       return (Scenario.GuardedRule(when: condition, rule: rule), item)
     }
   }

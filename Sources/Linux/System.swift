@@ -8,6 +8,14 @@ public enum SystemClock {
   /// Nanoseconds since 1970, CLOCK_REALTIME: the clock of packet time stamps.
   public static func realtime() -> Int64 { read(CLOCK_REALTIME) }
 
+  /// Sets the wall clock of the whole kernel forward: `date -s '+N seconds'`. For guests only.
+  public static func setRealtime(forward seconds: Int) throws {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    time.tv_sec += seconds
+    try SystemError.check(libc: clock_settime(CLOCK_REALTIME, &time), "clock_settime", "+\(seconds) s")
+  }
+
   private static func read(_ clock: clockid_t) -> Int64 {
     var time = timespec()
     clock_gettime(clock, &time)

@@ -10,7 +10,10 @@ public final class SocketDiag {
   public init() throws { socket = try Socket(protocol: 4, bus: "NETLINK_SOCK_DIAG") }
 
   /// How many sockets are in each state but LISTEN and CLOSE, by `ss`'s names: `ss -tan`.
-  public func census(ipv6: Bool) throws -> [String: Int] {
+  public func census(ipv6: Bool) throws -> [String: Int] { try census(ipv6: ipv6, timeWait: { _ in }) }
+
+  /// The same, handing on the milliseconds that each TIME_WAIT socket has left: `ss -tano`, `timer:(timewait,..)`.
+  public func census(ipv6: Bool, timeWait: (Int) -> Void) throws -> [String: Int] {
     var request = inet_diag_req_v2()
     request.sdiag_family = UInt8(ipv6 ? AF_INET6 : AF_INET)
     request.sdiag_protocol = UInt8(IPPROTO_TCP)
@@ -20,7 +23,9 @@ public final class SocketDiag {
     var states: [String: Int] = [:]
     try socket.dump(message) { payload in
       guard payload.count >= MemoryLayout<inet_diag_msg>.size else { return }
-      let state = Int(payload.loadUnaligned(as: inet_diag_msg.self).idiag_state)
+      let answer = payload.loadUnaligned(as: inet_diag_msg.self)
+      let state = Int(answer.idiag_state)
+      if state == 6 { timeWait(Int(answer.idiag_expires)) }
       if Self.names.indices.contains(state) { states[Self.names[state], default: 0] += 1 }
     }
     return states

@@ -25,6 +25,9 @@ public struct Explanation {
         "  " + (condition.isEmpty ? "" : "[\(condition.joined(separator: ", "))] ")
           + (outcomes.isEmpty ? "everything connected" : outcomes.joined(separator: ", ")))
       if let source = rule.source { lines.append("    the servers see the \(source.rawValue)'s address") }
+      if let length = rule.timeWait {
+        lines.append("    TIME_WAIT on the servers lasts \(length == .recycled ? "3.5 RTO" : "60 s")")
+      }
       for (label, by) in rule.served.sorted(by: { $0.key < $1.key }) {
         lines.append(
           "    \(label) is served by \(by.same ? "the same server as" : "another server than") \(by.label)")
@@ -81,6 +84,7 @@ public struct Explanation {
       "\(step.clients.joined(separator: ", ")): \(step.connections) connections each"
         + (step.rate.map { ", \($0) per second" } ?? "") + ", the \(step.closes.rawValue) closes first"
         + (step.flush == nil ? "" : ", conntrack emptied before each")
+    case .advance(let seconds): "the wall clock is set \(seconds) s forward"
     case .remove(let server): "\(server) is taken out of the director's table"
     case .flush(.conntrack): "the hop's conntrack table is emptied"
     case .flush(.tcpMetrics): "what the servers remember of other hosts is forgotten (ip tcp_metrics flush)"

@@ -64,8 +64,18 @@ public struct Rule: Codable, Sendable, Equatable {
   public var source: Source?
   /// Label to the label of an earlier step by whose server it is served, or is not.
   public var served: [String: ServedBy]
+  /// How long the servers' TIME_WAIT sockets have left after the last step; nil where the rule does not say.
+  public var timeWait: TimeWaitLength?
   /// The reason: kernel function, commit or RFC.
   public var because: String
+
+  /// How long TIME_WAIT lasts.
+  public enum TimeWaitLength: String, Codable, Sendable, CaseIterable {
+    /// 3.5 RTO: less than 2 s in this lab's networks.
+    case recycled
+    /// TCP_TIMEWAIT_LEN: more than 50 s are left.
+    case full
+  }
 
   /// Whose address a server sees.
   public enum Source: String, Codable, Sendable, CaseIterable {
@@ -75,12 +85,13 @@ public struct Rule: Codable, Sendable, Equatable {
   /// Makes a rule.
   public init(
     kernel: [KernelCondition], outcomes: [String: Expectation], source: Source? = nil,
-    served: [String: ServedBy] = [:], because: String
+    served: [String: ServedBy] = [:], timeWait: TimeWaitLength? = nil, because: String
   ) {
     self.kernel = kernel
     self.outcomes = outcomes
     self.source = source
     self.served = served
+    self.timeWait = timeWait
     self.because = because
   }
 }
@@ -116,5 +127,23 @@ public struct KernelCondition: Codable, Sendable, Hashable {
   public init(capability: Capability, present: Bool) {
     self.capability = capability
     self.present = present
+  }
+}
+
+extension Rule {
+  /// Whether something else is expected, whatever the reason.
+  func expects(otherThan rule: Rule) -> Bool {
+    outcomes != rule.outcomes || source != rule.source || served != rule.served || timeWait != rule.timeWait
+  }
+}
+
+extension Case {
+  /// Whether the servers' `tcp_timestamps` is 0 when a step begins.
+  func serverTimestampsAreOff(before step: Int) -> Bool {
+    var value = network.serverNames.first.flatMap { settings[$0]?["tcp_timestamps"] }
+    for earlier in workload.prefix(step) {
+      if case .set(let node, "tcp_timestamps", let set) = earlier, Network.isServer(node) { value = set }
+    }
+    return value == "0"
   }
 }

@@ -7,7 +7,9 @@ public struct Mutant: Sendable, Equatable {
 
   /// Every mutant of a scenario's cases on one kernel, by case and change.
   ///
-  /// - `skew`: every clock is the kernel's own, and stays so.
+  /// - `skew`: every clock is the kernel's own, and stays so; for cases with clocks that differ.
+  /// - `stamped`: a client without timestamps has them, where it is refused for that.
+  /// - `set`: nothing is set on the way, where a SYN is refused for that.
   /// - `isn`: pinned sequence numbers lie on the other side.
   /// - `ports`: the hop's range is wide and it keeps each client's own port, so none comes again.
   /// - `listener`: the server listens to nothing; for cases that expect no drop.
@@ -18,8 +20,14 @@ public struct Mutant: Sendable, Equatable {
       guard let rule = test.rule(on: kernel) else { return [] }
       let mechanisms = Set(rule.outcomes.values.compactMap(\.mechanism))
       var mutants: [Mutant] = []
-      if !mechanisms.isDisjoint(with: [.twPaws, .recycle, .establishedPaws, .timeWait]) {
+      if !mechanisms.isDisjoint(with: [.twPaws, .recycle, .establishedPaws, .timeWait]), test.hasSkew {
         mutants.append(test.mutant("skew") { $0.removeSkew() })
+      }
+      if mechanisms.contains(.recycle), test.network.clients.contains(where: { $0.clock == .off }) {
+        mutants.append(test.mutant("stamped") { $0.stampAll() })
+      }
+      if mechanisms.contains(.recycle), test.workload.contains(where: \.isSet) {
+        mutants.append(test.mutant("set") { $0.workload.removeAll(where: \.isSet) })
       }
       if mechanisms.contains(.twSequence) {
         mutants.append(test.mutant("isn") { $0.flipSequences() })
@@ -36,7 +44,7 @@ public struct Mutant: Sendable, Equatable {
           var axes = test.axes
           axes[index].value = value
           guard let neighbour = byID[axes], let other = neighbour.rule(on: kernel),
-            (other.outcomes, other.source, other.served) != (rule.outcomes, rule.source, rule.served)
+            other.expects(otherThan: rule)
           else { continue }
           mutants.append(
             test.mutant("\(axis.axis) \(axis.value)->\(value)") {
@@ -64,6 +72,19 @@ extension Case {
     apply(&test)
     test.id += " ~ \(change)"
     return Mutant(change: change, test: test)
+  }
+
+  /// Whether clients' clocks differ, or come to differ.
+  fileprivate var hasSkew: Bool {
+    let differ = network.clients.contains { ![.off, .offset(milliseconds: 0)].contains($0.clock) }
+    return differ || workload.contains { if case .clock = $0 { true } else { false } }
+  }
+
+  fileprivate mutating func stampAll() {
+    for index in network.clients.indices where network.clients[index].clock == .off {
+      network.clients[index].clock = .offset(milliseconds: 0)
+      settings[network.clients[index].name, default: [:]]["tcp_timestamps"] = "2"
+    }
   }
 
   fileprivate mutating func removeSkew() {
@@ -98,4 +119,8 @@ extension Case {
       }
     }
   }
+}
+
+extension Step {
+  fileprivate var isSet: Bool { if case .set = self { true } else { false } }
 }

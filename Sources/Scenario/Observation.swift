@@ -150,12 +150,15 @@ public struct SocketCensus: Codable, Sendable, Equatable {
   public var node: String
   /// State as `ss` names it (`TIME-WAIT`) to how many.
   public var states: [String: Int]
+  /// Milliseconds that each TIME_WAIT socket has left, the least first; at most 100.
+  public var timeWait: [Int]
 
   /// Makes a census.
-  public init(step: Int, node: String, states: [String: Int]) {
+  public init(step: Int, node: String, states: [String: Int], timeWait: [Int] = []) {
     self.step = step
     self.node = node
     self.states = states
+    self.timeWait = timeWait
   }
 }
 

@@ -12,6 +12,8 @@ public enum Step: Codable, Sendable, Equatable {
   case set(node: String, setting: String, value: String)
   /// Takes a real server out of the director's table: `ipvsadm -d`. The server itself stays up.
   case remove(server: String)
+  /// Sets the kernel's wall clock forward by so many seconds: `date -s`. In guests only.
+  case advance(seconds: Int)
   /// Changes the clock of a client's group while its connections are open. Both must be offsets.
   case clock(client: String, to: Clock)
 
@@ -111,7 +113,7 @@ public enum Step: Codable, Sendable, Equatable {
     case .connect(let step): step.label
     case .send(let step): step.label
     case .churn(let step): step.label
-    case .flush, .set, .remove, .clock: nil
+    case .flush, .set, .remove, .advance, .clock: nil
     }
   }
 }

@@ -19,8 +19,9 @@ import struct Scenario.Expectation
     let counts = Dictionary(grouping: try Self.cases(), by: \.scenario).mapValues(\.count)
     #expect(
       counts == [
-        "clock-step": 16, "direct": 48, "ipvs-conn-reuse": 16, "ipvs-source": 20, "lvs-tw-recycle": 8,
-        "nat-hop": 40, "port-range": 8, "time-wait-clash": 84, "tw-reuse": 12,
+        "clock-step": 16, "direct": 48, "ipvs-conn-reuse": 16, "ipvs-source": 20, "lvs-tw-recycle": 76,
+        "nat-hop": 40, "port-range": 8, "time-wait-clash": 84, "tw-mitigations": 5,
+        "tw-recycle-expiry": 6, "tw-recycle-flip": 9, "tw-recycle-length": 8, "tw-reuse": 12,
       ])
   }
 

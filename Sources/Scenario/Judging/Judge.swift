@@ -30,10 +30,11 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
     let tuple = attempt.local.map { "\($0) \(attempt.remote)" }
     let again = attempt.kind == .connect && tuple.map { !tuples.insert($0).inserted } == true
     let outcome = outcome(of: attempt, flow: flow, again: again && expected.outcome == .served)
-    let judged = JudgedAttempt(
+    var judged = JudgedAttempt(
       attempt: attempt, outcome: outcome ?? .dropped, expected: expected, syns: flow.synsAtClient.count,
       synsAtServer: flow.synsAtServer.count,
       milliseconds: Double(attempt.ended - attempt.began) / 1_000_000, holds: outcome == expected.outcome)
+    judged.ignoresTimestamps = test.serverTimestampsAreOff(before: attempt.step)
     attempts.append(judged)
     if let mechanism = expected.mechanism {
       Mechanisms.expect(
@@ -51,6 +52,7 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
         name: "\(label) branches", expected: "accepted and refused", seen: describe(seen),
         holds: seen.count == 2))
   }
+  witnesses += timeWaitWitness(rule, test: test, seen: observation)
   witnesses += serverWitnesses(rule, test: test, attempts: attempts)
   witnesses += ClockWitness.witnesses(test, trace: trace, observation: observation)
   witnesses += counters.witnesses(seen: observation, of: test)
@@ -68,6 +70,21 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
       attempts: attempts, witnesses: witnesses)
   }
   return Judgement(verdict: .pass, reason: rule.because, attempts: attempts, witnesses: witnesses)
+}
+
+/// How long the servers' TIME_WAIT sockets had left in the end.
+private func timeWaitWitness(_ rule: Rule, test: Case, seen observation: Observation) -> [Witness] {
+  guard let wanted = rule.timeWait else { return [] }
+  let last = observation.sockets.map(\.step).max()
+  let left = observation.sockets.filter { $0.step == last && Network.isServer($0.node) }.flatMap(\.timeWait)
+  let range = wanted == .recycled ? 0...2000 : 50_000...60_000
+  return [
+    Witness(
+      name: "servers' TIME_WAIT", expected: wanted == .recycled ? "under 2 s left" : "over 50 s left",
+      seen: left.isEmpty ? "none" : left.map { "\($0) ms" }.joined(separator: ", "),
+      // One that is recycled may be over by the time it is looked for.
+      holds: (!left.isEmpty || wanted == .recycled) && left.allSatisfy(range.contains))
+  ]
 }
 
 /// Whose address the servers saw, and which of them served whom.

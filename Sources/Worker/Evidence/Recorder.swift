@@ -29,12 +29,23 @@ final class Recorder {
     }
   }
 
+  /// Nanoseconds by which the wall clock was set forward; all times are told without.
+  private(set) var jumped: Int64 = 0
+
+  /// `date -s`: everything that was captured until now is taken first.
+  func setWallClock(forward seconds: Int) throws {
+    try drainAll()
+    try SystemClock.setRealtime(forward: seconds)
+    jumped += Int64(seconds) * 1_000_000_000
+  }
+
   private func drain(_ capture: Node.Capture, of node: Node) throws {
     do {
       try capture.socket.drain { time, outgoing, length, bytes in
         packets.append(
           Packet(
-            node: node.name, interface: capture.interface, time: time, outgoing: outgoing, length: length,
+            node: node.name, interface: capture.interface, time: time - jumped, outgoing: outgoing,
+            length: length,
             bytes: Data(bytes)))
       }
     } catch {
@@ -60,9 +71,12 @@ final class Recorder {
     // The kernel walks its whole hash table for each node: with many clients only the server is worth it.
     let nodes = testbed.nodes.count <= 8 ? testbed.nodes : testbed.servers
     for node in nodes {
-      let states = try node.sockets.census(ipv6: ipv6)
+      var left: [Int] = []
+      let states = try node.sockets.census(ipv6: ipv6) { left.append($0) }
       if !states.isEmpty {
-        observation.sockets.append(SocketCensus(step: step, node: node.name, states: states))
+        observation.sockets.append(
+          SocketCensus(
+            step: step, node: node.name, states: states, timeWait: Array(left.sorted().prefix(100))))
       }
     }
   }
@@ -108,7 +122,7 @@ final class Recorder {
     observation.clockChanges = testbed.clocks?.changes ?? []
     observation.clockReference = try testbed.clients[0].node.namespace.run {
       ClockReference(
-        time: SystemClock.realtime(), ticks: try TCP.clock(),
+        time: SystemClock.realtime() - jumped, ticks: try TCP.clock(),
         ticksPerSecond: testbed.kernel.timestampTicksPerSecond)
     }
     observation.attempts = attempts.sorted { $0.id < $1.id }

@@ -21,9 +21,14 @@ enum Settings {
   }
 
   /// One setting, in the middle of a workload.
-  static func set(_ name: String, _ value: String, on node: Node, kernel: Kernel) throws {
+  static func set(_ name: String, _ value: String, on node: Node, ipv6: Bool, kernel: Kernel) throws {
     guard let setting = Setting.named(name) else {
       throw Failure(stage: "sysctl", object: name, cause: "the lab knows no such setting")
+    }
+    if name == "tcp_timestamps", value == "0", kernel.perKernelSettings.contains(name),
+      kernel.has(.stripTimestamps)
+    {
+      return try StrippedTimestamps.apply(on: node, ipv6: ipv6, kernel: kernel)
     }
     // One per kernel: nobody else runs beside a case that changes it.
     if kernel.perKernelSettings.contains(name) { return try write(setting, value, on: node.name) }

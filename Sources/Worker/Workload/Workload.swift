@@ -39,7 +39,8 @@ final class Workload {
       case .flush(let table): try flush(table)
       case .set(let name, let setting, let value):
         guard let node = testbed.nodes.first(where: { $0.name == name }) else { continue }
-        try Settings.set(setting, value, on: node, kernel: testbed.kernel)
+        try Settings.set(setting, value, on: node, ipv6: test.network.family == .ipv6, kernel: testbed.kernel)
+      case .advance(let seconds): try recorder.setWallClock(forward: seconds)
       case .remove(let server): try testbed.director?.remove(server)
       case .clock(let group, let clock):
         guard case .offset(let milliseconds) = clock else { continue }
@@ -112,8 +113,8 @@ final class Workload {
       Attempt(
         id: connection.attempt, step: connection.step, label: connection.label, kind: .connect,
         client: testbed.clients[connection.client].node.name, local: connection.local,
-        remote: connection.remote.description, isn: connection.isn, began: connection.began,
-        ended: SystemClock.realtime(), calls: connection.calls, errno: errno.map(\.name),
+        remote: connection.remote.description, isn: connection.isn, began: connection.began - recorder.jumped,
+        ended: SystemClock.realtime() - recorder.jumped, calls: connection.calls, errno: errno.map(\.name),
         server: server?.name, peer: server?.peers[connection.attempt]))
   }
 
