@@ -142,6 +142,25 @@ import Testing
   }
 
   @Test(.enabled(if: canRun, "SKIPPED: needs root"))
+  func theDemonstrationSaysWhatItShows() throws {
+    let cast = ReportTests.folder()
+    defer { try? FileManager.default.removeItem(atPath: cast) }
+    let ended = try Self.run("demo", "--recorded", "--record", cast)
+    #expect(ended.status == 0, "\(ended.output)\(ended.errors)")
+    #expect(ended.output.contains("Linux 4.9.115: recorded on a genuine kernel"))
+    #expect(ended.output.contains("TcpExt.PAWSPassive  +2"))
+    #expect(ended.output.contains("TcpExt.PAWSEstab    +0"))
+    #expect(ended.output.contains("with tcp_rfc1337=0: late: delayed"))
+    let lines = try String(contentsOfFile: cast, encoding: .utf8).split(separator: "\n")
+    #expect(lines.first == #"{"version": 2, "width": 120, "height": 40}"#)
+    #expect(lines.count == 8)
+    for line in lines {
+      #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(line.utf8)) }
+    }
+    #expect(try Self.run("demo", "--recorded", "--record", "/no/such/folder/x").status == 3)
+  }
+
+  @Test(.enabled(if: canRun, "SKIPPED: needs root"))
   func aRequiredCaseThatIsSkippedIsAFailure() throws {
     let ended = try Self.run("run", "lab/lvs-tw-recycle.yaml", "--host-only", "--require", "lvs-*")
     let skips = ended.output.contains("\nskipped ")
