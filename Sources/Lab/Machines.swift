@@ -81,7 +81,7 @@ public struct Machines: Sendable {
     var assigned: [String: Machine] = [:]
     var open = cases
     func take(_ machine: Machine) {
-      for test in open where Plan(test, on: machine.kernel, guest: machine.stored != nil).runs {
+      for test in open where Plan(test, on: machine).runs {
         assigned[test.id] = machine
       }
       open.removeAll { assigned[$0.id] != nil }

@@ -54,6 +54,11 @@ public enum Plan: Sendable, Equatable {
     self = .run(settings: values, alone: changes)
   }
 
+  /// Decides for one case on a machine.
+  public init(_ test: Case, on machine: Machine) {
+    self.init(test, on: machine.kernel, guest: machine.stored != nil)
+  }
+
   /// Whether it can run.
   public var runs: Bool { if case .run = self { true } else { false } }
 

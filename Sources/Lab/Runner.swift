@@ -68,12 +68,20 @@ public struct Runner: Sendable {
   public func probe(_ stored: StoredKernel) async throws -> Kernel {
     let hypervisor = try needHypervisor(stored.name)
     if let known = hypervisor.probed(stored) { return known }
-    let guest = try await hypervisor.boot(stored)
+    let kernel = try await inGuest(stored, bundles: Guest.allBundles) { try await probe(by: $0) }
+    hypervisor.keep(kernel, of: stored)
+    return kernel
+  }
+
+  /// Boots a guest for one request and ends it.
+  private func inGuest<Answer: Sendable>(
+    _ stored: StoredKernel, bundles: [String], _ body: (GuestWorker) async throws -> Answer
+  ) async throws -> Answer {
+    let guest = try await needHypervisor(stored.name).boot(stored)
     do {
-      let kernel = try await probe(by: GuestWorker(guest: guest, bundles: Guest.allBundles))
+      let answer = try await body(GuestWorker(guest: guest, bundles: bundles))
       await guest.stop()
-      hypervisor.keep(kernel, of: stored)
-      return kernel
+      return answer
     } catch {
       await guest.stop()
       throw error
@@ -108,7 +116,7 @@ public struct Runner: Sendable {
             judgement: Judgement(verdict: .error, reason: "\(failure)"), observation: nil, seconds: 0))
         continue
       }
-      switch Plan(test, on: machine.kernel, guest: machine.stored != nil) {
+      switch Plan(test, on: machine) {
       case .skip(let reason):
         await finish(
           CaseResult(
@@ -293,15 +301,8 @@ public struct Runner: Sendable {
       return (own, second)
     }
     guard let stored = machine.stored else { return try await answer(worker) }
-    let guest = try await needHypervisor(stored.name).boot(stored)
-    do {
-      let both = try await answer(
-        GuestWorker(guest: guest, bundles: Guest.bundles(for: test, on: machine.kernel)))
-      await guest.stop()
-      return both
-    } catch {
-      await guest.stop()
-      throw error
+    return try await inGuest(stored, bundles: Guest.bundles(for: test, on: machine.kernel)) {
+      try await answer($0)
     }
   }
 

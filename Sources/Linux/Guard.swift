@@ -8,13 +8,8 @@ public enum Guard {
     let arguments = command.map { strdup($0) } + [nil]
     guard !command.isEmpty else { return 127 }
     let result = clinux_guard(arguments, environ)
-    var usage = rusage()
-    getrusage(RUSAGE_CHILDREN.rawValue, &usage)
-    let microseconds =
-      (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1_000_000 + usage.ru_utime.tv_usec
-      + usage.ru_stime.tv_usec
     // For whoever wants to know what a guest has cost.
-    try? Stream.write(2, Array("pawslab-guard: cpu \(Double(microseconds) / 1_000_000)\n".utf8))
+    try? Stream.write(2, Array("pawslab-guard: cpu \(System.processorSeconds(RUSAGE_CHILDREN))\n".utf8))
     return result < 0 ? 127 : result
   }
 }

@@ -36,12 +36,9 @@ public enum Guest {
 
   /// Runs `body` in a child process and ends it with what that returns. The caller must have one thread.
   public static func fork(_ body: () -> Int32) throws -> Child {
-    func pipe() throws -> (read: Int32, write: Int32) {
-      var ends: [Int32] = [0, 0]
-      try SystemError.check(clinux_pipe(&ends), "pipe", "worker")
-      return (ends[0], ends[1])
-    }
-    let (input, output, errors) = (try pipe(), try pipe(), try pipe())
+    let (input, output, errors) = (
+      try Stream.pipe("worker"), try Stream.pipe("worker"), try Stream.pipe("worker")
+    )
     let pid = try SystemError.check(
       clinux_fork_worker(input.read, output.write, errors.write), "fork", "worker")
     if pid == 0 { _exit(body()) }

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import SystemPackage
 
@@ -10,6 +11,14 @@ public enum Stream {
   public static func hasEnded(_ descriptor: Int32) -> Bool {
     var byte: UInt8 = 0
     return Glibc.read(descriptor, &byte, 1) == 0
+  }
+
+  /// pipe2(2), both ends closed on exec.
+  /// - Parameter name: what errors call it.
+  static func pipe(_ name: String) throws -> (read: Int32, write: Int32) {
+    var ends: [Int32] = [0, 0]
+    try SystemError.check(clinux_pipe(&ends), "pipe", name)
+    return (ends[0], ends[1])
   }
 
   /// Writes everything.

@@ -27,12 +27,15 @@ public enum SystemClock {
 public enum System {
   /// User and system time of this process and of its children that have ended: getrusage(2).
   public static func processorSeconds() -> Double {
-    [RUSAGE_SELF, RUSAGE_CHILDREN].reduce(0) { sum, who in
-      var usage = rusage()
-      getrusage(who.rawValue, &usage)
-      let seconds = { (time: timeval) in Double(time.tv_sec) + Double(time.tv_usec) / 1_000_000 }
-      return sum + seconds(usage.ru_utime) + seconds(usage.ru_stime)
-    }
+    processorSeconds(RUSAGE_SELF) + processorSeconds(RUSAGE_CHILDREN)
+  }
+
+  /// Of either alone.
+  static func processorSeconds(_ who: __rusage_who) -> Double {
+    var usage = rusage()
+    getrusage(who.rawValue, &usage)
+    let seconds = { (time: timeval) in Double(time.tv_sec) + Double(time.tv_usec) / 1_000_000 }
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime)
   }
 
   /// `uname -r` and `uname -m`.

@@ -22,12 +22,7 @@ public enum Tool {
     _ command: [String], stdin: String, environment: [String: String], deadline milliseconds: Int = 10_000
   ) throws -> Output {
     let name = command.first ?? ""
-    func pipe() throws -> (read: Int32, write: Int32) {
-      var ends: [Int32] = [0, 0]
-      try SystemError.check(clinux_pipe(&ends), "pipe", name)
-      return (ends[0], ends[1])
-    }
-    let (input, output, errors) = (try pipe(), try pipe(), try pipe())
+    let (input, output, errors) = (try Stream.pipe(name), try Stream.pipe(name), try Stream.pipe(name))
     var open: Set<Int32> = [
       input.read, input.write, output.read, output.write, errors.read, errors.write,
     ]
@@ -95,18 +90,16 @@ public enum Tool {
     /// Starts it, with nothing to read.
     public init(_ command: [String]) throws {
       name = command.first ?? ""
-      var (out, err): ([Int32], [Int32]) = ([0, 0], [0, 0])
-      try SystemError.check(clinux_pipe(&out), "pipe", name)
-      try SystemError.check(clinux_pipe(&err), "pipe", name)
+      let (out, err) = (try Stream.pipe(name), try Stream.pipe(name))
       let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
       let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
       setenv("PATH", path + ":/usr/sbin:/sbin", 1)
       pid = try Tool.withStrings(command) { arguments in
         try SystemError.check(
-          clinux_spawn(arguments, environ, null, out[1], err[1]), "spawn", command.first ?? "")
+          clinux_spawn(arguments, environ, null, out.write, err.write), "spawn", command.first ?? "")
       }
-      for descriptor in [null, out[1], err[1]] { close(descriptor) }
-      (output, errors) = (out[0], err[0])
+      for descriptor in [null, out.write, err.write] { close(descriptor) }
+      (output, errors) = (out.read, err.read)
     }
 
     deinit {

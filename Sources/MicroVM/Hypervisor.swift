@@ -135,7 +135,8 @@ public actor Hypervisor {
 
   private func guest(_ kernel: StoredKernel, _ accelerator: QEMU.Accelerator, verbose: Bool) throws -> Guest {
     number += 1
-    let folder = try scratch()
+    let folder = try ScratchFolder.make(
+      "\(number)", in: store.root.appendingPathComponent("guests"), prefix: "", stage: "guest")
     var qemu = QEMU(accelerator: accelerator, pvh: kernel.pvh)
     qemu.megabytes = additions.megabytes
     qemu.verbose = verbose
@@ -144,28 +145,6 @@ public actor Hypervisor {
     return Guest(
       name: kernel.name,
       options: Guest.Options(qemu: qemu, bootDeadline: additions.bootDeadline, folder: folder))
-  }
-
-  /// A folder per guest, marked with our pid; those of processes that are gone are removed.
-  private func scratch() throws -> URL {
-    let files = FileManager.default
-    let guests = store.root.appendingPathComponent("guests")
-    do {
-      try files.createDirectory(at: guests, withIntermediateDirectories: true)
-      for other in try files.contentsOfDirectory(atPath: guests.path) {
-        let pid = other.split(separator: "-").first.flatMap { Int32($0) } ?? 0
-        if kill(pid, 0) != 0, errno == ESRCH {
-          try? files.removeItem(at: guests.appendingPathComponent(other))
-        }
-      }
-      let folder = guests.appendingPathComponent("\(getpid())-\(number)")
-      try files.createDirectory(at: folder, withIntermediateDirectories: true)
-      return folder
-    } catch {
-      throw Failure(
-        stage: "guest", object: guests.path, cause: error.localizedDescription,
-        mend: "set XDG_CACHE_HOME to a folder that can be written")
-    }
   }
 }
 

@@ -195,26 +195,9 @@ public struct KernelStore: Sendable {
     }
   }
 
-  /// A folder beside the entries, marked with our pid; those of processes that are gone are removed.
+  /// A folder beside the entries, of this process.
   func scratch(for name: String) throws -> URL {
-    let files = FileManager.default
-    do {
-      try files.createDirectory(at: kernels, withIntermediateDirectories: true)
-      for other in try files.contentsOfDirectory(atPath: kernels.path) where other.hasPrefix(".partial-") {
-        let pid = other.split(separator: "-").last.flatMap { Int32($0) } ?? 0
-        if kill(pid, 0) != 0, errno == ESRCH {
-          try? files.removeItem(at: kernels.appendingPathComponent(other))
-        }
-      }
-      let folder = kernels.appendingPathComponent(".partial-\(name)-\(getpid())")
-      try? files.removeItem(at: folder)
-      try files.createDirectory(at: folder, withIntermediateDirectories: true)
-      return folder
-    } catch {
-      throw Failure(
-        stage: "kernel cache", object: kernels.path, cause: error.localizedDescription,
-        mend: "set XDG_CACHE_HOME to a folder that can be written")
-    }
+    try ScratchFolder.make(name, in: kernels, prefix: ".partial-", stage: "kernel cache")
   }
 
   private static func digests(of names: [String], in folder: URL) async throws -> [String: String] {

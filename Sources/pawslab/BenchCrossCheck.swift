@@ -36,7 +36,7 @@ struct BenchCrossCheck: AsyncParsableCommand {
     }
     var differ = false
     for (test, machine) in tests {
-      if case .skip(let reason) = Plan(test, on: machine.kernel, guest: machine.stored != nil) {
+      if case .skip(let reason) = Plan(test, on: machine) {
         Console.print("skip   \(test.id): \(reason)")
         continue
       }

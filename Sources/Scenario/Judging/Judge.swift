@@ -30,15 +30,14 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
     let tuple = attempt.local.map { "\($0) \(attempt.remote)" }
     let again = attempt.kind == .connect && tuple.map { !tuples.insert($0).inserted } == true
     let outcome = outcome(of: attempt, flow: flow, again: again && expected.outcome == .served)
-    var judged = JudgedAttempt(
+    let judged = JudgedAttempt(
       attempt: attempt, outcome: outcome ?? .dropped, expected: expected, syns: flow.synsAtClient.count,
       synsAtServer: flow.synsAtServer.count,
       milliseconds: Double(attempt.ended - attempt.began) / 1_000_000, holds: outcome == expected.outcome)
-    judged.ignoresTimestamps = test.serverTimestampsAreOff(before: attempt.step)
     attempts.append(judged)
     if let mechanism = expected.mechanism {
       Mechanisms.expect(
-        mechanism, of: judged, flow: flow, trace: trace, answers: answers, kernel: kernel,
+        mechanism, of: judged, in: test, flow: flow, trace: trace, answers: answers, kernel: kernel,
         counters: &counters,
         witnesses: &witnesses)
     }

@@ -22,7 +22,7 @@ enum Mechanisms {
   /// Adds to `counters` what one attempt must have moved, and to `witnesses` what its packets must show.
   /// `answers` are what the TIME_WAIT rule gives for each of its SYNs, for a prediction.
   static func expect(
-    _ mechanism: Mechanism, of attempt: JudgedAttempt, flow: Trace.Flow, trace: Trace,
+    _ mechanism: Mechanism, of attempt: JudgedAttempt, in test: Case, flow: Trace.Flow, trace: Trace,
     answers: [TimeWaitRule.Answer], kernel: Kernel,
     counters: inout ExpectedCounters, witnesses: inout [Witness]
   ) {
@@ -82,7 +82,8 @@ enum Mechanisms {
       // more than TCP_PAWS_WINDOW (1), or by any such stamp where the SYN has none (since 3.17).
       let stamp = flow.synsAtServer.first.flatMap { trace.stamp(for: $0, before: attempt.attempt.step) }
       // A server whose timestamps are off does not look at the option.
-      let tsval = attempt.ignoresTimestamps ? nil : flow.synsAtServer.first?.tsval
+      let tsval =
+        test.serverTimestampsAreOff(before: attempt.attempt.step) ? nil : flow.synsAtServer.first?.tsval
       let newer =
         stamp.map { stamp in tsval.map { Int32(bitPattern: stamp.tsval &- $0) > 1 } ?? true } ?? false
       check(

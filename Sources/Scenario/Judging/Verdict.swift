@@ -46,12 +46,6 @@ public struct JudgedAttempt: Codable, Sendable, Equatable {
   public var milliseconds: Double
   /// Whether it did what was expected.
   public var holds: Bool
-  /// Whether the server's timestamps were off by then.
-  var ignoresTimestamps = false
-
-  private enum CodingKeys: String, CodingKey {
-    case attempt, outcome, expected, syns, synsAtServer, milliseconds, holds
-  }
 
   /// Makes a judged attempt.
   public init(

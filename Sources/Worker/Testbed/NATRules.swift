@@ -144,7 +144,7 @@ struct NATRules {
   }
 
   /// Legacy iptables would leave `/run/xtables.lock` on the host; nobody else can reach this namespace.
-  private static let environment = ["XTABLES_LOCKFILE": "/dev/null"]
+  static let environment = ["XTABLES_LOCKFILE": "/dev/null"]
 
   /// Packets that each rule with a verdict or target has counted, by chain: `rule.POSTROUTING`.
   static func counters(in saved: String) -> [String: Int] {

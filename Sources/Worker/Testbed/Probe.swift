@@ -68,15 +68,7 @@ enum Probe {
     }
     let flavour = found.capabilities.contains(.feature(.iptablesNft)) ? "nft" : "legacy"
     found.probe(.stripTimestamps) {
-      let output = try Node(name: "probe").namespace.run {
-        try Tool.run(
-          ["iptables-\(flavour)-restore"],
-          stdin: "*mangle\n-A PREROUTING -p tcp -j TCPOPTSTRIP --strip-options timestamp\nCOMMIT\n",
-          environment: ["XTABLES_LOCKFILE": "/dev/null"])
-      }
-      guard output.status == 0 else {
-        throw Failure(stage: "iptables", object: "TCPOPTSTRIP", cause: output.stderr)
-      }
+      try StrippedTimestamps.apply(on: try Node(name: "probe"), ipv6: false, flavour: flavour)
     }
     found.probe(.bridge) {
       let scratch = try Node(name: "probe")

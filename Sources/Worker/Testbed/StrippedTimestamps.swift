@@ -16,14 +16,18 @@ enum StrippedTimestamps {
 
   /// `iptables -t mangle -A PREROUTING|POSTROUTING -p tcp -j TCPOPTSTRIP --strip-options timestamp`
   static func apply(on node: Node, ipv6: Bool, kernel: Kernel) throws {
-    let flavour = kernel.has(.iptablesNft) ? "nft" : "legacy"
+    try apply(on: node, ipv6: ipv6, flavour: kernel.has(.iptablesNft) ? "nft" : "legacy")
+  }
+
+  /// - Parameter flavour: of iptables, `nft` or `legacy`.
+  static func apply(on node: Node, ipv6: Bool, flavour: String) throws {
     let rules = ["PREROUTING", "POSTROUTING"].map {
       "-A \($0) -p tcp -j TCPOPTSTRIP --strip-options timestamp\n"
     }
     let output = try node.namespace.run {
       try Tool.run(
         [(ipv6 ? "ip6tables-" : "iptables-") + flavour + "-restore"],
-        stdin: "*mangle\n" + rules.joined() + "COMMIT\n", environment: ["XTABLES_LOCKFILE": "/dev/null"])
+        stdin: "*mangle\n" + rules.joined() + "COMMIT\n", environment: NATRules.environment)
     }
     guard output.status == 0 else {
       throw Failure(stage: "TCPOPTSTRIP", object: node.name, cause: output.stderr)
