@@ -163,29 +163,53 @@ static int bpf(int command, union bpf_attr *attributes) {
   return result(syscall(SYS_bpf, command, attributes, sizeof *attributes));
 }
 
-int clinux_bpf_array_create(uint32_t value_size, uint32_t entries) {
+int clinux_bpf_map_create(uint32_t type, uint32_t key_size, uint32_t value_size, uint32_t entries) {
   union bpf_attr attributes;
   memset(&attributes, 0, sizeof attributes);
-  attributes.map_type = BPF_MAP_TYPE_ARRAY;
-  attributes.key_size = sizeof(uint32_t);
+  attributes.map_type = type;
+  attributes.key_size = key_size;
   attributes.value_size = value_size;
   attributes.max_entries = entries;
   return bpf(BPF_MAP_CREATE, &attributes);
 }
 
-int clinux_bpf_array_update(int map, uint32_t key, const void *value) {
+static int bpf_map(int command, int map, const void *key, void *value) {
   union bpf_attr attributes;
   memset(&attributes, 0, sizeof attributes);
   attributes.map_fd = (uint32_t)map;
-  attributes.key = (uint64_t)(uintptr_t)&key;
+  attributes.key = (uint64_t)(uintptr_t)key;
   attributes.value = (uint64_t)(uintptr_t)value;
-  return bpf(BPF_MAP_UPDATE_ELEM, &attributes);
+  return bpf(command, &attributes);
 }
 
-int clinux_bpf_load_classifier(const void *instructions, uint32_t count, char *log, uint32_t log_size) {
+int clinux_bpf_map_update(int map, const void *key, const void *value) {
+  return bpf_map(BPF_MAP_UPDATE_ELEM, map, key, (void *)value);
+}
+
+int clinux_bpf_map_lookup(int map, const void *key, void *value) {
+  return bpf_map(BPF_MAP_LOOKUP_ELEM, map, key, value);
+}
+
+int clinux_bpf_map_delete(int map, const void *key) { return bpf_map(BPF_MAP_DELETE_ELEM, map, key, NULL); }
+
+int clinux_bpf_map_next_key(int map, const void *key, void *next) {
+  return bpf_map(BPF_MAP_GET_NEXT_KEY, map, key, next);
+}
+
+static const uint32_t kinds[][2] = {
+    [CLINUX_BPF_CLASSIFIER] = {BPF_PROG_TYPE_SCHED_CLS, 0},
+    [CLINUX_BPF_FENTRY] = {BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY},
+    [CLINUX_BPF_FEXIT] = {BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT},
+    [CLINUX_BPF_MODIFY_RETURN] = {BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN},
+};
+
+int clinux_bpf_load(
+    int kind, uint32_t function, const void *instructions, uint32_t count, char *log, uint32_t log_size) {
   union bpf_attr attributes;
   memset(&attributes, 0, sizeof attributes);
-  attributes.prog_type = BPF_PROG_TYPE_SCHED_CLS;
+  attributes.prog_type = kinds[kind][0];
+  attributes.expected_attach_type = kinds[kind][1];
+  attributes.attach_btf_id = function;
   attributes.insns = (uint64_t)(uintptr_t)instructions;
   attributes.insn_cnt = count;
   attributes.license = (uint64_t)(uintptr_t)"GPL";
@@ -196,6 +220,13 @@ int clinux_bpf_load_classifier(const void *instructions, uint32_t count, char *l
   attributes.log_size = log_size;
   attributes.log_level = 1;
   return bpf(BPF_PROG_LOAD, &attributes);
+}
+
+int clinux_bpf_attach(int program) {
+  union bpf_attr attributes;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.raw_tracepoint.prog_fd = (uint32_t)program;
+  return bpf(BPF_RAW_TRACEPOINT_OPEN, &attributes);
 }
 
 int clinux_spawn(char *const argv[], char *const envp[], int in, int out, int err) {

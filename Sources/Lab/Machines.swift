@@ -75,9 +75,13 @@ public struct Machines: Sendable {
   /// Where each case runs when nobody said: on the host if that can; else in the first guest whose kernel can,
   /// of those in the store and ``fallback``, which is fetched if a case is likely to run there.
   ///
-  /// - Parameter host: nil where this machine lets us run nothing.
+  /// - Parameters:
+  ///   - host: nil where this machine lets us run nothing.
+  ///   - emulate: a setting to emulate for the cases that no kernel here can run without it.
   /// - Returns: a machine per case; one that cannot run it either is what names the reason of its skip.
-  public func assign(_ cases: [Case], host: Machine?) async throws -> [(test: Case, machine: Machine)] {
+  public func assign(_ cases: [Case], host: Machine?, emulate: String? = nil) async throws
+    -> [(test: Case, machine: Machine)]
+  {
     var assigned: [String: Machine] = [:]
     var open = cases
     func take(_ machine: Machine) {
@@ -90,7 +94,7 @@ public struct Machines: Sendable {
     let store = hypervisor.store
     var candidates = store.all().filter { $0.name != Self.fallback && $0.name != "running" }
     // What was removed from Linux long ago no current release has.
-    let removed = open.filter { $0.settings.values.contains { $0["tcp_tw_recycle"] != nil } }
+    let removed = emulate == nil ? open.filter(\.setsRecycling) : []
     let wanted = open.count - removed.count
     var fallback: Machine?
     if wanted > 0, !Hypervisor.canBoot {
@@ -103,14 +107,19 @@ public struct Machines: Sendable {
     } else if !open.isEmpty, let entry = store.entry(Self.fallback) {
       candidates.append(entry)
     }
+    var means = [host].compactMap { $0 }
     for candidate in candidates where !open.isEmpty && Hypervisor.canBoot {
       do {
         let machine = try await machine(candidate)
         if candidate.name == Self.fallback { fallback = machine }
         take(machine)
+        means.append(machine)
       } catch let failure as Failure {
         await say("\(candidate.name) cannot be used: \(failure)")
       }
+    }
+    if let emulate {
+      for machine in means.compactMap({ $0.emulating(emulate) }) { take(machine) }
     }
     guard let last = host ?? fallback else {
       throw Failure(

@@ -11,6 +11,13 @@ public struct Machine: Sendable {
   /// Why nothing can run on it, although it was asked for: it does not boot, or its probe broke.
   public let failure: Failure?
 
+  /// The same machine with a setting emulated that Linux has removed; nil where it has that, or cannot.
+  public func emulating(_ setting: String) -> Machine? {
+    kernel.emulating(setting).map {
+      Machine(name: name + "-emulated", kernel: $0, stored: stored, failure: failure)
+    }
+  }
+
   /// Makes a machine.
   public init(name: String, kernel: Kernel, stored: StoredKernel?, failure: Failure? = nil) {
     self.name = name
@@ -79,7 +86,16 @@ public enum Plan: Sendable, Equatable {
     }
     let own = network.nodes.flatMap { test.settings[$0, default: [:]].keys }.sorted()
     for name in own + baseline.map(\.name) where !kernel.capabilities.contains(.setting(name)) {
-      guard kernel.perKernelSettings.contains(name) else { return why(name, "it needs a kernel that has it") }
+      guard kernel.perKernelSettings.contains(name) else {
+        return why(
+          name,
+          name == "tcp_tw_recycle"
+            ? kernel.has(.recycleEmulation)
+              ? "a kernel below 4.12 has it, --emulate tw_recycle brings its rule back"
+              : "a kernel below 4.12 has it (kernels add); no emulation here: "
+                + (kernel.missing["tw-recycle-emulation"] ?? "not probed")
+            : "it needs a kernel that has it")
+      }
       if !guest {
         return
           "\(name) is one per kernel here, and nothing on the host is changed; --kernel debian-12 has its own"
@@ -152,6 +168,11 @@ public enum Plan: Sendable, Equatable {
 }
 
 extension Case {
+  /// Whether it sets what Linux removed in 4.12.
+  public var setsRecycling: Bool {
+    settings.values.contains { $0["tcp_tw_recycle"] != nil }
+  }
+
   /// Whether it waits for a client to give up, so that it is worth an early start.
   var waits: Bool {
     rules.contains { rule in

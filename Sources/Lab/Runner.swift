@@ -216,7 +216,7 @@ public struct Runner: Sendable {
       for test in cases {
         await finish(
           CaseResult(
-            test: test, kernel: stored.name, judgement: Judgement(verdict: .error, reason: "\(error)"),
+            test: test, kernel: unit.machine.name, judgement: Judgement(verdict: .error, reason: "\(error)"),
             observation: nil, seconds: 0))
       }
     }
@@ -242,7 +242,7 @@ public struct Runner: Sendable {
         await Self.sideBySide(turn.cases, jobs: Self.jobsPerGuest) { test in
           guard await guest.isAlive else { return }
           started.begin(test.id)
-          await onEvent(.started(test, kernel: stored.name))
+          await onEvent(.started(test, kernel: unit.machine.name))
           let host = GuestWorker(guest: guest, bundles: Guest.bundles(for: test, on: unit.machine.kernel))
           await finish(await runOne(test, on: unit.machine, by: host, deadline: deadline * 4))
         }
@@ -256,7 +256,7 @@ public struct Runner: Sendable {
       await onEvent(
         .guestEnded(
           GuestCost(
-            kernel: stored.name, cases: ran, processorSeconds: await guest.processorSeconds,
+            kernel: unit.machine.name, cases: ran, processorSeconds: await guest.processorSeconds,
             boot: boot?.phases ?? [], accelerator: boot?.accelerator ?? ""), console: await guest.console))
       if died, lives == 0 {
         await giveUp(
@@ -287,7 +287,8 @@ public struct Runner: Sendable {
     }
     let elapsed = began.duration(to: .now) / .seconds(1)
     return CaseResult(
-      test: test, kernel: machine.name, judgement: judgement, observation: observation, seconds: elapsed)
+      test: test, kernel: machine.name, judgement: judgement, observation: observation, seconds: elapsed,
+      emulated: machine.kernel.emulated == nil ? nil : true)
   }
 
   /// Runs one case beside `tcpdump` and `nstat`: what the lab saw, and what they saw.

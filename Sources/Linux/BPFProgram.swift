@@ -9,9 +9,12 @@ extension BPF {
   /// Helpers, by their number in `enum bpf_func_id`.
   public enum Helper: Int32, Sendable {
     case mapLookup = 1
+    case mapUpdate = 2
+    case monotonicNanoseconds = 5
     case storeBytes = 9
     case l4ChecksumReplace = 11
     case loadBytes = 26
+    case readKernel = 113
   }
 
   /// How many bytes a load or store moves.
@@ -19,9 +22,11 @@ extension BPF {
     case word = 0x00
     case half = 0x08
     case byte = 0x10
+    case double = 0x18
   }
 
-  /// A program in the first BPF instruction set, which 4.9 loads, with named targets for forward jumps.
+  /// A program with named targets for forward jumps. All but the comparisons of 32 bits (5.1) is of the first BPF
+  /// instruction set, which 4.9 loads.
   public struct Program {
     private var words: [UInt64] = []
     private var jumps: [(at: Int, target: String)] = []
@@ -36,6 +41,18 @@ extension BPF {
     public mutating func set(_ to: Register, _ value: Int32) { emit(0xb7, to, immediate: value) }
     /// `to += value`
     public mutating func add(_ to: Register, _ value: Int32) { emit(0x07, to, immediate: value) }
+    /// `to += from`
+    public mutating func add(_ to: Register, _ from: Register) { emit(0x0f, to, from) }
+    /// `to -= from`
+    public mutating func subtract(_ to: Register, _ from: Register) { emit(0x1f, to, from) }
+    /// `to *= value`
+    public mutating func multiply(_ to: Register, _ value: Int32) { emit(0x27, to, immediate: value) }
+    /// `to /= value`, unsigned
+    public mutating func divide(_ to: Register, _ value: Int32) { emit(0x37, to, immediate: value) }
+    /// `to >>= bits`, unsigned
+    public mutating func shiftRight(_ to: Register, _ bits: Int32) { emit(0x77, to, immediate: bits) }
+    /// `to &= value`
+    public mutating func and(_ to: Register, _ value: Int32) { emit(0x57, to, immediate: value) }
     /// `to += from`, modulo 2^32
     public mutating func add32(_ to: Register, _ from: Register) { emit(0x0c, to, from) }
     /// `to -= from`, modulo 2^32
@@ -46,12 +63,14 @@ extension BPF {
     public mutating func load(_ size: Size, _ to: Register, _ from: Register, _ offset: Int16) {
       emit(0x61 | size.rawValue, to, from, offset: offset)
     }
-    /// `*(u32 *)(to + offset) = from`
-    public mutating func store(_ to: Register, _ offset: Int16, _ from: Register) {
-      emit(0x63, to, from, offset: offset)
+    /// `*(size *)(to + offset) = from`
+    public mutating func store(
+      _ size: Size, _ to: Register, _ offset: Int16, _ from: Register
+    ) {
+      emit(0x63 | size.rawValue, to, from, offset: offset)
     }
     /// `to = map`
-    public mutating func load(_ to: Register, map: Array32) {
+    public mutating func load(_ to: Register, map: Map) {
       emit(0x18, to, .r1, immediate: map.fileDescriptor)  // source 1 is BPF_PSEUDO_MAP_FD
       words.append(0)
     }
@@ -69,6 +88,16 @@ extension BPF {
     public mutating func jump(if register: Register, exceeds value: Int32, to target: String) {
       jumps.append((words.count, target))
       emit(0x25, register, immediate: value)
+    }
+    /// `if (register == other) goto target`
+    public mutating func jump(if register: Register, equals other: Register, to target: String) {
+      jumps.append((words.count, target))
+      emit(0x1d, register, other)
+    }
+    /// `if ((s32)register > value) goto target`
+    public mutating func jump(ifSigned32 register: Register, exceeds value: Int32, to target: String) {
+      jumps.append((words.count, target))
+      emit(0x66, register, immediate: value)
     }
     /// `goto target`
     public mutating func jump(to target: String) {

@@ -12,8 +12,42 @@ public final class SocketDiag {
   /// How many sockets are in each state but LISTEN and CLOSE, by `ss`'s names: `ss -tan`.
   public func census(ipv6: Bool) throws -> [String: Int] { try census(ipv6: ipv6, timeWait: { _ in }) }
 
-  /// The same, handing on the milliseconds that each TIME_WAIT socket has left: `ss -tano`, `timer:(timewait,..)`.
-  public func census(ipv6: Bool, timeWait: (Int) -> Void) throws -> [String: Int] {
+  /// A socket in TIME_WAIT.
+  public struct TimeWait {
+    /// Milliseconds until it ends: `ss -tano`, `timer:(timewait,..)`.
+    public var milliseconds: Int
+    /// Names it, with a cookie that no later socket has.
+    fileprivate var id: inet_diag_sockid
+    fileprivate var family: UInt8
+
+    /// In network order, 4 or 16 bytes.
+    public var local: [UInt8] { bytes(id.idiag_src) }
+    /// In network order, 4 or 16 bytes.
+    public var remote: [UInt8] { bytes(id.idiag_dst) }
+    public var localPort: UInt16 { UInt16(bigEndian: id.idiag_sport) }
+    public var remotePort: UInt16 { UInt16(bigEndian: id.idiag_dport) }
+
+    private func bytes<Field>(_ field: Field) -> [UInt8] {
+      withUnsafeBytes(of: field) { Array($0.prefix(family == UInt8(AF_INET) ? 4 : 16)) }
+    }
+  }
+
+  /// Ends a socket in TIME_WAIT, from 6.1 on (`tcp_abort`): `ss -K`. Nothing where it has ended already: by its
+  /// cookie no other socket is meant, and never the listener that a 4-tuple alone would find.
+  public func end(_ socket: TimeWait) throws {
+    var request = inet_diag_req_v2()
+    request.sdiag_family = socket.family
+    request.sdiag_protocol = UInt8(IPPROTO_TCP)
+    request.id = socket.id
+    let message = try Socket.message(
+      21 /* SOCK_DESTROY */, flags: Int32(NLM_F_ACK), header: request, name: "ss -K")
+    do { try self.socket.commit([message]) } catch let error as SystemError {
+      guard [.noSuchFileOrDirectory, .staleNFSFileHandle].contains(error.errno) else { throw error }
+    }
+  }
+
+  /// The same, handing on each TIME_WAIT socket.
+  public func census(ipv6: Bool, timeWait: (TimeWait) -> Void) throws -> [String: Int] {
     var request = inet_diag_req_v2()
     request.sdiag_family = UInt8(ipv6 ? AF_INET6 : AF_INET)
     request.sdiag_protocol = UInt8(IPPROTO_TCP)
@@ -25,7 +59,11 @@ public final class SocketDiag {
       guard payload.count >= MemoryLayout<inet_diag_msg>.size else { return }
       let answer = payload.loadUnaligned(as: inet_diag_msg.self)
       let state = Int(answer.idiag_state)
-      if state == 6 { timeWait(Int(answer.idiag_expires)) }
+      if state == 6 {
+        timeWait(
+          TimeWait(
+            milliseconds: Int(answer.idiag_expires), id: answer.id, family: request.sdiag_family))
+      }
       if Self.names.indices.contains(state) { states[Self.names[state], default: 0] += 1 }
     }
     return states

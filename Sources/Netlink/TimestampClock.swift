@@ -94,7 +94,7 @@ public final class TimestampClock {
     // A SYN carries no echo; 0 stays 0.
     if direction == .ingress { p.jump(if: .r9, equals: 0, to: "out") }
     p.set(.r1, 0)
-    p.store(.r10, -4, .r1)
+    p.store(.word, .r10, -4, .r1)
     p.load(.r1, map: offset)
     p.move(.r2, .r10)
     p.add(.r2, -4)
@@ -105,7 +105,7 @@ public final class TimestampClock {
     p.bigEndian32(.r2)
     if direction == .egress { p.add32(.r2, .r1) } else { p.subtract32(.r2, .r1) }
     p.bigEndian32(.r2)
-    p.store(.r10, -12, .r2)
+    p.store(.word, .r10, -12, .r2)
 
     // Right for CHECKSUM_PARTIAL too, where inet_proto_csum_replace4 leaves the pseudo header's sum alone.
     p.move(.r1, .r6)

@@ -33,7 +33,10 @@ public struct Difference: Sendable {
       for witness in entry.witnesses where witness.seen.hasPrefix("+") && witness.seen != "+0" {
         // How many were rate-limited is a matter of milliseconds.
         guard !witness.name.contains("ACKSkipped") else { continue }
-        counters.insert(witness.name.replacing("TcpExt.", with: "").replacing("conntrack.", with: ""))
+        // The emulation counts what PAWSPassive counted.
+        counters.insert(
+          witness.name.replacing("emulated.", with: "").replacing("TcpExt.", with: "").replacing(
+            "conntrack.", with: ""))
       }
     }
 

@@ -23,24 +23,40 @@ public struct Results: Codable, Sendable {
     public var fail = 0
     public var skip = 0
     public var error = 0
+    /// Cases that an emulation ran, apart from all others; nil where none did.
+    public var emulated: Counts?
     /// Wall time of the run.
     public var seconds: Double
 
     /// Counts the verdicts.
     public init(_ results: [CaseResult], seconds: Double) {
       self.seconds = seconds
-      for result in results {
-        switch result.judgement.verdict {
-        case .pass: pass += 1
-        case .fail: fail += 1
-        case .skip: skip += 1
-        case .error: error += 1
-        }
+      func count(_ verdict: Verdict, emulated: Bool) -> Int {
+        results.count { $0.judgement.verdict == verdict && ($0.emulated == true) == emulated }
+      }
+      pass = count(.pass, emulated: false)
+      fail = count(.fail, emulated: false)
+      skip = count(.skip, emulated: false)
+      error = count(.error, emulated: false)
+      if results.contains(where: { $0.emulated == true }) {
+        emulated = Counts(
+          pass: count(.pass, emulated: true), fail: count(.fail, emulated: true),
+          error: count(.error, emulated: true))
       }
     }
 
-    /// `104 passed, 0 failed, 12 skipped, 0 errors`
-    public var text: String { "\(pass) passed, \(fail) failed, \(skip) skipped, \(error) errors" }
+    /// What emulated cases came to.
+    public struct Counts: Codable, Sendable, Equatable {
+      public var pass, fail, error: Int
+    }
+
+    /// `104 passed, 0 failed, 12 skipped, 0 errors; emulated: 76 passed, 0 failed, 0 errors`
+    public var text: String {
+      "\(pass) passed, \(fail) failed, \(skip) skipped, \(error) errors"
+        + (emulated.map {
+          "; emulated: \($0.pass) passed, \($0.fail) failed, \($0.error) errors"
+        } ?? "")
+    }
   }
 
   /// One case.
@@ -65,11 +81,14 @@ public struct Results: Codable, Sendable {
     public var timings: [Timing]
     /// Wall time.
     public var seconds: Double
+    /// Whether an emulation was judged and not the kernel; nil is not.
+    public var emulated: Bool?
     /// Path below the results' folder; nil where nothing was seen.
     public var observation: String?
 
     init(_ result: CaseResult, on kernel: Kernel?) {
       id = result.test.id
+      emulated = result.emulated
       self.kernel = result.kernel
       expected = kernel.flatMap { result.test.rule(on: $0) }?.outcomes.mapValues(\.description) ?? [:]
       scenario = result.test.scenario

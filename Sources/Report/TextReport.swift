@@ -27,7 +27,7 @@ public struct TextReport: Sendable {
     let verdict = result.judgement.verdict
     if detail == .quiet, verdict == .pass || verdict == .skip { return [] }
     var lines = [
-      "\(paint(verdict))  \(result.test.id)  \(fixed(result.seconds, decimals: 2)) s"
+      "\(paint(verdict))  \(result.emulated == true ? "emulated  " : "")\(result.test.id)  \(fixed(result.seconds, decimals: 2)) s"
         + (result.kernel == "host" ? "" : "  \(result.kernel)")
     ]
     if verdict != .pass || detail == .verbose { lines.append("       \(result.judgement.reason)") }
@@ -85,11 +85,19 @@ public struct TextReport: Sendable {
   }
 
   private func table(_ results: [CaseResult]) -> [String] {
-    let scenarios = scenarios(of: results)
-    let width = max(8, scenarios.map(\.count).max() ?? 8)
+    // What was emulated is a row of its own.
+    let rows = [false, true].flatMap { emulated in
+      let own = results.filter { ($0.emulated == true) == emulated }
+      return scenarios(of: own).map { scenario in
+        (
+          name: scenario + (emulated ? " (emulated)" : ""),
+          results: own.filter { $0.test.scenario == scenario }
+        )
+      }
+    }
+    let width = max(8, rows.map(\.name.count).max() ?? 8)
     var lines = [pad("scenario", width) + "   pass  fail  skip error  longest"]
-    for scenario in scenarios {
-      let own = results.filter { $0.test.scenario == scenario }
+    for (name, own) in rows {
       let counts = Verdict.allCases.map { verdict in
         pad(String(own.count { $0.judgement.verdict == verdict }), 6, right: true)
       }
@@ -98,7 +106,7 @@ public struct TextReport: Sendable {
         $0 != "host"
       }
       lines.append(
-        pad(scenario, width) + " " + counts.joined() + "  " + pad(longest + " s", 9, right: true)
+        pad(name, width) + " " + counts.joined() + "  " + pad(longest + " s", 9, right: true)
           + (guests.isEmpty ? "" : "  in \(guests.joined(separator: ", "))"))
     }
     return lines

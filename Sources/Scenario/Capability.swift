@@ -34,6 +34,8 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
     case bridge
     /// IPIP tunnels of both families can be made: for `ipvs-tun`.
     case ipip
+    /// eBPF can bring the rule of `tcp_tw_recycle` back where 4.12 has removed it: `--emulate tw_recycle`.
+    case recycleEmulation = "tw-recycle-emulation"
 
     public static func < (left: Feature, right: Feature) -> Bool { left.rawValue < right.rawValue }
   }
@@ -92,6 +94,10 @@ public struct Kernel: Codable, Sendable, Equatable {
   public var privilege: Privilege
   /// What was probed and is missing: name to the cause, as the kernel or tool said it.
   public var missing: [String: String]
+  /// Where this kernel keeps what an emulation's programs read; nil where nothing can be emulated.
+  public var layout: [String: Int]?
+  /// Settings that this kernel lacks and that the lab emulates on it; nil on the kernel as it is.
+  public var emulated: Set<String>?
 
   /// Under what rights cases run.
   public enum Privilege: String, Codable, Sendable {
@@ -102,7 +108,8 @@ public struct Kernel: Codable, Sendable, Equatable {
   /// Makes a kernel's description.
   public init(
     release: String, machine: String, capabilities: Set<Capability>, perKernelSettings: Set<String>,
-    timestampTicksPerSecond: Int, privilege: Privilege, missing: [String: String]
+    timestampTicksPerSecond: Int, privilege: Privilege, missing: [String: String],
+    layout: [String: Int]? = nil
   ) {
     self.release = release
     self.machine = machine
@@ -111,6 +118,7 @@ public struct Kernel: Codable, Sendable, Equatable {
     self.timestampTicksPerSecond = timestampTicksPerSecond
     self.privilege = privilege
     self.missing = missing
+    self.layout = layout
   }
 
   /// Capabilities are written sorted, so that two kernels' descriptions can be compared line by line.
@@ -123,7 +131,24 @@ public struct Kernel: Codable, Sendable, Equatable {
     try container.encode(timestampTicksPerSecond, forKey: .timestampTicksPerSecond)
     try container.encode(privilege, forKey: .privilege)
     try container.encode(missing, forKey: .missing)
+    try container.encodeIfPresent(layout, forKey: .layout)
+    try container.encodeIfPresent(emulated?.sorted(), forKey: .emulated)
   }
+
+  /// The same kernel with a removed setting emulated; nil where it has that itself, or the means are missing.
+  public func emulating(_ setting: String) -> Kernel? {
+    guard setting == "tcp_tw_recycle", has(.recycleEmulation), !perKernelSettings.contains(setting),
+      !capabilities.contains(.setting(setting))
+    else { return nil }
+    var kernel = self
+    kernel.emulated = [setting]
+    kernel.capabilities.insert(.setting(setting))
+    kernel.missing[setting] = nil
+    return kernel
+  }
+
+  /// Whether a setting is the lab's emulation and not the kernel's own.
+  public func emulates(_ setting: String) -> Bool { emulated?.contains(setting) == true }
 
   /// The same without its counters, which a worker has no use for.
   public var forWorker: Kernel {

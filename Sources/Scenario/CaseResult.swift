@@ -10,16 +10,20 @@ public struct CaseResult: Codable, Sendable, Equatable {
   public var observation: Observation?
   /// Wall time from the worker's start to its end.
   public var seconds: Double
+  /// Whether what was judged is the lab's emulation of a removed setting and not the kernel; nil is not.
+  public var emulated: Bool?
 
   /// Makes a result.
   public init(
-    test: Case, kernel: String = "host", judgement: Judgement, observation: Observation?, seconds: Double
+    test: Case, kernel: String = "host", judgement: Judgement, observation: Observation?, seconds: Double,
+    emulated: Bool? = nil
   ) {
     self.test = test
     self.kernel = kernel
     self.judgement = judgement
     self.observation = observation
     self.seconds = seconds
+    self.emulated = emulated
   }
 }
 

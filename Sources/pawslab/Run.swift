@@ -15,6 +15,10 @@ struct Run: AsyncParsableCommand {
     help: "Run everything on each of these: host, running, debian-12, ... (pawslab kernels list).")
   var kernels: [String] = []
 
+  @Option(
+    help: "Run cases of a setting that Linux removed by an emulation, where the kernel lacks it: tw_recycle.")
+  var emulate: Emulation?
+
   @Flag(help: "Boot no guest: what the host's kernel lacks is skipped.")
   var hostOnly = false
 
@@ -32,6 +36,14 @@ struct Run: AsyncParsableCommand {
 
   /// `--kernel a,b --kernel c`
   private var kernelNames: [String] { kernels.flatMap { $0.split(separator: ",").map(String.init) } }
+
+  /// What the lab can emulate.
+  enum Emulation: String, CaseIterable, ExpressibleByArgument {
+    case recycling = "tw_recycle"
+
+    /// The setting's name.
+    var setting: String { "tcp_\(rawValue)" }
+  }
 
   func validate() throws {
     if hostOnly, !kernels.isEmpty { throw ValidationError("--host-only and --kernel exclude each other") }
@@ -84,7 +96,7 @@ struct Run: AsyncParsableCommand {
     let kernels = Dictionary(tests.map { ($0.machine.name, $0.machine.kernel) }) { first, _ in first }
     let guests = await screen.guests
     for line in screen.report.summary(
-      results, seconds: seconds, kernels: kernels, compared: kernelNames, guests: guests)
+      results, seconds: seconds, kernels: kernels, compared: compared(kernels), guests: guests)
     { Console.print(line) }
     try folder?.save(Report.Results(results, kernels: kernels, guests: guests, seconds: seconds))
 
@@ -93,7 +105,7 @@ struct Run: AsyncParsableCommand {
         "pawslab: interrupted; \(tests.count - results.count) of \(tests.count) cases were not judged")
       throw ExitCode(128 + signal)
     }
-    let judged = Set(results.filter { $0.judgement.verdict != .skip }.map(\.test.id))
+    let judged = Set(results.filter { $0.judgement.verdict != .skip && $0.emulated != true }.map(\.test.id))
     let unjudged = results.filter { result in
       !judged.contains(result.test.id)
         && require.contains { Glob($0).matches(result.test.id) || Glob($0).matches(result.test.scenario) }
@@ -106,11 +118,16 @@ struct Run: AsyncParsableCommand {
     if verdicts.contains(.fail) || !unjudged.isEmpty { throw ExitCode(1) }
   }
 
+  /// The columns of the comparison: the kernels in the order in which they were named, each before its emulation.
+  private func compared(_ kernels: [String: Kernel]) -> [String] {
+    kernelNames.flatMap { [$0, $0 + "-emulated"] }.filter { kernels[$0] != nil }
+  }
+
   /// Every case on every named kernel; else each on the first that can.
   private func plan(_ cases: [Case], _ machines: Machines) async throws -> [(test: Case, machine: Machine)] {
     if hostOnly {
       let host = try await machines.host()
-      return cases.map { ($0, host) }
+      return cases.map { ($0, able(host, $0)) }
     }
     if kernelNames.isEmpty {
       // Without the right to make namespaces here, guests are what is left.
@@ -118,14 +135,20 @@ struct Run: AsyncParsableCommand {
       if host == nil {
         await Console.note("no case can run on this machine itself (pawslab doctor says why)")
       }
-      return try await machines.assign(cases, host: host)
+      return try await machines.assign(cases, host: host, emulate: emulate?.setting)
     }
     var tests: [(test: Case, machine: Machine)] = []
     for name in kernelNames {
       let machine = try await machines.named(name)
-      tests += cases.map { ($0, machine) }
+      tests += cases.map { ($0, able(machine, $0)) }
     }
     return tests
+  }
+
+  /// The machine, or where the case needs it and it was asked for, the machine with the setting emulated.
+  private func able(_ machine: Machine, _ test: Case) -> Machine {
+    guard test.setsRecycling, let emulate else { return machine }
+    return machine.emulating(emulate.setting) ?? machine
   }
 }
 

@@ -2,6 +2,7 @@ import Foundation
 import Lab
 import LabFile
 import MicroVM
+import Report
 import Scenario
 import Testing
 
@@ -62,6 +63,38 @@ struct GuestTests {
       #expect(result.observation?.packets.isEmpty == false)
       #expect(result.kernel == "debian-12")
     }
+  }
+
+  /// The rule that 4.12 removed, brought back: case by case what a genuine 4.9.115 did, and never called that.
+  @Test func theEmulationDoesWhatTheGenuineKernelDid() async throws {
+    let (runner, machine) = try await machine(hypervisor())
+    let emulated = try #require(machine.emulating("tcp_tw_recycle"))
+    let genuine = try RunFolder(reading: RecordedTests.folder).loadResults()
+    let cases = try cases("*", count: 10_000)
+    let tests = genuine.cases.compactMap { entry in cases.first { $0.id == entry.id } }
+    #expect(tests.count == genuine.cases.count)
+    let results = await runner.run(tests.map { ($0, emulated) }, onEvent: { _ in })
+    for result in results {
+      #expect(result.judgement.verdict == .pass, "\(result.test.id): \(result.judgement.reason)")
+      #expect(result.emulated == true)
+      #expect(result.kernel == "debian-12-emulated")
+    }
+    let own = Results(results, kernels: [emulated.name: emulated.kernel], seconds: 0)
+    #expect(own.summary.pass == 0)
+    #expect(own.summary.emulated?.pass == tests.count)
+    let differences = Difference.all(
+      genuine.cases + own.cases, between: ["linux-4.9", emulated.name], skips: true)
+    #expect(differences.isEmpty, "\(Difference.lines(differences).joined(separator: "\n"))")
+    // Its own counter and its own cache are witnesses as the kernel's are.
+    let dropped = try #require(
+      results.first { $0.judgement.attempts.contains { $0.expected.mechanism == .recycle } })
+    var seen = try #require(dropped.observation)
+    #expect(seen.settings["server"]?["tcp_tw_recycle"] == "1 (emulated)")
+    seen.countersAfter["server"]?["emulated.PAWSPassive"] = nil
+    #expect(judge(dropped.test, on: emulated.kernel, seen: seen).verdict == .fail)
+    seen = try #require(dropped.observation)
+    seen.stamps = []
+    #expect(judge(dropped.test, on: emulated.kernel, seen: seen).verdict == .fail)
   }
 
   // MARK: what breaks

@@ -103,12 +103,14 @@ private func namespaces() throws -> Set<String> {
   return found
 }
 
-/// Processes called pawslab-worker, of one parent or of any.
+/// Processes called pawslab-worker, of one parent or of any; not those that watch over a guest of another test.
 private func workers(of parent: Int32?) throws -> [Int32] {
   try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { Int32($0) }.filter { pid in
     guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
       let end = stat.lastIndex(of: ")"), stat.contains("(pawslab-worker)")
     else { return false }
+    let arguments = (try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(pid)/cmdline")))?.split(separator: 0)
+    guard arguments?.dropFirst().first != Data("guard".utf8) else { return false }
     let fields = stat[end...].split(separator: " ")
     return parent == nil || fields.count > 2 && Int32(fields[2]) == parent
   }

@@ -42,7 +42,8 @@ import Testing
     let recycle = Self.test(settings: ["server": ["tcp_tw_recycle": "1"]])
     #expect(
       Self.reason(recycle, Self.kernel(without: [.setting("tcp_tw_recycle")]))
-        == "no tcp_tw_recycle: this kernel has no net/ipv4/tcp_tw_recycle; it needs a kernel that has it")
+        == "no tcp_tw_recycle: this kernel has no net/ipv4/tcp_tw_recycle; "
+        + "a kernel below 4.12 has it, --emulate tw_recycle brings its rule back")
     let all: [(Case, [Capability], String)] = [
       (Self.test(hop: Self.hop), [.feature(.conntrack)], "no conntrack"),
       (
@@ -59,6 +60,22 @@ import Testing
       #expect(Self.reason(test, Self.kernel()) == nil)
       #expect(Self.reason(test, Self.kernel(without: without))?.hasPrefix(start) == true, "\(start)")
     }
+  }
+
+  @Test func whatIsEmulatedCarriesThatWordAndRunsWhereTheKernelLacksIt() throws {
+    let recycle = Self.test(settings: ["server": ["tcp_tw_recycle": "1"]])
+    let lacks = Machine(
+      name: "debian-12", kernel: Self.kernel(without: [.setting("tcp_tw_recycle")]), stored: nil)
+    #expect(!Plan(recycle, on: lacks).runs)
+    let emulated = try #require(lacks.emulating("tcp_tw_recycle"))
+    #expect(emulated.name == "debian-12-emulated")
+    #expect(emulated.kernel.emulates("tcp_tw_recycle"))
+    #expect(Plan(recycle, on: emulated).runs)
+    // Never in place of the kernel's own, and not without the means.
+    #expect(Machine(name: "has", kernel: Self.kernel(), stored: nil).emulating("tcp_tw_recycle") == nil)
+    let without = Self.kernel(without: [.setting("tcp_tw_recycle"), .feature(.recycleEmulation)])
+    #expect(Machine(name: "x", kernel: without, stored: nil).emulating("tcp_tw_recycle") == nil)
+    #expect(lacks.emulating("tcp_rfc1337") == nil)
   }
 
   @Test func aSettingThatIsOnePerKernelIsNotWrittenOnAHost() {

@@ -49,7 +49,7 @@ import Testing
       help.output == """
         OVERVIEW: Run cases and judge them (the default).
 
-        USAGE: pawslab run [<paths> ...] [--set <set> ...] [--case <case> ...] [--jobs <jobs>] [--kernel <kernel> ...] [--host-only] [--out <out>] [--require <require> ...] [--quiet] [--verbose]
+        USAGE: pawslab run [<paths> ...] [--set <set> ...] [--case <case> ...] [--jobs <jobs>] [--kernel <kernel> ...] [--emulate <emulate>] [--host-only] [--out <out>] [--require <require> ...] [--quiet] [--verbose]
 
         ARGUMENTS:
           <paths>                 Lab files, or folders of them (default: $PAWSLAB_LAB,
@@ -62,6 +62,9 @@ import Testing
                                   core, bounded by memory).
           --kernel <kernel>       Run everything on each of these: host, running,
                                   debian-12, ... (pawslab kernels list).
+          --emulate <emulate>     Run cases of a setting that Linux removed by an
+                                  emulation, where the kernel lacks it: tw_recycle.
+                                  (values: tw_recycle)
           --host-only             Boot no guest: what the host's kernel lacks is
                                   skipped.
           --out <out>             Keep results.json and everything that was seen in

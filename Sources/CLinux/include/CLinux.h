@@ -52,11 +52,20 @@ int clinux_tcp_unacknowledged(int fd);
 
 /// setrlimit(2): no limit on locked memory, which BPF maps and programs count against until 5.11.
 int clinux_lift_memlock(void);
-/// bpf(2).
-int clinux_bpf_array_create(uint32_t value_size, uint32_t entries);
-int clinux_bpf_array_update(int map, uint32_t key, const void *value);
-/// Loads a BPF_PROG_TYPE_SCHED_CLS program; the verifier's words go to `log`.
-int clinux_bpf_load_classifier(const void *instructions, uint32_t count, char *log, uint32_t log_size);
+/// bpf(2): maps by type (BPF_MAP_TYPE_...).
+int clinux_bpf_map_create(uint32_t type, uint32_t key_size, uint32_t value_size, uint32_t entries);
+int clinux_bpf_map_update(int map, const void *key, const void *value);
+int clinux_bpf_map_lookup(int map, const void *key, void *value);
+int clinux_bpf_map_delete(int map, const void *key);
+/// The key after `key`, the first where that is NULL; -ENOENT after the last.
+int clinux_bpf_map_next_key(int map, const void *key, void *next);
+/// What a program is loaded for.
+enum { CLINUX_BPF_CLASSIFIER, CLINUX_BPF_FENTRY, CLINUX_BPF_FEXIT, CLINUX_BPF_MODIFY_RETURN };
+/// Loads a program; all but a classifier for the kernel function with that BTF id. The verifier's words go to `log`.
+int clinux_bpf_load(
+    int kind, uint32_t function, const void *instructions, uint32_t count, char *log, uint32_t log_size);
+/// Attaches a program to the function that it was loaded for, as long as the returned descriptor is open.
+int clinux_bpf_attach(int program);
 
 /// vfork(2), in the child: standard streams, death with the parent, execvpe(3). Returns the pid.
 /// The child inherits the calling thread's namespaces.

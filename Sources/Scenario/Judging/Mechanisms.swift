@@ -1,6 +1,6 @@
 /// What each mechanism leaves behind: counters that move, packets that must or must not be there.
 /// The one table of the lab; a counter that nothing here explains must stand still.
-enum Mechanisms {
+public enum Mechanisms {
   /// Counters that only move when something is refused, dropped, skipped or broken.
   /// Looked at on every node, in every case.
   static let guarded: [String] =
@@ -17,7 +17,10 @@ enum Mechanisms {
     + ["Tcp.InErrs", "Tcp.InCsumErrors", "Ip.InHdrErrors", "Ip.InAddrErrors", "Ip.InDiscards"]
     + ["Ip.OutDiscards", "Ip.OutNoRoutes", "Ip6.InHdrErrors", "Ip6.InAddrErrors", "Ip6.InDiscards"]
     + ["insert_failed", "drop", "early_drop", "invalid", "error"].map { "conntrack.\($0)" }
-    + ["rule.FORWARD"]
+    + ["rule.FORWARD", emulatedPAWSPassive]
+
+  /// What the emulation of `tcp_tw_recycle` has refused: its own count, for the kernel's is gone.
+  public static let emulatedPAWSPassive = "emulated.PAWSPassive"
 
   /// Adds to `counters` what one attempt must have moved, and to `witnesses` what its packets must show.
   /// `answers` are what the TIME_WAIT rule gives for each of its SYNs, for a prediction.
@@ -91,7 +94,9 @@ enum Mechanisms {
         stamp.map { "\($0.tsval), \($0.age) s old; the SYN's is \(tsval.map(String.init) ?? "none")" }
           ?? "none",
         newer && (stamp?.age ?? 60) < 60)
-      counters.add("TcpExt.PAWSPassive", attempt.synsAtServer, on: flow.serverNode)
+      counters.add(
+        kernel.emulates("tcp_tw_recycle") ? emulatedPAWSPassive : "TcpExt.PAWSPassive", attempt.synsAtServer,
+        on: flow.serverNode)
       counters.add("TcpExt.ListenDrops", attempt.synsAtServer, on: flow.serverNode)
     case .establishedPaws:
       let stale = trace.staleSegments(of: attempt.attempt)

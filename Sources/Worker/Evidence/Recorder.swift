@@ -36,6 +36,7 @@ final class Recorder {
   func setWallClock(forward seconds: Int) throws {
     try drainAll()
     try SystemClock.setRealtime(forward: seconds)
+    try testbed.recycling?.advance(seconds: seconds)
     jumped += Int64(seconds) * 1_000_000_000
   }
 
@@ -60,6 +61,11 @@ final class Recorder {
   func census(after step: Int) throws {
     let ipv6 = testbed.test.network.family == .ipv6
     for server in testbed.servers {
+      if let recycling = testbed.recycling {
+        try recycling.endOverdue(on: server.name)
+        observation.stamps.append(
+          StampCensus(step: step, node: server.name, stamps: recycling.stamps(of: server.name)))
+      }
       guard let metrics = server.metrics else { continue }
       observation.stamps.append(
         StampCensus(
@@ -72,7 +78,9 @@ final class Recorder {
     let nodes = testbed.nodes.count <= 8 ? testbed.nodes : testbed.servers
     for node in nodes {
       var left: [Int] = []
-      let states = try node.sockets.census(ipv6: ipv6) { left.append($0) }
+      let states = try node.sockets.census(ipv6: ipv6) {
+        left.append(testbed.recycling?.millisecondsLeft($0, on: node.name) ?? $0.milliseconds)
+      }
       if !states.isEmpty {
         observation.sockets.append(
           SocketCensus(
@@ -109,6 +117,9 @@ final class Recorder {
         if lost > 0 { observation.captureLosses[node.name, default: 0] += lost }
       }
       observation.settings[node.name] = try Settings.inForce(on: node, kernel: testbed.kernel)
+      if let recycling = testbed.recycling {
+        observation.settings[node.name]?["tcp_tw_recycle"] = recycling.value(on: node.name)
+      }
     }
     if let hop = testbed.hop, let nat = testbed.nat {
       observation.natBackend = nat.backend.rawValue
@@ -146,6 +157,9 @@ final class Recorder {
         for (name, value) in try conntrack.statistics() where value != 0 {
           values["conntrack.\(name)"] = value
         }
+      }
+      if let refused = testbed.recycling?.refused(by: node.name), refused != 0 {
+        values[Mechanisms.emulatedPAWSPassive] = refused
       }
       all[node.name] = values
     }

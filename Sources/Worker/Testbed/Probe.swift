@@ -81,11 +81,18 @@ enum Probe {
       scratch.routes.addTunnel(name: "six", index: 902, local: "2001:2::2")
       try scratch.routes.commit()
     }
+    var layout: [String: Int]?
+    if !perKernel.contains("tcp_tw_recycle"), !found.capabilities.contains(.setting("tcp_tw_recycle")) {
+      found.probe(.recycleEmulation) { layout = try emulatedRecycling() }
+    } else {
+      found.missing["tw-recycle-emulation"] = "not needed: this kernel has tcp_tw_recycle"
+    }
     let ticks = try node.namespace.run { try ticksPerSecond() }
     try timestampOffsets(node, into: &found)
     var kernel = Kernel(
       release: release, machine: machine, capabilities: found.capabilities, perKernelSettings: perKernel,
-      timestampTicksPerSecond: ticks, privilege: privilege, missing: found.missing)
+      timestampTicksPerSecond: ticks, privilege: privilege, missing: found.missing,
+      layout: layout)
     found.probe(.natEvictsClosing) {
       guard try NATClash.isResolved(on: kernel) else {
         throw Failure(
@@ -96,6 +103,39 @@ enum Probe {
     }
     (kernel.capabilities, kernel.missing) = (found.capabilities, found.missing)
     return kernel
+  }
+
+  /// Lets the emulation remember a connection, refuse the next one, and end the first one's TIME_WAIT.
+  private static func emulatedRecycling() throws -> [String: Int] {
+    let layout = try RecycleEmulation.Layout.ofRunningKernel()
+    let emulation = try RecycleEmulation(layout)
+    let node = try Node(name: "probe")
+    let inode = try node.namespace.inode
+    try emulation.set(true, in: inode)
+    node.routes.setLoopbackUp()
+    try node.routes.commit()
+    let address = try SocketAddress("127.0.0.1", port: Network.serverPort)
+    try node.namespace.run {
+      let listener = try TCP.listen(on: address, backlog: 8)
+      defer { TCP.close(listener) }
+      let client = try TCP.socket(ipv6: false)
+      defer { TCP.close(client) }
+      _ = TCP.connect(client, to: address)
+      // On loopback both ends are ready when connect(2) is back.
+      if let accepted = try TCP.accept(listener) { TCP.close(accepted) }
+    }
+    guard !emulation.stamps(in: inode).isEmpty else {
+      throw Failure(
+        stage: "emulation", object: "tcp_time_wait", cause: "a closed connection was not remembered")
+    }
+    var waiting: SocketDiag.TimeWait?
+    _ = try node.sockets.census(ipv6: false) { waiting = $0 }
+    guard let socket = waiting else { return layout.values }
+    try node.sockets.end(socket)
+    guard try node.sockets.census(ipv6: false)["TIME-WAIT"] == nil else {
+      throw Failure(stage: "emulation", object: "ss -K", cause: "a TIME_WAIT socket is still there")
+    }
+    return layout.values
   }
 
   private struct Findings {

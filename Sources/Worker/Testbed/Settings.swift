@@ -14,7 +14,7 @@ enum Settings {
         else { continue }
         if override == nil, setting.optional, !Sysctl.exists(setting.path) { continue }
         // One per kernel: the lab has written it in the first namespace, for every case of this turn.
-        if kernel.perKernelSettings.contains(setting.name) { continue }
+        if kernel.perKernelSettings.contains(setting.name) || kernel.emulates(setting.name) { continue }
         try write(setting, value, on: node.name)
       }
     }

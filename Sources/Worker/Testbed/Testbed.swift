@@ -18,6 +18,8 @@ final class Testbed {
   private(set) var clocks: SkewedClocks?
   private(set) var nat: NATRules?
   private(set) var director: Director?
+  /// `tcp_tw_recycle` where the kernel has it no more and the lab brings it back.
+  private(set) var recycling: EmulatedRecycling?
   /// How long each part of the set-up took.
   private(set) var timings: [Timing] = []
 
@@ -76,8 +78,10 @@ final class Testbed {
     for node in nodes where try StrippedTimestamps.wanted(on: node.name, of: test, kernel: kernel) {
       try StrippedTimestamps.apply(on: node, ipv6: network.family == .ipv6, kernel: kernel)
     }
-    if kernel.perKernelSettings.contains("tcp_tw_recycle")
-      || kernel.capabilities.contains(.setting("tcp_tw_recycle"))
+    recycling = try EmulatedRecycling(test, nodes: nodes, kernel: kernel)
+    if recycling == nil,
+      kernel.perKernelSettings.contains("tcp_tw_recycle")
+        || kernel.capabilities.contains(.setting("tcp_tw_recycle"))
     {
       for server in servers { try server.openMetrics() }
     }

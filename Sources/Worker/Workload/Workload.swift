@@ -25,6 +25,7 @@ final class Workload {
     self.recorder = recorder
     self.loop = loop
     self.emit = emit
+    testbed.recycling?.after = { [loop] in loop.after(milliseconds: $0, $1) }
     servers = try testbed.servers.map { try Server(on: $0, network: test.network, loop: loop) }
   }
 
@@ -39,6 +40,10 @@ final class Workload {
       case .flush(let table): try flush(table)
       case .set(let name, let setting, let value):
         guard let node = testbed.nodes.first(where: { $0.name == name }) else { continue }
+        if testbed.kernel.emulates(setting) {
+          try testbed.recycling?.set(value == "1", on: name)
+          continue
+        }
         try Settings.set(setting, value, on: node, ipv6: test.network.family == .ipv6, kernel: testbed.kernel)
       case .advance(let seconds): try recorder.setWallClock(forward: seconds)
       case .remove(let server): try testbed.director?.remove(server)
@@ -238,6 +243,7 @@ final class Workload {
     switch table {
     case .tcpMetrics:
       for server in testbed.servers {
+        testbed.recycling?.flush(server.name)
         do { try server.metrics?.flush() } catch {
           throw Failure(error, stage: "ip tcp_metrics flush", object: server.name)
         }
