@@ -20,6 +20,10 @@ public struct Runner: Sendable {
   public let jobs: Int
   /// Seconds after which a case's worker is killed; four times as long in a guest.
   public let deadline: Int
+  /// Whether the results that ``run(_:onEvent:)`` returns have their packets; events always have.
+  public var keepsPackets = true
+  /// Is handed each case's packets as they are captured, about in order of time.
+  public var onPackets: (@Sendable (Case, [Packet]) -> Void)?
 
   /// - Parameters:
   ///   - worker: path of `pawslab-worker`.
@@ -103,8 +107,10 @@ public struct Runner: Sendable {
     let results = Results()
     @Sendable func finish(_ result: CaseResult) async {
       guard !Task.isCancelled || result.judgement.verdict == .skip else { return }
-      results.add(result)
       await onEvent(.finished(result))
+      var result = result
+      if !keepsPackets { result.observation?.packets = [] }
+      results.add(result)
     }
     var onHost: [(test: Case, machine: Machine)] = []
     var guests: [(machine: Machine, turns: [Turn: [Case]])] = []
@@ -276,10 +282,14 @@ public struct Runner: Sendable {
     var observation: Observation?
     do {
       let request = WorkerRequest.run(test, machine.kernel.forWorker)
-      guard case .observation(let seen) = try await host.ask(request, within: deadline, onEvent: { _ in })
+      let packets = Packets { packets in onPackets?(test, packets) }
+      guard
+        case .observation(var seen) = try await host.ask(
+          request, within: deadline, onEvent: packets.add)
       else {
         throw Failure(stage: "worker", object: test.id, cause: "an answer to another question")
       }
+      seen.packets = try packets.all()
       observation = seen
       judgement = judge(test, on: machine.kernel, seen: seen)
     } catch {
@@ -295,10 +305,12 @@ public struct Runner: Sendable {
   public func crossCheck(_ test: Case, on machine: Machine) async throws -> (Observation, SecondReading) {
     let request = WorkerRequest.crossCheck(test, machine.kernel.forWorker)
     func answer(_ host: some WorkerHost) async throws -> (Observation, SecondReading) {
+      let packets = Packets()
       guard
-        case .crossChecked(let own, let second) = try await host.ask(
-          request, within: deadline * 4, onEvent: { _ in })
+        case .crossChecked(var own, let second) = try await host.ask(
+          request, within: deadline * 4, onEvent: packets.add)
       else { throw Failure(stage: "worker", object: test.id, cause: "an answer to another question") }
+      own.packets = try packets.all()
       return (own, second)
     }
     guard let stored = machine.stored else { return try await answer(worker) }

@@ -16,21 +16,29 @@ public struct Ladder {
     var right: Bool
     /// Bound for the server.
     var outbound: Bool
+    /// What was remarked on either of its packets.
+    var remark: String?
   }
 
   private let rows: [Row]
   private let hop: Bool
   private let dropped: Int
+  private let judged: Bool
 
   /// - Parameters:
   ///   - clients: draw only these nodes' packets; nil draws all.
   ///   - limit: at most so many rows.
-  public init(_ observation: Observation, hop: Bool, clients: Set<String>? = nil, limit: Int = 200) {
+  ///   - remarks: on packets, by their index; with none the packets alone tell which SYN was not accepted.
+  public init(
+    _ observation: Observation, hop: Bool, clients: Set<String>? = nil, limit: Int = 200,
+    remarks: [Int: String] = [:]
+  ) {
     self.hop = hop
+    judged = !remarks.isEmpty
     var rows: [Row] = []
     /// Rows that only one side has seen so far, by what both sides see alike.
     var open: [Key: [Int]] = [:]
-    for packet in observation.packets {
+    for (number, packet) in observation.packets.enumerated() {
       guard let segment = Segment(packet) else { continue }
       let atServer = Network.isServer(packet.node)
       let outbound = atServer ? !segment.outgoing : segment.outgoing
@@ -39,12 +47,13 @@ public struct Ladder {
         open[key]?.removeAll { $0 == index }
         if atServer { rows[index].right = true } else { rows[index].left = true }
         if !atServer { rows[index].client = packet.node }
+        rows[index].remark = rows[index].remark ?? remarks[number]
         continue
       }
       rows.append(
         Row(
           time: packet.time, client: atServer ? nil : packet.node, segment: segment, left: !atServer,
-          right: atServer, outbound: outbound))
+          right: atServer, outbound: outbound, remark: remarks[number]))
       open[key, default: []].append(rows.count - 1)
     }
     if let clients { rows = rows.filter { row in row.client.map(clients.contains) ?? true } }
@@ -88,7 +97,7 @@ public struct Ladder {
       var line = pad(time, 10, right: true) + "  " + pad(row.client ?? "", width) + "  |"
       line += hop ? leg(row.left) + "|" + leg(row.right) + "|" : leg(row.left || row.right) + "|"
       line += "  " + describe(row.segment, row.outbound, bases)
-      if let mark = mark(index) { line += "  <- " + mark }
+      if let mark = row.remark ?? (judged ? nil : mark(index)) { line += "  <- " + mark }
       lines.append(line)
     }
     if dropped > 0 { lines.append("... \(dropped) more packets") }

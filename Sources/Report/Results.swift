@@ -1,7 +1,7 @@
 import Foundation
 import Scenario
 
-/// `results.json`, version 2: what a run came to. Keys are written sorted, durations in the unit they name.
+/// `results.json`, version 3: what a run came to. Keys are written sorted, durations in the unit they name.
 ///
 /// A case's `observation` names the file in the same folder that holds everything that was seen, from which it
 /// can be judged again.
@@ -85,6 +85,8 @@ public struct Results: Codable, Sendable {
     public var emulated: Bool?
     /// Path below the results' folder; nil where nothing was seen.
     public var observation: String?
+    /// Its packets, for Wireshark; as above.
+    public var capture: String?
 
     init(_ result: CaseResult, on kernel: Kernel?) {
       id = result.test.id
@@ -105,6 +107,7 @@ public struct Results: Codable, Sendable {
       settings = seen?.settings ?? [:]
       timings = seen?.timings ?? []
       seconds = result.seconds
+      capture = seen == nil ? nil : RunFolder.capturePath(id, kernel: result.kernel)
       observation = seen == nil ? nil : RunFolder.observationPath(id, kernel: result.kernel)
     }
   }
@@ -118,7 +121,7 @@ public struct Results: Codable, Sendable {
   }
 
   /// Of this version of the lab.
-  public static let currentVersion = 2
+  public static let currentVersion = 3
 
   /// The names of its kernels: the host first, the others by name.
   public var kernelNames: [String] { Self.ordered(kernels.keys) }
@@ -149,7 +152,9 @@ public struct RunFolder: Sendable {
             cause: isFolder.boolValue ? "holds something that is not a run of pawslab" : "is a file",
             mend: "name a new folder")
         }
-        for old in ["observations", "consoles"] { try? files.removeItem(atPath: path + "/" + old) }
+        for old in ["observations", "captures", "consoles"] {
+          try? files.removeItem(atPath: path + "/" + old)
+        }
       }
       try files.createDirectory(atPath: path + "/observations", withIntermediateDirectories: true)
       let probe = path + "/.writable"
@@ -173,10 +178,25 @@ public struct RunFolder: Sendable {
     }
   }
 
-  /// Keeps everything that one case gave.
-  public func save(_ result: CaseResult) throws {
-    guard result.observation != nil else { return }
+  /// Keeps everything that one case gave: what was seen as JSON, its packets as pcapng.
+  ///
+  /// - Parameter limit: bytes of packets that are kept; what is beyond is said in the file and in the observation.
+  public func save(_ result: CaseResult, on kernel: Kernel, limit: Int = 256 << 20) throws {
+    guard var observation = result.observation else { return }
+    var result = result
+    let packets = CaptureFile(result, on: kernel)
+    observation.packetsNotKept = packets.notKept(limit: limit)
+    result.observation = observation
     try write(result, to: Self.observationPath(result.test.id, kernel: result.kernel))
+    let name = Self.capturePath(result.test.id, kernel: result.kernel)
+    let file = URL(fileURLWithPath: path + "/" + name)
+    do {
+      try FileManager.default.createDirectory(
+        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try packets.write(to: file, notKept: observation.packetsNotKept ?? 0)
+    } catch {
+      throw Failure(stage: "write", object: file.path, cause: error.localizedDescription)
+    }
   }
 
   /// Keeps what a guest's kernel said: `consoles/KERNEL-1.txt` and so on.
@@ -200,7 +220,11 @@ public struct RunFolder: Sendable {
   public func load(_ id: String, kernel: String) throws -> CaseResult {
     let file = path + "/" + Self.observationPath(id, kernel: kernel)
     do {
-      return try JSONDecoder().decode(CaseResult.self, from: Data(contentsOf: URL(fileURLWithPath: file)))
+      var result = try JSONDecoder().decode(
+        CaseResult.self, from: Data(contentsOf: URL(fileURLWithPath: file)))
+      let capture = path + "/" + Self.capturePath(id, kernel: kernel)
+      result.observation?.packets = try CaptureFile.packets(in: URL(fileURLWithPath: capture))
+      return result
     } catch {
       throw Failure(
         stage: "read", object: file, cause: "\(error)", mend: "the case was not run, or by another version")
@@ -228,9 +252,15 @@ public struct RunFolder: Sendable {
   }
 
   static func observationPath(_ id: String, kernel: String) -> String {
-    "observations/\(kernel)/"
-      + String(id.map { $0.isLetter || $0.isNumber || "=,.-".contains($0) ? $0 : "_" })
-      + ".json"
+    "observations/\(kernel)/\(fileName(id)).json"
+  }
+
+  static func capturePath(_ id: String, kernel: String) -> String {
+    "captures/\(kernel)/\(fileName(id)).pcapng"
+  }
+
+  private static func fileName(_ id: String) -> String {
+    String(id.map { $0.isLetter || $0.isNumber || "=,.-".contains($0) ? $0 : "_" })
   }
 
   private func write(_ value: some Encodable, to name: String) throws {

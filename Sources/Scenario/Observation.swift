@@ -10,10 +10,14 @@ public struct Observation: Codable, Sendable, Equatable {
   public var caseID: String
   /// Every attempt, in the order in which they began.
   public var attempts: [Attempt] = []
-  /// Packets on the link of every client and of the server, by time.
+  /// Packets on the link of every client and of the server, by time. Not coded with the rest: a worker tells them
+  /// while it runs, a run keeps them as ``Pcapng``.
   public var packets: [Packet] = []
   /// Packets that the capture lost, per node (`PACKET_STATISTICS`). Not empty means that nothing can be judged.
   public var captureLosses: [String: Int] = [:]
+  /// Packets that were seen and are not kept, for a file's size is bounded. More than 0 means that nothing can be
+  /// judged again; nil is none.
+  public var packetsNotKept: Int?
   /// Node to counter to value, before the workload; zeros left out.
   public var countersBefore: [String: [String: Int]] = [:]
   /// Node to counter to value, after the workload; zeros left out.
@@ -39,6 +43,12 @@ public struct Observation: Codable, Sendable, Equatable {
   public var processorSeconds: Double?
   /// How long each part of the set-up took, in milliseconds, in order.
   public var timings: [Timing] = []
+
+  private enum CodingKeys: String, CodingKey {
+    case caseID, attempts, captureLosses, packetsNotKept, countersBefore, countersAfter, settings, sockets,
+      stamps, rules
+    case natBackend, clockMethod, clockChanges, clockReference, processorSeconds, timings
+  }
 
   /// Starts an empty observation.
   public init(caseID: String) { self.caseID = caseID }
@@ -117,7 +127,7 @@ public struct Attempt: Codable, Sendable, Equatable {
 }
 
 /// One captured packet, from the Ethernet header on, cut at 192 bytes.
-public struct Packet: Codable, Sendable, Equatable {
+public struct Packet: Sendable, Equatable {
   /// The node whose interface saw it.
   public var node: String
   /// The interface, e.g. `eth0`.

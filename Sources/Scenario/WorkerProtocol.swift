@@ -1,3 +1,9 @@
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
+
 /// What the lab asks of a worker: one JSON line on standard input, which then stays open.
 /// End of file on standard input means that the lab is gone; the worker ends at once.
 public enum WorkerRequest: Codable, Sendable {
@@ -19,6 +25,8 @@ public enum WorkerEvent: Codable, Sendable {
   case step(Int)
   /// An attempt ended.
   case attempt(Attempt)
+  /// Packets that were captured since the last of these, the next piece of one ``Pcapng``.
+  case packets(Data)
   /// The answer to ``WorkerRequest/probe``. Last.
   case kernel(Kernel)
   /// The answer to ``WorkerRequest/run(_:_:)``. Last.

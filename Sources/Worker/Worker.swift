@@ -77,15 +77,13 @@ public enum Worker {
         ended: 0,
         calls: 1, errno: "E")
     ]
-    observation.packets = [
-      Packet(node: "a", interface: "b", time: 0, outgoing: true, length: 3, bytes: Data([1, 2, 3]))
-    ]
     observation.countersAfter = ["a": ["b": 1]]
     observation.settings = ["a": ["b": "c"]]
     observation.sockets = [SocketCensus(step: 0, node: "a", states: ["b": 1])]
     observation.clockReference = ClockReference(time: 0, ticks: 0, ticksPerSecond: 1)
     observation.clockChanges = [ClockChange(client: "a", time: 0, ticks: 1)]
     observation.timings = [Timing(part: "a", milliseconds: 0.5)]
+    _ = try? encoder.encode(WorkerEvent.packets(Data([1, 2, 3])))
     _ = try? encoder.encode(WorkerEvent.observation(observation))
   }
 
@@ -121,7 +119,7 @@ public enum Worker {
     let testbed = try Testbed(test, on: kernel)
     let end = try beside(testbed)
     var stopwatch = Stopwatch()
-    let recorder = try Recorder(testbed, loop: loop)
+    let recorder = try Recorder(testbed, loop: loop, emit: emit)
     let workload = try Workload(test, on: testbed, recorder: recorder, loop: loop, emit: emit)
     emit(.stage("workload"))
     try recorder.before()

@@ -90,7 +90,9 @@ struct Demo: AsyncParsableCommand {
       """)
 
     let dropped = try await result(incident.replacingOccurrences(of: "%", with: "1"))
-    stage.part("early is served, then late's SYNs go unanswered", ladder(dropped) + "\n\n" + story(dropped))
+    stage.part(
+      "early is served, then late's SYNs go unanswered",
+      ladder(dropped, on: source.kernel) + "\n\n" + story(dropped))
 
     let moved = dropped.observation?.counters(of: Network.server) ?? [:]
     let shown = ["PAWSPassive", "ListenDrops", "PAWSEstab"].map { name in
@@ -152,7 +154,7 @@ struct Demo: AsyncParsableCommand {
       """
       The NAT gives late the port that early has just used; the server's tcp_rfc1337=1.
 
-      \(ladder(bad))
+      \(ladder(bad, on: machine.kernel))
 
       \(story(bad))
       with tcp_rfc1337=0: \(story(good))
@@ -182,9 +184,11 @@ struct Demo: AsyncParsableCommand {
     return .recorded(folder, name: name, kernel)
   }
 
-  private func ladder(_ result: CaseResult) -> String {
+  private func ladder(_ result: CaseResult, on kernel: Kernel) -> String {
     guard let observation = result.observation else { return "  " + result.judgement.reason }
-    return Ladder(observation, hop: true, limit: 40).lines.map { "  " + $0 }.joined(separator: "\n")
+    let remarks = remarks(on: result.judgement, of: result.test, on: kernel, seen: observation)
+    return Ladder(observation, hop: true, limit: 40, remarks: remarks).lines.map { "  " + $0 }.joined(
+      separator: "\n")
   }
 
   private func story(_ result: CaseResult) -> String {

@@ -42,7 +42,7 @@ struct Explain: AsyncParsableCommand {
       if let observation = result.observation, let on = results.kernels[name] {
         judged.judgement = judge(result.test, on: on, seen: observation)
       }
-      show(judged: judged)
+      show(judged: judged, on: results.kernels[name])
       return
     }
     var selection = Selection()
@@ -68,7 +68,7 @@ struct Explain: AsyncParsableCommand {
       tests = try await machines.assign([test], host: try? await machines.host())
     }
     for result in await runner.run(tests, onEvent: { _ in }) {
-      show(judged: result)
+      show(judged: result, on: tests.first?.machine.kernel)
       switch result.judgement.verdict {
       case .pass, .skip: break
       case .fail: throw ExitCode(1)
@@ -93,14 +93,16 @@ struct Explain: AsyncParsableCommand {
     Console.print(Explanation(test).lines.joined(separator: "\n"))
   }
 
-  private func show(judged result: CaseResult) {
+  private func show(judged result: CaseResult, on kernel: Kernel?) {
     let report = TextReport(detail: .verbose, colour: Console.colour)
     Console.print("\nseen")
     for line in report.lines(result) { Console.print("  " + line) }
     guard let observation = result.observation else { return }
     let shown = all ? nil : Set(result.test.network.clients.prefix(3).map(\.name))
     let ladder = Ladder(
-      observation, hop: result.test.network.hop != nil, clients: shown, limit: all ? .max : 60)
+      observation, hop: result.test.network.hop != nil, clients: shown, limit: all ? .max : 60,
+      remarks: kernel.map { remarks(on: result.judgement, of: result.test, on: $0, seen: observation) } ?? [:]
+    )
     Console.print("\npackets")
     for line in ladder.lines { Console.print("  " + line) }
     let more = result.test.network.clients.count - (shown?.count ?? result.test.network.clients.count)

@@ -54,9 +54,10 @@ struct Run: AsyncParsableCommand {
     let cases = try selection.cases()
     let folder = try out.map { try RunFolder(creating: $0) }
     let hypervisor = try running.hypervisor()
-    let runner = try running.runner(hypervisor)
+    var runner = try running.runner(hypervisor)
+    runner.keepsPackets = false
     let interrupt = Interrupt()
-    let planning = Task {
+    let planning = Task { [runner] in
       try await plan(cases, Machines(runner: runner, hypervisor: hypervisor, say: Console.note))
     }
     interrupt.onSignal { planning.cancel() }
@@ -70,13 +71,15 @@ struct Run: AsyncParsableCommand {
       report: TextReport(detail: quiet ? .quiet : verbose ? .verbose : .normal, colour: Console.colour),
       live: Console.isTerminal && !quiet)
 
+    let kernels = Dictionary(tests.map { ($0.machine.name, $0.machine.kernel) }) { first, _ in first }
     let began = ContinuousClock.now
-    let work = Task {
+    let work = Task { [runner] in
       await runner.run(tests) { event in
         await screen.show(event)
         do {
           switch event {
-          case .finished(let result): try folder?.save(result)
+          case .finished(let result):
+            if let kernel = kernels[result.kernel] { try folder?.save(result, on: kernel) }
           case .guestEnded(let cost, let console): try folder?.save(console: console, of: cost.kernel)
           case .started: break
           }
@@ -93,7 +96,6 @@ struct Run: AsyncParsableCommand {
     ) { first, _ in first }
     func place(_ result: CaseResult) -> Int { order["\(result.kernel) \(result.test.id)"] ?? 0 }
     let results = finished.sorted { place($0) < place($1) }
-    let kernels = Dictionary(tests.map { ($0.machine.name, $0.machine.kernel) }) { first, _ in first }
     let guests = await screen.guests
     for line in screen.report.summary(
       results, seconds: seconds, kernels: kernels, compared: compared(kernels), guests: guests)

@@ -1,4 +1,5 @@
 import Foundation
+import Report
 import Scenario
 import Testing
 
@@ -140,8 +141,40 @@ import Testing
     #expect(dropped.contains("|--RST--->|--RST--->|"))
     let delayed = try Self.run("explain", base.replacingOccurrences(of: "%", with: "0"), "--from", out).output
     #expect(delayed.contains("late #1: delayed, expected delayed by tw-paws, 2 SYNs sent, 2 at the server"))
-    #expect(delayed.contains("<- SYN not accepted"))
-    #expect(delayed.contains("<- SYN again\n"))
+    #expect(delayed.contains("<- SYN 1 of 2, refused by TIME_WAIT, older by timestamp: PAWS"))
+    #expect(delayed.contains("<- SYN 2 of 2, accepted\n"))
+    #expect(!delayed.contains("SYN 3"))
+  }
+
+  private static let tshark = ["/usr/bin/tshark"].first(where: FileManager.default.isExecutableFile)
+
+  /// What a run keeps is what Wireshark reads: the case, the nodes, the remark on the packet that counts.
+  @Test(.enabled(if: canRun && tshark != nil, "SKIPPED: needs root and tshark"))
+  func aCaptureOpensInTshark() throws {
+    let out = ReportTests.folder()
+    defer { try? FileManager.default.removeItem(atPath: out) }
+    let name =
+      "time-wait-clash/rfc1337=1,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4,topology=snat"
+    #expect(try Self.run("run", "--case", name, "--out", out, "--host-only").status == 0)
+    let results = try RunFolder(reading: out).loadResults()
+    let capture = try #require(results.cases.first?.capture)
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: try #require(Self.tshark))
+    process.arguments = [
+      "-r", out + "/" + capture, "-Y", "frame.comment", "-T", "fields", "-e", "frame.interface_name", "-e",
+      "frame.comment",
+    ]
+    let (output, errors) = (Pipe(), Pipe())
+    (process.standardOutput, process.standardError) = (output, errors)
+    try process.run()
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
+    #expect(text.contains("server\tSYN 1 of 2, refused by TIME_WAIT, older by timestamp: PAWS"), "\(text)")
+    #expect(text.contains("server\told ACK: TIME_WAIT's answer"), "\(text)")
+    let complaints = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      .split(separator: "\n").filter { !$0.hasPrefix("Running as user") }
+    #expect(complaints.isEmpty, "\(complaints)")
   }
 
   @Test(.enabled(if: canRun, "SKIPPED: needs root"))

@@ -100,7 +100,10 @@ import struct Scenario.Expectation
   @Test func judgingASavedObservationGivesTheSame() throws {
     let test = Self.test(Expectation(.dropped, by: .twPaws))
     let seen = Self.dropped()
-    let saved = try JSONDecoder().decode(Observation.self, from: JSONEncoder().encode(seen))
+    var saved = try JSONDecoder().decode(Observation.self, from: JSONEncoder().encode(seen))
+    var (writer, reader) = (Pcapng.Writer(), Pcapng.Reader())
+    for packet in seen.packets { writer.add(packet) }
+    saved.packets = try reader.add(writer.take())
     #expect(judge(test, on: .current(), seen: saved) == judge(test, on: .current(), seen: seen))
   }
 

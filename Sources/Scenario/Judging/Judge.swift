@@ -4,6 +4,12 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
     return Judgement(
       verdict: .error, reason: "the capture on \(node) lost \(lost) packets, so nothing can be judged")
   }
+  if let missing = observation.packetsNotKept, missing > 0 {
+    return Judgement(
+      verdict: .error,
+      reason:
+        "\(missing) packets were seen and not kept (the capture's limit), so nothing can be judged again")
+  }
   guard let rule = test.rule(on: kernel) else {
     return Judgement(verdict: .error, reason: "no expectation for this kernel")
   }

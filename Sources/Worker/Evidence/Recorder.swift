@@ -12,12 +12,20 @@ import Scenario
 final class Recorder {
   private let testbed: Testbed
   private var observation: Observation
-  private var packets: [Packet] = []
+  private var stream = Pcapng.Writer()
+  private var packets = 0
+  /// Segments with data, for ``dataSegments(arrivedAt:since:from:)``; those of earlier steps are forgotten.
+  private var data: [Segment] = []
+  private let loop: EventLoop
+  private let emit: (WorkerEvent) -> Void
+  private var told = false
   var attempts: [Attempt] = []
 
   /// Starts the captures and has the loop drain them.
-  init(_ testbed: Testbed, loop: EventLoop) throws {
+  init(_ testbed: Testbed, loop: EventLoop, emit: @escaping (WorkerEvent) -> Void) throws {
     self.testbed = testbed
+    self.loop = loop
+    self.emit = emit
     observation = Observation(caseID: testbed.test.id)
     try testbed.startCapture()
     for node in testbed.nodes {
@@ -43,16 +51,35 @@ final class Recorder {
   private func drain(_ capture: Node.Capture, of node: Node) throws {
     do {
       try capture.socket.drain { time, outgoing, length, bytes in
-        packets.append(
-          Packet(
-            node: node.name, interface: capture.interface, time: time - jumped, outgoing: outgoing,
-            length: length,
-            bytes: Data(bytes)))
+        let packet = Packet(
+          node: node.name, interface: capture.interface, time: time - jumped, outgoing: outgoing,
+          length: length, bytes: Data(bytes))
+        stream.add(packet)
+        packets += 1
+        if watchesData, !outgoing, let segment = Segment(packet), segment.payload > 0 { data.append(segment) }
       }
     } catch {
       throw Failure(error, stage: "capture", object: "\(node.name) \(capture.interface)")
     }
+    if stream.count > 32_768 { tell() } else if !told { tellSoon() }
   }
+
+  /// Hands on what was captured, so that it is seen while a client waits, and kept by nobody here.
+  private func tell() {
+    guard stream.count > 0 else { return }
+    emit(.packets(stream.take()))
+  }
+
+  private func tellSoon() {
+    told = true
+    loop.after(milliseconds: 50) { [weak self] in
+      self?.told = false
+      self?.tell()
+    }
+  }
+
+  /// Whether a step sends on open connections, and so asks for ``dataSegments(arrivedAt:since:from:)``.
+  private lazy var watchesData = testbed.test.workload.contains { if case .send = $0 { true } else { false } }
 
   /// Counters at the start. Last before the workload, so that the set-up counts for nothing.
   func before() throws { observation.countersBefore = try counters() }
@@ -91,10 +118,9 @@ final class Recorder {
 
   /// How many segments with data reached a node since a time, to or from the client's port.
   func dataSegments(arrivedAt node: String, since: Int64, from local: String?) -> Int {
-    packets.reversed().prefix { $0.time >= since }.count { packet in
-      guard packet.node == node, !packet.outgoing, let segment = Segment(packet), segment.payload > 0 else {
-        return false
-      }
+    data.removeAll { $0.time < since }
+    return data.count { segment in
+      guard segment.node == node else { return false }
       return testbed.hop != nil || local == nil
         || local == SocketAddress.text(segment.source, port: segment.sourcePort)
         || local == SocketAddress.text(segment.destination, port: segment.destinationPort)
@@ -107,10 +133,10 @@ final class Recorder {
     var seen: Int
     repeat {
       try drainAll()
-      seen = packets.count
+      seen = packets
       observation.countersAfter = try counters()
       try drainAll()
-    } while packets.count != seen
+    } while packets != seen
     for node in testbed.nodes {
       for capture in node.captures {
         let lost = try capture.socket.lost()
@@ -137,7 +163,7 @@ final class Recorder {
         ticksPerSecond: testbed.kernel.timestampTicksPerSecond)
     }
     observation.attempts = attempts.sorted { $0.id < $1.id }
-    observation.packets = packets.sorted { $0.time < $1.time }
+    tell()
     observation.processorSeconds = System.processorSeconds()
     observation.timings = testbed.timings + timings + [stopwatch.lap("evidence")]
     return observation

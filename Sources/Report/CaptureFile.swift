@@ -1,0 +1,74 @@
+import Foundation
+import Scenario
+
+/// The packets of one case as a file that Wireshark opens: each link an interface with its node's name, remarks on
+/// packets as their comments, the case and its settings in the section's.
+struct CaptureFile {
+  private let packets: [Packet]
+  private let comments: [Int: String]
+  private let header: Pcapng.Header
+
+  init(_ result: CaseResult, on kernel: Kernel) {
+    let observation = result.observation ?? Observation(caseID: result.test.id)
+    packets = observation.packets
+    comments = remarks(on: result.judgement, of: result.test, on: kernel, seen: observation)
+    var lines = [result.test.id, result.test.title]
+    if kernel.emulated != nil {
+      lines.append("emulated: tcp_tw_recycle is not this kernel's, the lab brings its rule back")
+    }
+    lines.append("\(result.judgement.verdict.rawValue): \(result.judgement.reason)")
+    for (node, values) in result.test.settings.sorted(by: { $0.key < $1.key }) {
+      let words = values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+      if !words.isEmpty { lines.append("\(node): \(words.joined(separator: " "))") }
+    }
+    header = Pcapng.Header(
+      comment: lines.joined(separator: "\n"), system: "Linux \(kernel.release) (\(result.kernel))")
+  }
+
+  /// How many of the last packets are beyond the limit; nil for none.
+  func notKept(limit: Int) -> Int? {
+    var size = 0
+    let kept =
+      packets.firstIndex { packet in
+        size += 48 + packet.bytes.count
+        return size > limit
+      } ?? packets.count
+    return kept == packets.count ? nil : packets.count - kept
+  }
+
+  /// Writes piece by piece, to a name beside it first.
+  func write(to file: URL, notKept: Int) throws {
+    var header = header
+    if notKept > 0 {
+      header.comment += "\ncut: \(notKept) packets that came later are not in this file"
+    }
+    let partial = file.path + ".partial"
+    guard FileManager.default.createFile(atPath: partial, contents: nil),
+      let handle = FileHandle(forWritingAtPath: partial)
+    else { throw CocoaError(.fileWriteUnknown) }
+    do {
+      var writer = Pcapng.Writer(header)
+      for (index, packet) in packets.dropLast(notKept).enumerated() {
+        writer.add(packet, comment: comments[index])
+        if writer.count > 1 << 20 { try handle.write(contentsOf: writer.take()) }
+      }
+      try handle.write(contentsOf: writer.take())
+      try handle.close()
+      guard rename(partial, file.path) == 0 else { throw CocoaError(.fileWriteUnknown) }
+    } catch {
+      try? handle.close()
+      try? FileManager.default.removeItem(atPath: partial)
+      throw error
+    }
+  }
+
+  /// The packets that were written.
+  static func packets(in file: URL) throws -> [Packet] {
+    var reader = Pcapng.Reader()
+    let handle = try FileHandle(forReadingFrom: file)
+    defer { try? handle.close() }
+    var packets: [Packet] = []
+    while let piece = try handle.read(upToCount: 1 << 20), !piece.isEmpty { packets += try reader.add(piece) }
+    return packets
+  }
+}
