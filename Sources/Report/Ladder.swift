@@ -23,18 +23,19 @@ public struct Ladder {
   private let rows: [Row]
   private let hop: Bool
   private let dropped: Int
-  private let judged: Bool
+  private let marks: Bool
 
   /// - Parameters:
   ///   - clients: draw only these nodes' packets; nil draws all.
   ///   - limit: at most so many rows.
   ///   - remarks: on packets, by their index; with none the packets alone tell which SYN was not accepted.
+  ///   - marks: whether they are to tell it, which takes what follows.
   public init(
     _ observation: Observation, hop: Bool, clients: Set<String>? = nil, limit: Int = 200,
-    remarks: [Int: String] = [:]
+    remarks: [Int: String] = [:], marks: Bool = true
   ) {
     self.hop = hop
-    judged = !remarks.isEmpty
+    self.marks = marks && remarks.isEmpty
     var rows: [Row] = []
     /// Rows that only one side has seen so far, by what both sides see alike.
     var open: [Key: [Int]] = [:]
@@ -59,6 +60,20 @@ public struct Ladder {
     if let clients { rows = rows.filter { row in row.client.map(clients.contains) ?? true } }
     dropped = max(0, rows.count - limit)
     self.rows = Array(rows.prefix(limit))
+  }
+
+  /// Whether both ends have seen the last packet.
+  var lastIsComplete: Bool { rows.last.map { $0.left && $0.right } ?? true }
+
+  /// The lines with a remark: when, who, what.
+  public var remarked: [String] {
+    guard let first = rows.first else { return [] }
+    let width = max(6, rows.compactMap { $0.client?.count }.max() ?? 6)
+    return rows.compactMap { row in
+      guard let remark = row.remark, !remark.isEmpty else { return nil }
+      return pad(fixed(Double(row.time - first.time) / 1_000_000), 10, right: true)
+        + "  \(pad(row.client ?? "", width))  \(remark)"
+    }
   }
 
   /// What NAT leaves alone.
@@ -97,7 +112,7 @@ public struct Ladder {
       var line = pad(time, 10, right: true) + "  " + pad(row.client ?? "", width) + "  |"
       line += hop ? leg(row.left) + "|" + leg(row.right) + "|" : leg(row.left || row.right) + "|"
       line += "  " + describe(row.segment, row.outbound, bases)
-      if let mark = row.remark ?? (judged ? nil : mark(index)) { line += "  <- " + mark }
+      if let mark = row.remark ?? (marks ? mark(index) : nil) { line += "  <- " + mark }
       lines.append(line)
     }
     if dropped > 0 { lines.append("... \(dropped) more packets") }

@@ -11,9 +11,9 @@ struct Demo: AsyncParsableCommand {
     abstract:
       "The LVS incident, told with packets: who is dropped, by which counter, and what each advice does.",
     discussion: """
-      Runs on a kernel that still has tcp_tw_recycle, if one is stored (pawslab kernels add); else it shows what was \
-      recorded on a genuine 4.9.115, and says so. The last part runs on this machine's own kernel.
-      Exit status as of run.
+      Runs on a kernel that still has tcp_tw_recycle, if one is stored (pawslab kernels add); else on a current one \
+      with that setting emulated, and says so; where neither can be had, it shows what was recorded on a genuine \
+      4.9.115. The last part runs on this machine's own kernel. Exit status as of run.
       """)
 
   @Flag(help: "Wait for the return key between the parts.")
@@ -28,12 +28,25 @@ struct Demo: AsyncParsableCommand {
   /// Where the incident's cases come from.
   private enum Source {
     case genuine(Machine)
+    case emulated(Machine)
     case recorded(RunFolder, name: String, Kernel)
 
     var kernel: Kernel {
       switch self {
-      case .genuine(let machine): machine.kernel
+      case .genuine(let machine), .emulated(let machine): machine.kernel
       case .recorded(_, _, let kernel): kernel
+      }
+    }
+
+    var words: String {
+      switch self {
+      case .genuine(let machine): "a genuine kernel, running now in a guest (\(machine.name))"
+      case .emulated(let machine):
+        """
+        running now (\(machine.name)), with tcp_tw_recycle EMULATED: 4.12 removed it, eBPF brings its rule back.
+        A genuine 4.9.115 does the same, as recorded: pawslab demo --recorded
+        """
+      case .recorded: "recorded on a genuine kernel (lab/recorded); it is not this machine's"
       }
     }
   }
@@ -44,43 +57,18 @@ struct Demo: AsyncParsableCommand {
     let stage = try Stage(recordingTo: record, pausing: pause)
     let running = Running.fixed()
     let hypervisor = try running.hypervisor()
-    let runner = try running.runner(hypervisor)
+    var runner = try running.runner(hypervisor)
     let machines = Machines(runner: runner, hypervisor: hypervisor, say: Console.note)
     let source = try await source(lab, machines, hypervisor)
-    var verdicts: Set<Verdict> = []
-
-    func result(_ id: String) async throws -> CaseResult {
-      var result: CaseResult
-      switch source {
-      case .recorded(let folder, let name, let kernel):
-        result = try folder.load(id, kernel: name)
-        if let seen = result.observation { result.judgement = judge(result.test, on: kernel, seen: seen) }
-      case .genuine(let machine):
-        result = try await one(id, on: machine)
-      }
-      verdicts.insert(result.judgement.verdict)
-      return result
-    }
-    func one(_ id: String, on machine: Machine) async throws -> CaseResult {
-      guard let test = cases.first(where: { $0.id == id }) else {
-        throw Failure(stage: "demo", object: id, cause: "no such case in \(lab)", mend: "set PAWSLAB_LAB")
-      }
-      let results = await runner.run([(test, machine)], onEvent: { _ in })
-      guard let result = results.first else { throw CancellationError() }
-      return result
-    }
+    let teller = Teller(cases: cases, lab: lab, stage: stage)
+    runner.onPackets = { _, packets in stage.add(packets) }
 
     let incident =
       "lvs-tw-recycle/topology=ipvs-fullnat,tw_recycle=%,timestamps=1,clock=behind,closer=server,family=ipv4"
-    let where_ =
-      switch source {
-      case .genuine(let machine): "a genuine kernel, running now in a guest (\(machine.name))"
-      case .recorded: "recorded on a genuine kernel (lab/recorded); it is not this machine's"
-      }
     stage.part(
       "Two clients behind LVS",
       """
-      Linux \(source.kernel.release): \(where_)
+      Linux \(source.kernel.release): \(source.words)
 
         early  198.18.0.2 ---+
                              +--- hop: IPVS, VIP 198.19.255.1 ---- server 198.19.0.2
@@ -89,39 +77,45 @@ struct Demo: AsyncParsableCommand {
       Both clients look the same to the server: 198.19.0.1. late's TCP timestamps are ten minutes behind early's.
       """)
 
-    let dropped = try await result(incident.replacingOccurrences(of: "%", with: "1"))
-    stage.part(
-      "early is served, then late's SYNs go unanswered",
-      ladder(dropped, on: source.kernel) + "\n\n" + story(dropped))
+    stage.part("early is served, then late's SYNs go unanswered", "")
+    let dropped = try await results(
+      [incident.replacingOccurrences(of: "%", with: "1")], source, teller, runner, live: true)[0]
+    stage.say("\n" + teller.noted(dropped, on: source.kernel) + "\n" + teller.story(dropped) + "\n")
 
     let moved = dropped.observation?.counters(of: Network.server) ?? [:]
-    let shown = ["PAWSPassive", "ListenDrops", "PAWSEstab"].map { name in
-      "  TcpExt.\(name.padding(toLength: 12, withPad: " ", startingAt: 0)) +\(moved["TcpExt.\(name)"] ?? 0)"
-    }
+    let emulated = source.kernel.emulates("tcp_tw_recycle")
+    let shown = [
+      emulated ? Mechanisms.emulatedPAWSPassive : "TcpExt.PAWSPassive", "TcpExt.ListenDrops",
+      "TcpExt.PAWSEstab",
+    ].map { "  \($0.padding(toLength: 20, withPad: " ", startingAt: 0)) +\(moved[$0] ?? 0)" }
     stage.part(
       "The counters on the server",
       """
-      \(shown[0])   "passive connections rejected because of time stamp"
+      \(shown[0])   \(emulated ? "the emulation's own; genuine: TcpExt.PAWSPassive, " : "")"passive connections rejected because of time stamp"
       \(shown[1])   one for each SYN
       \(shown[2])   "packets rejects in established connections because of timestamp":
-                             the one that people look at stands still
+                                 the one that people look at stands still
       """)
 
-    let served = try await result(incident.replacingOccurrences(of: "%", with: "0"))
-    stage.part("One setting: tcp_tw_recycle=0", story(served))
+    let served = try await results(
+      [incident.replacingOccurrences(of: "%", with: "0")], source, teller, runner)[0]
+    stage.part("One setting: tcp_tw_recycle=0", teller.story(served))
 
-    var lines: [String] = []
-    for (advice, words) in Self.advice {
-      let result = try await result("tw-mitigations/advice=\(advice)")
-      lines.append("  \(words.padding(toLength: 46, withPad: " ", startingAt: 0)) \(outcome(result))")
+    let tried = try await results(
+      Self.advice.map { "tw-mitigations/advice=\($0.0)" }
+        + ["tw-recycle-flip/topology=ipvs-fullnat,tw_recycle=1,remedy=none"], source, teller, runner)
+    func line(_ words: String, _ end: String) -> String {
+      "  \(words.padding(toLength: 46, withPad: " ", startingAt: 0)) \(end)"
     }
-    let flip = try await result("tw-recycle-flip/topology=ipvs-fullnat,tw_recycle=1,remedy=none")
+    var lines = zip(Self.advice, tried).map { line($0.1, teller.outcome($1)) }
     lines.append(
-      "  \("tcp_timestamps=0, on a server that is up".padding(toLength: 46, withPad: " ", startingAt: 0)) "
-        + "every client of the last minute is \(flip.judgement.attempts.last?.outcome.rawValue ?? "?")")
-    stage.part("The usual advice, each tried", lines.joined(separator: "\n"))
+      line(
+        "tcp_timestamps=0, on a server that is up",
+        "every client of the last minute is \(tried.last?.judgement.attempts.last?.outcome.rawValue ?? "?")"))
+    stage.part(
+      "The usual advice, each tried" + (emulated ? " (emulated)" : ""), lines.joined(separator: "\n"))
 
-    try await current(stage, machines, one, &verdicts)
+    try await current(stage, machines, teller, runner)
     stage.part(
       "In short",
       """
@@ -129,14 +123,33 @@ struct Demo: AsyncParsableCommand {
       pawslab explain --run CASE     any case, packet by packet
       """)
     try stage.end()
-    if verdicts.contains(.error) { throw ExitCode(3) }
-    if verdicts.contains(.fail) { throw ExitCode(1) }
+    if teller.verdicts.contains(.error) { throw ExitCode(3) }
+    if teller.verdicts.contains(.fail) { throw ExitCode(1) }
+  }
+
+  /// Runs cases side by side, or takes what was recorded.
+  ///
+  /// - Parameter live: whether the packets are shown as they pass; of what was recorded at the pace of then, to a
+  ///   person who watches.
+  private func results(
+    _ ids: [String], _ source: Source, _ teller: Teller, _ runner: Runner, live: Bool = false
+  ) async throws -> [CaseResult] {
+    switch source {
+    case .recorded(let folder, let name, let kernel):
+      return try await ids.asyncMap { id in
+        var result = try folder.load(id, kernel: name)
+        if let seen = result.observation { result.judgement = judge(result.test, on: kernel, seen: seen) }
+        if live { try await teller.stage.replay(result.observation?.packets ?? []) }
+        return teller.counted(result)
+      }
+    case .genuine(let machine), .emulated(let machine):
+      return try await teller.run(ids, on: machine, by: runner, live: live)
+    }
   }
 
   /// The same failure without tcp_tw_recycle, on the host or in a guest.
   private func current(
-    _ stage: Stage, _ machines: Machines, _ one: (String, Machine) async throws -> CaseResult,
-    _ verdicts: inout Set<Verdict>
+    _ stage: Stage, _ machines: Machines, _ teller: Teller, _ runner: Runner
   ) async throws {
     let clash =
       "time-wait-clash/rfc1337=%,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4,topology=snat"
@@ -146,18 +159,20 @@ struct Demo: AsyncParsableCommand {
     } else {
       machine = try await machines.named(Machines.fallback)
     }
-    let bad = try await one(clash.replacingOccurrences(of: "%", with: "1"), machine)
-    let good = try await one(clash.replacingOccurrences(of: "%", with: "0"), machine)
-    for result in [bad, good] { verdicts.insert(result.judgement.verdict) }
     stage.part(
       "A current kernel, without tcp_tw_recycle: Linux \(machine.kernel.release)",
+      "The NAT gives late the port that early has just used; the server's tcp_rfc1337=1.\n")
+    let bad = try await teller.run(
+      [clash.replacingOccurrences(of: "%", with: "1")], on: machine, by: runner, live: true)[0]
+    let good = try await teller.run(
+      [clash.replacingOccurrences(of: "%", with: "0")], on: machine, by: runner)[0]
+    stage.say(
       """
-      The NAT gives late the port that early has just used; the server's tcp_rfc1337=1.
 
-      \(ladder(bad, on: machine.kernel))
+      \(teller.noted(bad, on: machine.kernel))
+      \(teller.story(bad))
+      with tcp_rfc1337=0: \(teller.story(good))
 
-      \(story(bad))
-      with tcp_rfc1337=0: \(story(good))
       """)
   }
 
@@ -169,12 +184,22 @@ struct Demo: AsyncParsableCommand {
   ]
 
   private func source(_ lab: String, _ machines: Machines, _ hypervisor: Hypervisor) async throws -> Source {
-    if !recorded, Hypervisor.canBoot {
-      for stored in hypervisor.store.all() {
+    if !recorded {
+      for stored in hypervisor.store.all() where Hypervisor.canBoot {
         guard let known = hypervisor.probed(stored), known.perKernelSettings.contains("tcp_tw_recycle") else {
           continue
         }
         return .genuine(Machine(name: stored.name, kernel: known, stored: stored))
+      }
+      if let machine = try? await machines.host().emulating("tcp_tw_recycle") { return .emulated(machine) }
+      if Hypervisor.canBoot {
+        do {
+          if let machine = try await machines.named(Machines.fallback).emulating("tcp_tw_recycle") {
+            return .emulated(machine)
+          }
+        } catch let failure as Failure {
+          await Console.note("\(Machines.fallback) cannot be had: \(failure)")
+        }
       }
     }
     let folder = try RunFolder(reading: lab + "/recorded/linux-4.9.115")
@@ -183,15 +208,51 @@ struct Demo: AsyncParsableCommand {
     }
     return .recorded(folder, name: name, kernel)
   }
+}
 
-  private func ladder(_ result: CaseResult, on kernel: Kernel) -> String {
-    guard let observation = result.observation else { return "  " + result.judgement.reason }
-    let remarks = remarks(on: result.judgement, of: result.test, on: kernel, seen: observation)
-    return Ladder(observation, hop: true, limit: 40, remarks: remarks).lines.map { "  " + $0 }.joined(
-      separator: "\n")
+/// Runs the demonstration's cases and puts what they came to into words.
+private final class Teller {
+  let stage: Stage
+  private let cases: [Case]
+  private let lab: String
+  private(set) var verdicts: Set<Verdict> = []
+
+  init(cases: [Case], lab: String, stage: Stage) {
+    (self.cases, self.lab, self.stage) = (cases, lab, stage)
   }
 
-  private func story(_ result: CaseResult) -> String {
+  func counted(_ result: CaseResult) -> CaseResult {
+    verdicts.insert(result.judgement.verdict)
+    return result
+  }
+
+  func run(_ ids: [String], on machine: Machine, by runner: Runner, live: Bool = false) async throws
+    -> [CaseResult]
+  {
+    let tests = try ids.map { id in
+      guard let test = cases.first(where: { $0.id == id }) else {
+        throw Failure(stage: "demo", object: id, cause: "no such case in \(lab)", mend: "set PAWSLAB_LAB")
+      }
+      return (test: test, machine: machine)
+    }
+    if live { stage.begin() }
+    let results = await runner.run(tests, onEvent: { _ in })
+    if live { stage.finish() }
+    return try ids.map { id in
+      guard let result = results.first(where: { $0.test.id == id }) else { throw CancellationError() }
+      return counted(result)
+    }
+  }
+
+  /// What is remarked on single packets.
+  func noted(_ result: CaseResult, on kernel: Kernel) -> String {
+    guard let observation = result.observation else { return "  " + result.judgement.reason }
+    let remarks = remarks(on: result.judgement, of: result.test, on: kernel, seen: observation)
+    return Ladder(observation, hop: true, limit: .max, remarks: remarks).remarked
+      .map { "  " + $0 + "\n" }.joined()
+  }
+
+  func story(_ result: CaseResult) -> String {
     guard let late = result.judgement.attempts.last(where: { $0.attempt.label == "late" }) else {
       return result.judgement.reason
     }
@@ -202,7 +263,7 @@ struct Demo: AsyncParsableCommand {
       + "Why: \(result.judgement.reason)"
   }
 
-  private func outcome(_ result: CaseResult) -> String {
+  func outcome(_ result: CaseResult) -> String {
     let late = result.judgement.attempts.last { $0.attempt.label == "late" }?.outcome.rawValue ?? "?"
     let length = result.test.rules.first?.timeWait
     return "late \(late.padding(toLength: 10, withPad: " ", startingAt: 0)) TIME_WAIT "
@@ -210,12 +271,23 @@ struct Demo: AsyncParsableCommand {
   }
 }
 
+extension Array {
+  fileprivate func asyncMap<Result>(_ body: (Element) async throws -> Result) async rethrows -> [Result] {
+    var results: [Result] = []
+    for element in self { results.append(try await body(element)) }
+    return results
+  }
+}
+
 /// Where the demonstration is told: standard output, and perhaps a cast.
-private final class Stage {
+private final class Stage: @unchecked Sendable {
+  private let lock = NSRecursiveLock()
   private let cast: FileHandle?
   private let pausing: Bool
   private let began = ContinuousClock.now
   private var parts = 0
+  /// The packets that are being shown as they pass.
+  private var ladder: LiveLadder?
 
   init(recordingTo path: String?, pausing: Bool) throws {
     self.pausing = pausing
@@ -236,18 +308,47 @@ private final class Stage {
       _ = readLine()
     }
     parts += 1
-    say("\n\(parts). \(title)\n\n\(text)\n")
+    say("\n\(parts). \(title)\n" + (text.isEmpty ? "" : "\n\(text)\n"))
   }
 
   func end() throws { try cast?.close() }
 
-  private func say(_ text: String) {
-    Console.print(text)
-    guard let cast else { return }
-    let time = began.duration(to: .now) / .seconds(1)
-    let line = [time, "o", text.replacingOccurrences(of: "\n", with: "\r\n") + "\r\n"] as [Any]
-    if let data = try? JSONSerialization.data(withJSONObject: line) {
-      try? cast.write(contentsOf: data + Data("\n".utf8))
+  /// Shows packets from here on.
+  func begin() { lock.withLock { ladder = LiveLadder(hop: true) } }
+
+  /// Packets that were captured just now.
+  func add(_ packets: [Packet]) {
+    lock.withLock { for line in ladder?.add(packets) ?? [] { say("  " + line) } }
+  }
+
+  /// Shows what was held back, and no more packets.
+  func finish() {
+    lock.withLock {
+      for line in ladder?.end() ?? [] { say("  " + line) }
+      ladder = nil
+    }
+  }
+
+  /// Packets of an earlier run, on a terminal at the pace at which they passed.
+  func replay(_ packets: [Packet]) async throws {
+    begin()
+    defer { finish() }
+    guard Console.isTerminal else { return add(packets) }
+    for (index, packet) in packets.enumerated() {
+      if index > 0 { try await Task.sleep(for: .nanoseconds(packet.time - packets[index - 1].time)) }
+      add([packet])
+    }
+  }
+
+  func say(_ text: String) {
+    lock.withLock {
+      Console.print(text)
+      guard let cast else { return }
+      let time = began.duration(to: .now) / .seconds(1)
+      let line = [time, "o", text.replacingOccurrences(of: "\n", with: "\r\n") + "\r\n"] as [Any]
+      if let data = try? JSONSerialization.data(withJSONObject: line) {
+        try? cast.write(contentsOf: data + Data("\n".utf8))
+      }
     }
   }
 }
