@@ -154,6 +154,20 @@ int clinux_tcp_timestamp(int fd, uint32_t *ticks) {
   return result(getsockopt(fd, IPPROTO_TCP, TCP_TIMESTAMP, ticks, &size));
 }
 
+int clinux_tcp_set_clock(int fd, int reference, uint32_t offset) {
+  uint32_t before, after;
+  int error = set(fd, IPPROTO_TCP, TCP_REPAIR, 1);
+  do {
+    // Again where the clock ticked in between, so that the offset is exact.
+    if (error >= 0) error = clinux_tcp_timestamp(reference, &before);
+    if (error >= 0) error = set(fd, IPPROTO_TCP, TCP_TIMESTAMP, (int)(before + offset));
+    if (error >= 0) error = clinux_tcp_timestamp(reference, &after);
+  } while (error >= 0 && before != after);
+  int end = set(fd, IPPROTO_TCP, TCP_REPAIR, 0);
+  if (end >= 0) end = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  return error < 0 ? error : end;
+}
+
 int clinux_tcp_unacknowledged(int fd) {
   int bytes = 0;
   return ioctl(fd, SIOCOUTQ, &bytes) < 0 ? -errno : bytes;

@@ -124,8 +124,11 @@ public enum Plan: Sendable, Equatable {
         let stepped = test.workload.contains { step in
           if case .clock(client.group, _) = step { true } else { false }
         }
-        if milliseconds != 0 || stepped, !kernel.has(.tcBPF), !kernel.has(.nftTimestamps) {
-          return why("tc-bpf", "and no nft-timestamps either: run as root")
+        // What gives an open connection's socket another clock makes it send a probe (tcp_send_window_probe).
+        let means: [Capability.Feature] =
+          stepped ? [.tcBPF, .nftTimestamps] : [.tcBPF, .socketClocks, .nftTimestamps]
+        if milliseconds != 0 || stepped, !means.contains(where: kernel.has) {
+          return why("tc-bpf", "and neither socket-clocks nor nft-timestamps: run as root")
         }
       case .natural:
         if !kernel.has(.randomTimestamps) { return why("random-timestamps", "it needs 4.10 or later") }

@@ -106,6 +106,15 @@ public enum TCP {
     try SystemError.check(clinux_tcp_pin_sequence(socket, sequence), "TCP_REPAIR", "sequence \(sequence)")
   }
 
+  /// Has a socket's TSvals be the kernel's clock plus an offset, and takes that off the TSecrs that it reads.
+  ///
+  /// TCP_REPAIR and TCP_TIMESTAMP, 3.9 to 4.9; from 4.10 on `tcp_v4_connect` chooses an offset of its own.
+  public static func setClock(_ socket: Int32, ticks: UInt32) throws {
+    let reference = try self.socket(ipv6: false)
+    defer { close(reference) }
+    try SystemError.check(clinux_tcp_set_clock(socket, reference, ticks), "TCP_TIMESTAMP", "\(ticks) ticks")
+  }
+
   /// The TSval that a socket without an offset would send now: the kernel's own clock, in ticks.
   /// `getsockopt(TCP_TIMESTAMP)` of a fresh socket, since 3.9.
   public static func clock() throws -> UInt32 {

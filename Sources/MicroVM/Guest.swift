@@ -156,7 +156,9 @@ public actor Guest {
     return Failure(
       stage: "guest", object: name,
       cause: (panic.map { "\($0.trimmingCharacters(in: .whitespaces)); " } ?? "") + cause
-        + (last.isEmpty ? "; its console says nothing" : "; last lines of its console:\n         \(last)"))
+        + (last.isEmpty ? "; its console says nothing" : "; last lines of its console:\n         \(last)"),
+      mend: last.isEmpty
+        ? "the kernel needs CONFIG_VIRTIO_CONSOLE, and CONFIG_SERIAL_8250_CONSOLE to say what is wrong" : nil)
   }
 
   /// Sends a request and hands on what comes back, until the end.

@@ -49,6 +49,11 @@ public struct Packages: Sendable {
         stage: "kernels fetch", object: known.name, cause: "no apt-get on this machine",
         mend: "pawslab kernels add \(known.name) --deb FILE")
     }
+    if let mirror, !["http://", "https://", "file:///"].contains(where: mirror.hasPrefix) {
+      throw Failure(
+        stage: "kernels fetch", object: "--mirror \(mirror)", cause: "not the address of a mirror",
+        mend: "http://HOST/debian, or file:///FOLDER")
+    }
     let site: String
     if let mirror { site = mirror } else { site = try await ownMirror() }
     let keyrings = [

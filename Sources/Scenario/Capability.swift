@@ -16,6 +16,8 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
     case nft
     /// tc eBPF can be loaded and attached: clocks with any offset.
     case tcBPF = "tc-bpf"
+    /// A socket can be given an offset that connect(2) keeps (3.9 to 4.9): clocks with any offset.
+    case socketClocks = "socket-clocks"
     /// nft can rewrite TCP options: clocks with an offset of 2^30 ticks.
     case nftTimestamps = "nft-timestamps"
     case tcpRepair = "tcp-repair"

@@ -51,7 +51,8 @@ import Testing
         "no iptables-nft"
       ),
       (
-        Self.test(clock: .offset(milliseconds: 5)), [.feature(.tcBPF), .feature(.nftTimestamps)], "no tc-bpf"
+        Self.test(clock: .offset(milliseconds: 5)),
+        [.feature(.tcBPF), .feature(.socketClocks), .feature(.nftTimestamps)], "no tc-bpf"
       ),
       (Self.test(clock: .natural), [.feature(.randomTimestamps)], "no random-timestamps"),
       (Self.test(isn: .behind), [.feature(.tcpRepair)], "no tcp-repair"),

@@ -46,6 +46,8 @@ int clinux_packet_losses(int fd);
 int clinux_tcp_pin_sequence(int fd, uint32_t sequence);
 /// getsockopt(TCP_TIMESTAMP): the TSval that the socket would send now.
 int clinux_tcp_timestamp(int fd, uint32_t *ticks);
+/// Has a socket's timestamps be another socket's clock plus an offset: TCP_REPAIR and TCP_TIMESTAMP (3.9).
+int clinux_tcp_set_clock(int fd, int reference, uint32_t offset);
 
 /// SIOCOUTQ: bytes sent and not yet acknowledged.
 int clinux_tcp_unacknowledged(int fd);

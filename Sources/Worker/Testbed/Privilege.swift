@@ -5,7 +5,14 @@ import Scenario
 enum Privilege {
   /// Must be called before the process has a second thread: `unshare(CLONE_NEWUSER)` demands it.
   static func gain() throws -> Kernel.Privilege {
-    if (try? NetworkNamespace.create()) != nil { return .root }
+    do {
+      _ = try NetworkNamespace.create()
+      return .root
+    } catch let error as SystemError where error.errno == .invalidArgument {
+      throw Failure(
+        stage: "privilege", object: "network namespaces", cause: "this kernel has none: \(error)",
+        mend: "a kernel built with CONFIG_NET_NS=y")
+    } catch {}
     do { try UserNamespace.enter() } catch {
       throw Failure(
         stage: "privilege", object: "network namespaces", cause: "not root, and \(error)",

@@ -48,6 +48,7 @@ enum Probe {
       let scratch = try Node(name: "probe")
       try scratch.namespace.run { _ = try TimestampClock(interface: "lo", routes: scratch.routes, offset: 0) }
     }
+    found.probe(.socketClocks) { try socketClock() }
     found.probe(.nftTimestamps) {
       let output = try Node(name: "probe").namespace.run {
         try Tool.run(
@@ -198,6 +199,34 @@ enum Probe {
     }
     let rate = Double(end.ticks &- first.ticks) * 1e9 / Double(end.time - first.time)
     return [100, 250, 300, 1000, 1_000_000].min { abs(Double($0) - rate) < abs(Double($1) - rate) } ?? 1000
+  }
+
+  /// Does connect(2) keep the offset that a socket was given?
+  private static func socketClock() throws {
+    let node = try Node(name: "probe")
+    node.routes.setLoopbackUp()
+    try node.routes.commit()
+    try node.capture("lo")
+    let offset: UInt32 = 1 << 30
+    let clock = try node.namespace.run { () throws -> UInt32 in
+      let address = try SocketAddress("127.0.0.1", port: Network.serverPort)
+      let socket = try TCP.socket(ipv6: false)
+      defer { TCP.close(socket) }
+      try TCP.setClock(socket, ticks: offset)
+      _ = TCP.connect(socket, to: address)
+      return try TCP.clock()
+    }
+    var sent: UInt32?
+    try node.captures.last?.socket.drain { time, outgoing, length, bytes in
+      let packet = Packet(
+        node: "probe", interface: "lo", time: time, outgoing: outgoing, length: length, bytes: .init(bytes))
+      if let segment = Segment(packet), segment.isSYN, segment.outgoing { sent = segment.tsval }
+    }
+    guard let sent, Int32(bitPattern: sent &- clock &- offset).magnitude < 10_000 else {
+      throw Failure(
+        stage: "TCP_TIMESTAMP", object: "a SYN", cause: "connect(2) gave it an offset of its own (since 4.10)"
+      )
+    }
   }
 
   /// With `tcp_timestamps=1`, are TSvals offset from the clock, and by the ports too?

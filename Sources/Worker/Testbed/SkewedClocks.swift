@@ -5,13 +5,16 @@ import Scenario
 /// Gives clients of one kernel timestamp clocks that disagree.
 ///
 /// Where tc eBPF loads, any offset: ``TimestampClock`` rewrites TSval and TSecr on the client's own link.
+/// Where it does not and the kernel is of its time (3.9 to 4.9), each socket is given the offset.
 /// In a user namespace, where it does not, nft flips the clock's two top bits, which moves it by
 /// 2^30 ticks (12.4 days at 1 ms, within PAWS' half of the number space) in the direction asked for.
 final class SkewedClocks {
-  /// `tc-bpf` or `nft`; nil where no client has an offset.
+  /// `tc-bpf`, `socket` or `nft`; nil where no client has an offset.
   let method: String?
   private(set) var changes: [ClockChange] = []
   private var programs: [String: TimestampClock] = [:]
+  /// What a client's sockets are to add; nil where that is not how it is done.
+  private(set) var offsets: [String: UInt32] = [:]
   private let kernel: Kernel
   private let nodes: [String: Node]
 
@@ -27,7 +30,8 @@ final class SkewedClocks {
       if case .offset(let milliseconds) = client.description.clock { return milliseconds != 0 }
       return false
     }
-    method = skewed.isEmpty ? nil : kernel.has(.tcBPF) ? "tc-bpf" : "nft"
+    let bySocket = kernel.has(.socketClocks) && stepped.isEmpty
+    method = skewed.isEmpty ? nil : kernel.has(.tcBPF) ? "tc-bpf" : bySocket ? "socket" : "nft"
     for client in skewed {
       guard case .offset(let milliseconds) = client.description.clock else { continue }
       if method == "tc-bpf" {
@@ -51,6 +55,8 @@ final class SkewedClocks {
       do { try program.set(offset: UInt32(truncatingIfNeeded: ticks)) } catch {
         throw Failure(error, stage: "clock (tc eBPF)", object: client)
       }
+    } else if method == "socket" {
+      offsets[client] = UInt32(truncatingIfNeeded: ticks)
     } else {
       ticks = try flip(ticks.signum(), on: node)
     }

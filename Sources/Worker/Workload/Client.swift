@@ -11,6 +11,8 @@ final class ClientConnection {
   let closes: Step.Closer
   let remote: SocketAddress
   let isn: UInt32?
+  /// Ticks that the socket adds to the kernel's clock; nil where something else does, or nothing.
+  let clock: UInt32?
   private(set) var socket: Int32 = -1
   private(set) var local: String?
   private(set) var began: Int64 = 0
@@ -27,7 +29,7 @@ final class ClientConnection {
   /// `ended` is called once, when the outcome is known: nil where a byte went each way.
   init(
     attempt: Int, step: Int, label: String, client: Int, node: Node, remote: SocketAddress, isn: UInt32?,
-    closes: Step.Closer, again: Int, loop: EventLoop,
+    clock: UInt32?, closes: Step.Closer, again: Int, loop: EventLoop,
     ended: @escaping (ClientConnection, Errno?) throws -> Void
   ) {
     self.attempt = attempt
@@ -37,6 +39,7 @@ final class ClientConnection {
     self.node = node
     self.remote = remote
     self.isn = isn
+    self.clock = clock
     self.closes = closes
     self.again = again
     self.loop = loop
@@ -51,6 +54,7 @@ final class ClientConnection {
     do {
       (socket, result) = try node.namespace.run {
         let socket = try TCP.socket(ipv6: remote.isIPv6)
+        if let clock { try TCP.setClock(socket, ticks: clock) }
         if let isn { try TCP.pinSequence(socket, isn) }
         return (socket, TCP.connect(socket, to: remote))
       }

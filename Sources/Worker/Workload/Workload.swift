@@ -91,7 +91,8 @@ final class Workload {
     attempts += 1
     let connection = ClientConnection(
       attempt: number, step: step, label: label, client: client, node: testbed.clients[client].node,
-      remote: remote, isn: sequence(description.isn, attempt: number), closes: closes, again: again,
+      remote: remote, isn: sequence(description.isn, attempt: number),
+      clock: testbed.clocks?.offsets[testbed.clients[client].node.name], closes: closes, again: again,
       loop: loop
     ) { [unowned self] connection, errno in
       record(connection, errno)
