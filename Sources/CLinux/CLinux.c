@@ -215,6 +215,7 @@ static const uint32_t kinds[][2] = {
     [CLINUX_BPF_FENTRY] = {BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY},
     [CLINUX_BPF_FEXIT] = {BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT},
     [CLINUX_BPF_MODIFY_RETURN] = {BPF_PROG_TYPE_TRACING, BPF_MODIFY_RETURN},
+    [CLINUX_BPF_RAW_TRACEPOINT] = {BPF_PROG_TYPE_RAW_TRACEPOINT, 0},
 };
 
 int clinux_bpf_load(
@@ -236,9 +237,10 @@ int clinux_bpf_load(
   return bpf(BPF_PROG_LOAD, &attributes);
 }
 
-int clinux_bpf_attach(int program) {
+int clinux_bpf_attach(int program, const char *tracepoint) {
   union bpf_attr attributes;
   memset(&attributes, 0, sizeof attributes);
+  attributes.raw_tracepoint.name = (uint64_t)(uintptr_t)tracepoint;
   attributes.raw_tracepoint.prog_fd = (uint32_t)program;
   return bpf(BPF_RAW_TRACEPOINT_OPEN, &attributes);
 }

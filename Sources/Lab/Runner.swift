@@ -319,6 +319,21 @@ public struct Runner: Sendable {
     }
   }
 
+  /// Keeps a case's network up on this machine for as long as `body` runs, its servers answering.
+  public func hold(
+    _ test: Case, on machine: Machine, _ body: @escaping @Sendable ([HeldNode]) async throws -> Void
+  ) async throws {
+    guard machine.stored == nil else {
+      throw Failure(
+        stage: "shell", object: test.id,
+        cause: "a guest has no terminal to give; this is for the host's kernel")
+    }
+    if case .skip(let reason) = Plan(test, on: machine) {
+      throw Failure(stage: "shell", object: test.id, cause: reason)
+    }
+    try await worker.hold(test, on: machine.kernel, body)
+  }
+
   /// Set-up times, part by part, for so many networks built one after the other.
   public func benchmarkSetup(_ test: Case, on kernel: Kernel, times: Int) async throws -> [[Timing]] {
     let rounds = Rounds()

@@ -41,6 +41,38 @@ struct WorkerProcess: WorkerHost {
     }
   }
 
+  /// Keeps a case's network up for as long as `body` runs.
+  func hold(
+    _ test: Case, on kernel: Kernel, _ body: @escaping @Sendable ([HeldNode]) async throws -> Void
+  ) async throws {
+    var line = try JSONEncoder().encode(WorkerRequest.hold(test, kernel))
+    line.append(UInt8(ascii: "\n"))
+    let bytes = [UInt8](line)
+    var options = PlatformOptions()
+    options.processGroupID = 0
+    let result = try await Subprocess.run(
+      .path(FilePath(program)), platformOptions: options, input: .inputWriter, output: .sequence,
+      error: .string(limit: 64 << 10)
+    ) { execution in
+      _ = try await execution.standardInputWriter.write(bytes)
+      var lines = EventLines()
+      for try await buffer in execution.standardOutput {
+        for event in try buffer.withUnsafeBytes({ try lines.add($0) }) {
+          if case .failure(let failure) = event { throw failure }
+          guard case .held(let nodes) = event else { continue }
+          try await body(nodes)
+          // The worker's own end: it takes with it whatever still runs inside.
+          try await execution.standardInputWriter.finish()
+        }
+      }
+    }
+    guard case .exited(0) = result.terminationStatus else {
+      throw Failure(
+        stage: "worker", object: program, cause: "ended (\(result.terminationStatus)) \(result.standardError)"
+      )
+    }
+  }
+
   private func run(
     _ request: WorkerRequest, onEvent: @escaping @Sendable (WorkerEvent) -> Void
   ) async throws -> WorkerEvent {

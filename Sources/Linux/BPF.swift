@@ -74,6 +74,8 @@ public enum BPF {
     case classifier
     /// The beginning, the end, or the returned value of the kernel function with that BTF id.
     case entry(Int), exit(Int), returnValue(Int)
+    /// A tracepoint by name, with what the kernel gives it.
+    case tracepoint(String)
   }
 
   /// A loaded program.
@@ -91,6 +93,7 @@ public enum BPF {
         case .entry(let id): (CLINUX_BPF_FENTRY, id)
         case .exit(let id): (CLINUX_BPF_FEXIT, id)
         case .returnValue(let id): (CLINUX_BPF_MODIFY_RETURN, id)
+        case .tracepoint: (CLINUX_BPF_RAW_TRACEPOINT, 0)
         }
       let result = clinux_bpf_load(
         Int32(kind), UInt32(function), &words, UInt32(words.count), &log, UInt32(log.count))
@@ -113,15 +116,17 @@ public enum BPF {
     public init(_ program: Program) throws { try super.init(program, for: .classifier) }
   }
 
-  /// A program that runs with a kernel function (BPF_PROG_TYPE_TRACING), attached while this lives.
+  /// A program that runs with a kernel function (BPF_PROG_TYPE_TRACING) or a tracepoint, attached while this lives.
   final class Trampoline: LoadedProgram {
     private var link: Int32 = -1
 
     /// Loads and attaches.
     override init(_ program: Program, for purpose: Purpose) throws {
       try super.init(program, for: purpose)
+      var tracepoint: String?
+      if case .tracepoint(let name) = purpose { tracepoint = name }
       link = try SystemError.check(
-        clinux_bpf_attach(fileDescriptor), "bpf(BPF_RAW_TRACEPOINT_OPEN)", "\(purpose)")
+        clinux_bpf_attach(fileDescriptor, tracepoint), "bpf(BPF_RAW_TRACEPOINT_OPEN)", "\(purpose)")
     }
 
     deinit { if link >= 0 { close(link) } }

@@ -15,6 +15,7 @@ extension BPF {
     case l4ChecksumReplace = 11
     case loadBytes = 26
     case readKernel = 113
+    case processInNamespace = 120
   }
 
   /// How many bytes a load or store moves.
@@ -37,6 +38,11 @@ extension BPF {
 
     /// `to = from`
     public mutating func move(_ to: Register, _ from: Register) { emit(0xbf, to, from) }
+    /// `to = value`, 64 bits
+    public mutating func set(_ to: Register, long value: UInt64) {
+      emit(0x18, to, immediate: Int32(truncatingIfNeeded: value))
+      words.append((value >> 32) << 32)
+    }
     /// `to = value`
     public mutating func set(_ to: Register, _ value: Int32) { emit(0xb7, to, immediate: value) }
     /// `to += value`

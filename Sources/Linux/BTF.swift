@@ -9,7 +9,7 @@ struct BTF {
   private let strings: Int
   /// Where each type stands in the type section, by its id; 0 is void.
   private var places: [Int] = [0]
-  /// Ids of the structures and functions that were asked for.
+  /// Ids of the structures, functions and enumerations that were asked for.
   private var found: [String: Int] = [:]
 
   private enum Kind: UInt32 {
@@ -28,7 +28,7 @@ struct BTF {
     }
   }
 
-  /// Reads what `names` are of the kernel's structures and functions.
+  /// Reads what `names` are of the kernel's structures, functions and enumerations.
   init(names: Set<String>) throws {
     let path = "/sys/kernel/btf/vmlinux"
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
@@ -55,7 +55,7 @@ struct BTF {
         throw SystemError(
           stage: "read", object: path, errno: .invalidArgument, detail: "a kind of type that is not known")
       }
-      if kind == .structure || kind == .function {
+      if kind == .structure || kind == .function || kind == .enumeration {
         let name = strings + Int(Self.word(bytes, place))
         if let match = wanted[bytes[name]]?.first(where: { isName($0, at: name) }) {
           found[match] = places.count
@@ -83,6 +83,18 @@ struct BTF {
       id = member.type
     }
     return (bits / 8, bits % 8)
+  }
+
+  /// The names of an enumeration's values.
+  func names(of enumeration: String) throws -> [(name: String, value: Int)] {
+    guard let id = found[enumeration], kind(at: places[id]) == .enumeration else {
+      throw missing(enumeration)
+    }
+    return (0..<count(at: places[id])).map { index in
+      let at = places[id] + 12 + 8 * index
+      let name = bytes[(strings + Int(Self.word(bytes, at)))...].prefix { $0 != 0 }
+      return (String(decoding: name, as: UTF8.self), Int(Int32(bitPattern: Self.word(bytes, at + 4))))
+    }
   }
 
   private func member(_ name: String, of structure: Int) -> (bits: Int, type: Int)? {

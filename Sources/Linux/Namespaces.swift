@@ -48,6 +48,31 @@ public struct NetworkNamespace: ~Copyable {
     }
   }
 
+  /// Kills every process whose network namespace is one of these, until none is left: `kill -9 $(ip netns pids ...)`.
+  /// For namespaces of our own, in which only what was started from us can be.
+  public static func killProcesses(in inodes: Set<UInt64>) {
+    // What forks while we look is found the next time.
+    for _ in 0..<100 {
+      var killed = false
+      guard let folder = opendir("/proc") else { return }
+      while let entry = readdir(folder) {
+        let name = withUnsafePointer(to: &entry.pointee.d_name) {
+          $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        }
+        guard let process = Int32(name), process != getpid() else { continue }
+        var status = stat()
+        guard stat("/proc/\(process)/ns/net", &status) == 0, inodes.contains(UInt64(status.st_ino)) else {
+          continue
+        }
+        kill(process, SIGKILL)
+        killed = true
+      }
+      closedir(folder)
+      if !killed { return }
+      sched_yield()
+    }
+  }
+
   /// Runs `body` inside and comes back, also when it throws. Equivalent to `nsenter --net`.
   /// Sockets and `/proc/thread-self/net` files that it opens stay in the namespace.
   public borrowing func run<Result>(_ body: () throws -> Result) throws -> Result {

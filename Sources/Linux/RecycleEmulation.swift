@@ -130,7 +130,8 @@ public final class RecycleEmulation {
       let (local, remote) = (Array(key[4..<20]), Array(key[20..<36]))
       let isIPv4 = (local + remote).enumerated().allSatisfy { $0.offset % 16 < 4 || $0.element == 0 }
       return Stamp(
-        local: Self.address(local, isIPv4), remote: Self.address(remote, isIPv4), tsval: value.native(at: 0),
+        local: SocketAddress.text(of: local, isIPv4: isIPv4),
+        remote: SocketAddress.text(of: remote, isIPv4: isIPv4), tsval: value.native(at: 0),
         age: Int(now) - Int(value.native(at: 4, as: UInt32.self)))
     }
   }
@@ -160,12 +161,6 @@ public final class RecycleEmulation {
 
   private func own(_ map: BPF.Map, _ namespace: UInt64) -> [(key: [UInt8], value: [UInt8])] {
     map.all().filter { $0.key.native(at: 0) == UInt32(truncatingIfNeeded: namespace) }
-  }
-
-  private static func address(_ bytes: [UInt8], _ isIPv4: Bool) -> String {
-    var text = [CChar](repeating: 0, count: 64)
-    inet_ntop(isIPv4 ? AF_INET : AF_INET6, bytes, &text, 64)
-    return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 }
 

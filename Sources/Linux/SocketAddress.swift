@@ -56,6 +56,13 @@ public struct SocketAddress: CustomStringConvertible {
     address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
   }
 
+  /// The text of an address in network order, of which IPv4 takes the first 4 bytes.
+  public static func text(of bytes: [UInt8], isIPv4: Bool) -> String {
+    var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+    inet_ntop(isIPv4 ? AF_INET : AF_INET6, bytes, &text, socklen_t(text.count))
+    return string(text)
+  }
+
   private static func string(_ text: [CChar]) -> String {
     String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
   }

@@ -30,6 +30,9 @@ public enum System {
     processorSeconds(RUSAGE_SELF) + processorSeconds(RUSAGE_CHILDREN)
   }
 
+  /// getpid(2)
+  public static var processID: Int32 { getpid() }
+
   /// Of either alone.
   static func processorSeconds(_ who: __rusage_who) -> Double {
     var usage = rusage()

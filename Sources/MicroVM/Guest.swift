@@ -40,6 +40,7 @@ public actor Guest {
 
   private nonisolated let options: Options
   private var writer: StandardInputWriter?
+  private var lastWrite: Task<Void, any Error>?
   private var process: Task<Void, Never>?
   private var streams: [Int: AsyncStream<Frame>.Continuation] = [:]
   private var nextID = 1
@@ -174,7 +175,7 @@ public actor Guest {
     let (stream, continuation) = AsyncStream<Frame>.makeStream()
     streams[id] = continuation
     defer { streams[id] = nil }
-    do { _ = try await writer.write(Frame(id: id, kind: kind, payload: payload).bytes) } catch {
+    do { try await send(Frame(id: id, kind: kind, payload: payload), by: writer) } catch {
       throw gone ?? failure("cannot be written to: \(error)")
     }
     let late = Late()
@@ -182,7 +183,7 @@ public actor Guest {
       try await Task.sleep(for: .seconds(seconds))
       late.set()
       // The worker first; a guest that does not even answer that is given up by its reader below.
-      _ = try? await writer.write(Frame(id: id, kind: .kill, payload: []).bytes)
+      try? await send(Frame(id: id, kind: .kill, payload: []), by: writer)
       try await Task.sleep(for: .seconds(5))
       self.giveUp(id, seconds)
     }
@@ -196,6 +197,16 @@ public actor Guest {
     }
     try Task.checkCancellation()
     throw gone ?? failure("no answer within \(seconds) s, and the guest does not end the worker either")
+  }
+
+  /// One frame after the other: a write that has to wait for room must not let another's bytes in between.
+  private func send(_ frame: Frame, by writer: StandardInputWriter) async throws {
+    let task = Task { [lastWrite] in
+      _ = await lastWrite?.result
+      _ = try await writer.write(frame.bytes)
+    }
+    lastWrite = task
+    try await task.value
   }
 
   private func giveUp(_ id: Int, _ seconds: Int) {

@@ -58,10 +58,7 @@ public final class TCPMetricsSocket {
   }
 
   private static func address(_ bytes: UnsafeRawBufferPointer) -> String? {
-    var text = [CChar](repeating: 0, count: 64)
-    guard inet_ntop(bytes.count == 4 ? AF_INET : AF_INET6, bytes.baseAddress, &text, 64) != nil else {
-      return nil
-    }
-    return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    bytes.count == 4 || bytes.count == 16
+      ? SocketAddress.text(of: Array(bytes), isIPv4: bytes.count == 4) : nil
   }
 }

@@ -65,7 +65,7 @@ extension Results {
   /// JUnit XML: a suite for each lab file and kernel.
   public func junit(time: Date) -> String {
     var lines = ["<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "<testsuites>"]
-    let stamp = time.formatted(.iso8601.timeZone(separator: .omitted)).prefix(19)
+    let stamp = time.formatted(.iso8601).prefix(19)  // UTC, without a zone: so the schema wants it
     for (number, suite) in suites.enumerated() {
       func count(_ verdict: Verdict) -> Int { suite.cases.count { $0.verdict == verdict } }
       let seconds = suite.cases.reduce(0) { $0 + $1.seconds }

@@ -21,8 +21,9 @@ public struct Ladder {
   }
 
   private let rows: [Row]
-  private let hop: Bool
-  private let dropped: Int
+  let hop: Bool
+  /// Rows beyond the limit.
+  let dropped: Int
   private let marks: Bool
 
   /// - Parameters:
@@ -104,8 +105,7 @@ public struct Ladder {
       pad("ms", 10, right: true) + "  " + pad("client", width) + "  "
         + (hop ? "client      hop      server" : "client    server")
     ]
-    var bases: [Bool: UInt32] = [:]
-    for row in rows where bases[row.outbound] == nil { bases[row.outbound] = row.segment.sequence }
+    let bases = bases
     for (index, row) in rows.enumerated() {
       let time = fixed(Double(row.time - first.time) / 1_000_000)
       let leg = { (seen: Bool) in seen ? arrow(row.segment, row.outbound) : pad("", 9) }
@@ -119,9 +119,34 @@ public struct Ladder {
     return lines
   }
 
+  /// A row per packet, as the page draws it: ms, client, whether it was seen on the left and on the right, whether it
+  /// was bound for the server, its name, its text, its remark.
+  var cells: [[String]] {
+    guard let first = rows.first else { return [] }
+    let bases = bases
+    return rows.map { row in
+      [
+        fixed(Double(row.time - first.time) / 1_000_000), row.client ?? "", row.left ? "1" : "",
+        row.right ? "1" : "", row.outbound ? "1" : "", name(row.segment),
+        describe(row.segment, row.outbound, bases), row.remark ?? "",
+      ]
+    }
+  }
+
+  /// The first sequence number that each side showed.
+  private var bases: [Bool: UInt32] {
+    var bases: [Bool: UInt32] = [:]
+    for row in rows where bases[row.outbound] == nil { bases[row.outbound] = row.segment.sequence }
+    return bases
+  }
+
+  private func name(_ segment: Segment) -> String {
+    let name = Self.names.filter { segment.flags.contains($0.flag) }.map(\.letter).joined(separator: "/")
+    return name == "ACK" && segment.payload > 0 ? "DATA" : name
+  }
+
   private func arrow(_ segment: Segment, _ outbound: Bool) -> String {
-    var name = Self.names.filter { segment.flags.contains($0.flag) }.map(\.letter).joined(separator: "/")
-    if name == "ACK", segment.payload > 0 { name = "DATA" }
+    let name = name(segment)
     let body = String(repeating: "-", count: max(0, 7 - name.count) / 2) + name
     let line = body + String(repeating: "-", count: max(0, 8 - body.count))
     return outbound ? line + ">" : "<" + line

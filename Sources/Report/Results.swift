@@ -152,7 +152,7 @@ public struct RunFolder: Sendable {
             cause: isFolder.boolValue ? "holds something that is not a run of pawslab" : "is a file",
             mend: "name a new folder")
         }
-        for old in ["observations", "captures", "consoles"] {
+        for old in ["observations", "captures", "consoles", "events.jsonl"] {
           try? files.removeItem(atPath: path + "/" + old)
         }
       }
@@ -215,6 +215,40 @@ public struct RunFolder: Sendable {
 
   /// Writes `results.json`, whole or not at all.
   public func save(_ results: Results) throws { try write(results, to: Self.results) }
+
+  /// The folder's own name.
+  public var name: String { URL(fileURLWithPath: path).standardizedFileURL.lastPathComponent }
+
+  /// When `results.json` was written.
+  public var written: Date {
+    let attributes = try? FileManager.default.attributesOfItem(atPath: path + "/" + Self.results)
+    return attributes?[.modificationDate] as? Date ?? Date()
+  }
+
+  /// Writes a text, whole or not at all.
+  public func save(_ text: String, as file: String) throws {
+    do {
+      try Data(text.utf8).write(to: URL(fileURLWithPath: path + "/" + file), options: .atomic)
+    } catch {
+      throw Failure(stage: "write", object: "\(path)/\(file)", cause: error.localizedDescription)
+    }
+  }
+
+  /// Adds a line to `events.jsonl`, so that what was judged is there whatever comes after.
+  public func append(event: some Encodable) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let file = path + "/events.jsonl"
+    do {
+      if !FileManager.default.fileExists(atPath: file) { try Data().write(to: URL(fileURLWithPath: file)) }
+      let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
+      defer { try? handle.close() }
+      try handle.seekToEnd()
+      try handle.write(contentsOf: try encoder.encode(event) + Data("\n".utf8))
+    } catch {
+      throw Failure(stage: "write", object: file, cause: error.localizedDescription)
+    }
+  }
 
   /// What a case gave.
   public func load(_ id: String, kernel: String) throws -> CaseResult {

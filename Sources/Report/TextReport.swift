@@ -84,6 +84,34 @@ public struct TextReport: Sendable {
     return lines + ["", last]
   }
 
+  /// A saved run: what failed, the table or the comparison, the sum.
+  public func saved(_ results: Results) -> [String] {
+    var lines: [String] = []
+    for entry in results.cases where [.fail, .error].contains(entry.verdict) {
+      lines.append("\(paint(entry.verdict))  \(entry.id)  \(entry.kernel)")
+      lines += (["\(entry.reason)"] + entry.evidence).map { "       " + $0 }
+    }
+    let names = results.kernelNames
+    let width = max(8, results.suites.map(\.scenario.count).max() ?? 8)
+    let column = max(14, (names.map(\.count).max() ?? 0) + 2)
+    lines.append(pad("scenario", width) + names.map { pad($0, column, right: true) }.joined())
+    var scenarios: [String] = []
+    for suite in results.suites where !scenarios.contains(suite.scenario) { scenarios.append(suite.scenario) }
+    for scenario in scenarios {
+      let cells = names.map { name in
+        let own = results.suites.filter { $0.scenario == scenario && $0.kernel == name }.flatMap(\.cases)
+        let (passed, bad) = (
+          own.count { $0.verdict == .pass }, own.count { [.fail, .error].contains($0.verdict) }
+        )
+        return (passed + bad == 0 ? "-" : "\(passed)") + (bad > 0 ? " !\(bad)" : "")
+      }
+      lines.append(pad(scenario, width) + cells.map { pad($0, column, right: true) }.joined())
+    }
+    lines += ["passed; !n failed or broke; - none ran", ""]
+    if names.count > 1 { lines += Difference.lines(Difference.all(results.cases, between: names)) + [""] }
+    return lines + [results.headline]
+  }
+
   private func table(_ results: [CaseResult]) -> [String] {
     // What was emulated is a row of its own.
     let rows = [false, true].flatMap { emulated in

@@ -36,6 +36,8 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
     case bridge
     /// IPIP tunnels of both families can be made: for `ipvs-tun`.
     case ipip
+    /// The kernel names why it throws a packet away, and eBPF may listen (5.17; guests always).
+    case dropReasons = "drop-reasons"
     /// eBPF can bring the rule of `tcp_tw_recycle` back where 4.12 has removed it: `--emulate tw_recycle`.
     case recycleEmulation = "tw-recycle-emulation"
 
@@ -96,7 +98,8 @@ public struct Kernel: Codable, Sendable, Equatable {
   public var privilege: Privilege
   /// What was probed and is missing: name to the cause, as the kernel or tool said it.
   public var missing: [String: String]
-  /// Where this kernel keeps what an emulation's programs read; nil where nothing can be emulated.
+  /// Where this kernel keeps what the lab's tracing programs read, and the numbers of its drop reasons; nil where
+  /// no such program loads.
   public var layout: [String: Int]?
   /// Settings that this kernel lacks and that the lab emulates on it; nil on the kernel as it is.
   public var emulated: Set<String>?
@@ -147,6 +150,11 @@ public struct Kernel: Codable, Sendable, Equatable {
     kernel.capabilities.insert(.setting(setting))
     kernel.missing[setting] = nil
     return kernel
+  }
+
+  /// Whether the kernel has a drop reason of that name, and tells it.
+  public func names(dropReason: String) -> Bool {
+    has(.dropReasons) && layout?["reason \(dropReason)"] != nil
   }
 
   /// Whether a setting is the lab's emulation and not the kernel's own.

@@ -26,8 +26,12 @@ public struct Observation: Codable, Sendable, Equatable {
   public var settings: [String: [String: String]] = [:]
   /// Sockets by state on each node after every step (`ss -tan`).
   public var sockets: [SocketCensus] = []
+  /// The servers' TIME_WAIT sockets while clients churn, several times a second.
+  public var samples: [TimeWaitSample] = []
   /// Timestamps of other hosts that the servers remember, after every step (`ip tcp_metrics`; until 4.11).
   public var stamps: [StampCensus] = []
+  /// Segments that the kernel threw away, and why, by its own word (`skb:kfree_skb`); nil where it was not asked.
+  public var drops: [KernelDrop]?
   /// The hop's rules as the tool was given them; where one of them may drop, as they were after the workload,
   /// with counters (`iptables-save -c` or `nft list ruleset`).
   public var rules: String = ""
@@ -46,6 +50,7 @@ public struct Observation: Codable, Sendable, Equatable {
 
   private enum CodingKeys: String, CodingKey {
     case caseID, attempts, captureLosses, packetsNotKept, countersBefore, countersAfter, settings, sockets,
+      samples, drops,
       stamps, rules
     case natBackend, clockMethod, clockChanges, clockReference, processorSeconds, timings
   }
@@ -168,6 +173,51 @@ public struct SocketCensus: Codable, Sendable, Equatable {
     self.step = step
     self.node = node
     self.states = states
+    self.timeWait = timeWait
+  }
+}
+
+/// Segments that a kernel threw away alike.
+public struct KernelDrop: Codable, Sendable, Equatable {
+  /// The node in whose namespace it was.
+  public var node: String
+  /// As in `enum skb_drop_reason`, without its prefix, e.g. `TCP_RFC7323_PAWS`.
+  public var reason: String
+  /// As in the segment when it was thrown away, so perhaps before NAT.
+  public var source: String
+  public var sourcePort: Int
+  public var destination: String
+  public var destinationPort: Int
+  public var sequence: UInt32
+  /// How often.
+  public var count: Int
+
+  /// Makes a drop.
+  public init(
+    node: String, reason: String, source: String, sourcePort: Int, destination: String, destinationPort: Int,
+    sequence: UInt32, count: Int
+  ) {
+    self.node = node
+    self.reason = reason
+    self.source = source
+    self.sourcePort = sourcePort
+    self.destination = destination
+    self.destinationPort = destinationPort
+    self.sequence = sequence
+    self.count = count
+  }
+}
+
+/// How many sockets the servers had in TIME_WAIT at one time.
+public struct TimeWaitSample: Codable, Sendable, Equatable {
+  /// Nanoseconds since 1970.
+  public var time: Int64
+  /// Sockets, all servers together.
+  public var timeWait: Int
+
+  /// Makes a sample.
+  public init(time: Int64, timeWait: Int) {
+    self.time = time
     self.timeWait = timeWait
   }
 }

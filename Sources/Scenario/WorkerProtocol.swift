@@ -13,8 +13,24 @@ public enum WorkerRequest: Codable, Sendable {
   case run(Case, Kernel)
   /// Run one case as ``run(_:_:)`` does, beside `tcpdump` on every link and `nstat` on every node.
   case crossCheck(Case, Kernel)
+  /// Build a case's network, have its servers answer, and keep it until standard input ends.
+  case hold(Case, Kernel)
   /// Build a network so many times and report how long each part took.
   case benchmarkSetup(Case, Kernel, times: Int)
+}
+
+/// A node of a network that is kept.
+public struct HeldNode: Codable, Sendable, Equatable {
+  /// As in the lab file.
+  public var name: String
+  /// For `nsenter --net=`: a descriptor of the worker's below `/proc`.
+  public var path: String
+
+  /// Makes a node.
+  public init(name: String, path: String) {
+    self.name = name
+    self.path = path
+  }
 }
 
 /// What a worker says: JSON lines on standard output.
@@ -33,6 +49,8 @@ public enum WorkerEvent: Codable, Sendable {
   case observation(Observation)
   /// The answer to ``WorkerRequest/crossCheck(_:_:)``. Last.
   case crossChecked(Observation, SecondReading)
+  /// The network of ``WorkerRequest/hold(_:_:)`` is there: each node, and where its namespace can be entered.
+  case held([HeldNode])
   /// The last round of a benchmark is over. Last.
   case done
   /// One round of ``WorkerRequest/benchmarkSetup(_:_:times:)``.

@@ -101,10 +101,34 @@ public enum Worker {
         return { reading = try reader.finish() }
       }
       if let reading { emit(.crossChecked(observation, reading)) }
+    case .hold(let test, let kernel): try hold(test, on: kernel)
     case .benchmarkSetup(let test, let kernel, let times):
       for _ in 0..<times { emit(.timings(try Testbed(test, on: kernel).timings)) }
       emit(.done)
     }
+  }
+
+  /// A network for somebody to look at. It ends with our standard input, and with it whatever runs inside.
+  private static func hold(_ test: Case, on kernel: Kernel) throws {
+    let testbed = try Testbed(test, on: kernel)
+    let loop = EventLoop()
+    var over = false
+    loop.watch(0, Poll.readable) { over = Stream.hasEnded(0) }
+    let servers = try testbed.servers.map { try Server(on: $0, network: test.network, loop: loop) }
+    emit(
+      .held(
+        testbed.nodes.map {
+          HeldNode(
+            name: $0.name, path: "/proc/\(System.processID)/fd/\($0.namespace.fileDescriptor)")
+        }))
+    withExtendedLifetime(servers) {
+      while !over {
+        try? loop.run(
+          until: { over }, awaiting: "the end of standard input", within: 3_600_000, interval: 60_000)
+      }
+    }
+    let inodes = try Set(testbed.nodes.map { try $0.namespace.inode })
+    NetworkNamespace.killProcesses(in: inodes)
   }
 
   /// `beside` begins something once the network is there; what it returns is called after the workload.

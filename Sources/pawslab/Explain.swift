@@ -77,7 +77,10 @@ struct Explain: AsyncParsableCommand {
     }
   }
 
-  private func pick(_ ids: [String]) throws -> String {
+  private func pick(_ ids: [String]) throws -> String { try Self.pick(name, among: ids) }
+
+  /// The one case that a name or pattern means.
+  static func pick(_ name: String, among ids: [String]) throws -> String {
     if ids.contains(name) { return name }
     let matching = ids.filter { Glob(name).matches($0) }
     guard let only = matching.first, matching.count == 1 else {

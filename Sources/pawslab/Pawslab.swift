@@ -19,7 +19,9 @@ struct Pawslab: AsyncParsableCommand {
       """,
     version: "pawslab 0.1",
     subcommands: [
-      Run.self, List.self, Explain.self, Diff.self, KernelsCommand.self, ClaimsCommand.self, Demo.self,
+      Run.self, List.self, Explain.self, Diff.self, KernelsCommand.self, ReportCommand.self,
+      JudgeCommand.self, Replay.self, Shell.self,
+      ClaimsCommand.self, Demo.self,
       Doctor.self,
       Bench.self,
     ], defaultSubcommand: Run.self)

@@ -45,7 +45,14 @@ struct Run: AsyncParsableCommand {
     var setting: String { "tcp_\(rawValue)" }
   }
 
+  @Option(
+    help: "What is printed: text, html, junit, ktap, markdown or github; --out keeps most of them anyway.")
+  var format: Format = .text
+
   func validate() throws {
+    if format != .text, out == nil {
+      throw ValidationError("--format \(format.rawValue) is made of what --out keeps: name a folder")
+    }
     if hostOnly, !kernels.isEmpty { throw ValidationError("--host-only and --kernel exclude each other") }
     if Set(kernelNames).count != kernelNames.count { throw ValidationError("--kernel names one twice") }
   }
@@ -69,44 +76,19 @@ struct Run: AsyncParsableCommand {
     let screen = Screen(
       total: tests.count,
       report: TextReport(detail: quiet ? .quiet : verbose ? .verbose : .normal, colour: Console.colour),
-      live: Console.isTerminal && !quiet)
-
-    let kernels = Dictionary(tests.map { ($0.machine.name, $0.machine.kernel) }) { first, _ in first }
-    let began = ContinuousClock.now
-    let work = Task { [runner] in
-      await runner.run(tests) { event in
-        await screen.show(event)
-        do {
-          switch event {
-          case .finished(let result):
-            if let kernel = kernels[result.kernel] { try folder?.save(result, on: kernel) }
-          case .guestEnded(let cost, let console): try folder?.save(console: console, of: cost.kernel)
-          case .started: break
-          }
-        } catch { await screen.complain("\(error)") }
-      }
+      live: Console.isTerminal && !quiet && format == .text, silent: format != .text)
+    let execution = Execution(runner: runner, folder: folder, screen: screen, interrupt: interrupt)
+    let (results, saved) = await execution.run(tests)
+    if format == .text {
+      for line in screen.report.summary(
+        results, seconds: saved.summary.seconds, kernels: saved.kernels, compared: compared(saved.kernels),
+        guests: saved.guests)
+      { Console.print(line) }
+    } else if let folder {
+      Console.write(try folder.text(of: saved, as: format), to: .standardOutput)
     }
-    interrupt.onSignal { work.cancel() }
-    let finished = await work.value
-    await screen.end()
-    let seconds = began.duration(to: .now) / .seconds(1)
-
-    let order = Dictionary(
-      tests.enumerated().map { ("\($1.machine.name) \($1.test.id)", $0) }
-    ) { first, _ in first }
-    func place(_ result: CaseResult) -> Int { order["\(result.kernel) \(result.test.id)"] ?? 0 }
-    let results = finished.sorted { place($0) < place($1) }
-    let guests = await screen.guests
-    for line in screen.report.summary(
-      results, seconds: seconds, kernels: kernels, compared: compared(kernels), guests: guests)
-    { Console.print(line) }
-    try folder?.save(Report.Results(results, kernels: kernels, guests: guests, seconds: seconds))
-
-    if let signal = interrupt.received {
-      Console.error(
-        "pawslab: interrupted; \(tests.count - results.count) of \(tests.count) cases were not judged")
-      throw ExitCode(128 + signal)
-    }
+    try GitHub.tell(saved)
+    try execution.throwIfInterrupted(judged: results.count, of: tests.count)
     let judged = Set(results.filter { $0.judgement.verdict != .skip && $0.emulated != true }.map(\.test.id))
     let unjudged = results.filter { result in
       !judged.contains(result.test.id)
@@ -115,6 +97,7 @@ struct Run: AsyncParsableCommand {
     for result in unjudged {
       Console.error("required, but skipped: \(result.test.id): \(result.judgement.reason)")
     }
+    try await execution.throwIfNotSaved()
     let verdicts = Set(results.map(\.judgement.verdict))
     if verdicts.contains(.error) { throw ExitCode(3) }
     if verdicts.contains(.fail) || !unjudged.isEmpty { throw ExitCode(1) }
@@ -161,10 +144,16 @@ actor Screen {
   private let live: Bool
   private var done = 0
   private var running: [String] = []
+  /// How often something could not be kept.
+  private(set) var complaints = 0
   /// The guests that have ended.
   private(set) var guests: [GuestCost] = []
 
-  init(total: Int, report: TextReport, live: Bool) {
+  private let silent: Bool
+
+  /// - Parameter silent: whether nothing is printed but complaints.
+  init(total: Int, report: TextReport, live: Bool, silent: Bool = false) {
+    self.silent = silent
     self.total = total
     self.report = report
     self.live = live
@@ -180,14 +169,17 @@ actor Screen {
     case .finished(let result):
       done += 1
       running.removeAll { $0 == "\(result.kernel) \(result.test.id)" }
-      for line in report.lines(result) { Console.print(line) }
+      if !silent { for line in report.lines(result) { Console.print(line) } }
     }
     guard live else { return }
     let text = "\(done)/\(total) judged, \(running.count) running: \(running.first ?? "")"
     Console.write(text.prefix(width - 1), to: .standardOutput)
   }
 
+  /// Says that something could not be kept, each cause once.
   func complain(_ text: String) {
+    complaints += 1
+    guard complaints == 1 else { return }
     clear()
     Console.error("pawslab: \(text)")
   }

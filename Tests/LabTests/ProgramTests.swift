@@ -19,7 +19,9 @@ import Testing
     var errors: String
   }
 
-  static func start(_ arguments: [String], in folder: String = repository) throws -> (Process, Pipe, Pipe) {
+  static func start(
+    _ arguments: [String], in folder: String = repository, input: String? = nil
+  ) throws -> (Process, Pipe, Pipe) {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
@@ -27,11 +29,21 @@ import Testing
     let (output, errors) = (Pipe(), Pipe())
     process.standardOutput = output
     process.standardError = errors
+    let pipe = Pipe()
+    if input != nil { process.standardInput = pipe }
     try process.run()
+    if let input {
+      try pipe.fileHandleForWriting.write(contentsOf: Data(input.utf8))
+      try pipe.fileHandleForWriting.close()
+    }
     return (process, output, errors)
   }
 
   static func run(_ arguments: String..., in folder: String = repository) throws -> Ended {
+    try run(arguments, in: folder)
+  }
+
+  static func run(_ arguments: [String], in folder: String = repository) throws -> Ended {
     let (process, output, errors) = try start(arguments, in: folder)
     let text = output.fileHandleForReading.readDataToEndOfFile()
     let complaint = errors.fileHandleForReading.readDataToEndOfFile()
@@ -50,7 +62,7 @@ import Testing
       help.output == """
         OVERVIEW: Run cases and judge them (the default).
 
-        USAGE: pawslab run [<paths> ...] [--set <set> ...] [--case <case> ...] [--jobs <jobs>] [--kernel <kernel> ...] [--emulate <emulate>] [--host-only] [--out <out>] [--require <require> ...] [--quiet] [--verbose]
+        USAGE: pawslab run [<paths> ...] [--set <set> ...] [--case <case> ...] [--jobs <jobs>] [--kernel <kernel> ...] [--emulate <emulate>] [--host-only] [--out <out>] [--require <require> ...] [--quiet] [--verbose] [--format <format>]
 
         ARGUMENTS:
           <paths>                 Lab files, or folders of them (default: $PAWSLAB_LAB,
@@ -74,6 +86,10 @@ import Testing
                                   judged counts as a failure.
           --quiet                 Say only what failed, and the last line.
           --verbose               Show every witness.
+          --format <format>       What is printed: text, html, junit, ktap, markdown or
+                                  github; --out keeps most of them anyway. (values:
+                                  text, html, junit, ktap, markdown, github; default:
+                                  text)
           --version               Show the version.
           -h, --help              Show help information.
 
@@ -144,6 +160,89 @@ import Testing
     #expect(delayed.contains("<- SYN 1 of 2, refused by TIME_WAIT, older by timestamp: PAWS"))
     #expect(delayed.contains("<- SYN 2 of 2, accepted\n"))
     #expect(!delayed.contains("SYN 3"))
+  }
+
+  static let clash =
+    "time-wait-clash/rfc1337=1,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4,topology=snat"
+
+  /// A run is kept, told in other tools' words, judged again, and run again.
+  @Test(.enabled(if: canRun, "SKIPPED: needs root"))
+  func aSavedRunIsToldJudgedAndReplayed() throws {
+    let out = ReportTests.folder()
+    defer { try? FileManager.default.removeItem(atPath: out) }
+    let ended = try Self.run(
+      "run", "--case", Self.clash, "--case", "direct/*clock=behind*ipv4", "--out", out, "--host-only",
+      "--format", "ktap")
+    #expect(ended.status == 0, "\(ended.errors)")
+    #expect(ended.output.hasPrefix("KTAP version 1\n1..2\n  KTAP version 1\n  # Subtest: direct on host\n"))
+    let events = try String(contentsOfFile: out + "/events.jsonl", encoding: .utf8).split(separator: "\n")
+    for line in events {
+      #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(line.utf8)) }
+    }
+    let cases = try RunFolder(reading: out).loadResults().cases.count
+    #expect(events.count { $0.contains(#""event":"finished""#) } == cases)
+    for (format, start) in [
+      ("junit", "<?xml"), ("markdown", "### pawslab: "), ("html", "<!doctype html>"), ("text", "scenario"),
+    ] {
+      let told = try Self.run("report", out, "--format", format)
+      #expect(told.output.hasPrefix(start), "\(format): \(told.output.prefix(80))\(told.errors)")
+    }
+    let judged = try Self.run("judge", out)
+    #expect(judged.status == 0)
+    #expect(judged.output == "\(cases) judged again, 0 otherwise than before\n")
+    #expect(try Self.run("judge", out, "--lab", "lab").status == 0)
+    let replayed = try Self.run("replay", out)
+    #expect(replayed.status == 0, "\(replayed.output)\(replayed.errors)")
+    #expect(replayed.output.contains("no difference"))
+
+    // What was seen is what is judged: another errno is another verdict, and a difference.
+    let folder = try RunFolder(reading: out)
+    var result = try folder.load(Self.clash, kernel: "host")
+    result.observation?.attempts[1].errno = nil
+    try folder.save(result, on: try #require(folder.loadResults().kernels["host"]))
+    let spoilt = try Self.run("judge", out)
+    #expect(spoilt.status == 1)
+    #expect(spoilt.output.contains("it was: pass"))
+    #expect(spoilt.output.contains("\(cases) judged again, 1 otherwise than before"))
+  }
+
+  @Test(arguments: [
+    ("{", "written by another version?"), (#"{"version":1}"#, "of version 1; this is for 3"),
+  ])
+  func aBrokenOrOldRunIsOneClearError(text: String, words: String) throws {
+    let out = ReportTests.folder()
+    try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: out) }
+    try Data(text.utf8).write(to: URL(fileURLWithPath: out + "/results.json"))
+    for command in [["report", out], ["judge", out], ["replay", out], ["diff", out, out]] {
+      let ended = try Self.run(command)
+      #expect(ended.status == 3, "\(command)")
+      #expect(ended.errors.contains(words), "\(ended.errors)")
+      #expect(ended.errors.split(separator: "\n").count == 1)
+    }
+  }
+
+  @Test(.enabled(if: canRun, "SKIPPED: needs root"))
+  func aShellIsInItsNodeAndNothingIsLeft() throws {
+    let (process, output, errors) = try Self.start(
+      ["shell", Self.clash, "server"],
+      input: """
+        ss -tln | grep -o ':8000 '
+        cat /proc/sys/net/ipv4/tcp_rfc1337
+        (setsid sleep 1000 &)
+        exit 7
+
+        """)
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    let words = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 7)
+    #expect(text == ":8000 \n1\n")
+    #expect(words.contains("# late\n"))
+    // What was started in the network has gone with it: the pipe that it held is at its end.
+    #expect(
+      try Self.run("shell", Self.clash, "nowhere").errors.contains(
+        "has no node nowhere, but early, late, hop"))
   }
 
   private static let tshark = ["/usr/bin/tshark"].first(where: FileManager.default.isExecutableFile)

@@ -62,12 +62,13 @@ int clinux_bpf_map_delete(int map, const void *key);
 /// The key after `key`, the first where that is NULL; -ENOENT after the last.
 int clinux_bpf_map_next_key(int map, const void *key, void *next);
 /// What a program is loaded for.
-enum { CLINUX_BPF_CLASSIFIER, CLINUX_BPF_FENTRY, CLINUX_BPF_FEXIT, CLINUX_BPF_MODIFY_RETURN };
-/// Loads a program; all but a classifier for the kernel function with that BTF id. The verifier's words go to `log`.
+enum { CLINUX_BPF_CLASSIFIER, CLINUX_BPF_FENTRY, CLINUX_BPF_FEXIT, CLINUX_BPF_MODIFY_RETURN,
+       CLINUX_BPF_RAW_TRACEPOINT };
+/// Loads a program; one for a function's beginning, end or result for the kernel function with that BTF id. The verifier's words go to `log`.
 int clinux_bpf_load(
     int kind, uint32_t function, const void *instructions, uint32_t count, char *log, uint32_t log_size);
-/// Attaches a program to the function that it was loaded for, as long as the returned descriptor is open.
-int clinux_bpf_attach(int program);
+/// Attaches a program to the function that it was loaded for, or to a tracepoint of that name, as long as the returned descriptor is open.
+int clinux_bpf_attach(int program, const char *tracepoint);
 
 /// vfork(2), in the child: standard streams, death with the parent, execvpe(3). Returns the pid.
 /// The child inherits the calling thread's namespaces.

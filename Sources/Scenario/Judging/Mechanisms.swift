@@ -43,6 +43,18 @@ public enum Mechanisms {
       // tcp_write_err: the client gives up.
       counters.add("TcpExt.TCPAbortOnTimeout", 1, on: attempt.attempt.client)
     }
+    /// Where the kernel names why: as many segments with one of these reasons as were refused.
+    func reason(_ names: [String], _ expected: Int, on node: String, of segments: [Segment]) {
+      guard let drops = trace.drops, names.contains(where: kernel.names(dropReason:)) else { return }
+      let sequences = Set(segments.map(\.sequence))
+      let seen = drops.filter {
+        $0.node == node && names.contains($0.reason) && sequences.contains($0.sequence)
+      }
+      .reduce(0) { $0 + $1.count }
+      check(
+        "drop reason \(names.filter(kernel.names(dropReason:)).joined(separator: ", "))", "\(expected)", seen,
+        seen == expected)
+    }
     switch mechanism {
     case .twPaws, .twSequence, .timeWait:
       allArrived()
@@ -65,12 +77,16 @@ public enum Mechanisms {
       if let counter = kernel.counter("TcpExt.PAWSTimewait", "TcpExt.PAWSEstab") {
         counters.add(counter, byTimestamp, on: flow.serverNode)
       }
+      if mechanism == .twPaws {
+        reason(["TCP_RFC7323_TW_PAWS"], refused, on: flow.serverNode, of: flow.synsAtServer)
+      }
     case .hop:
       check("SYNs on the server's link", "none", attempt.synsAtServer, attempt.synsAtServer == 0)
       check("SYNs on the client's link", "at least 1", attempt.syns, attempt.syns >= 1)
       // __nf_conntrack_confirm: a tuple that clashes is counted twice, as insert_failed and as drop.
       counters.add("conntrack.insert_failed", attempt.syns, on: Network.hop)
       counters.add("conntrack.drop", attempt.syns, on: Network.hop)
+      reason(["NETFILTER_DROP"], attempt.syns, on: Network.hop, of: flow.synsAtClient)
     case .director:
       let kept = attempt.syns - attempt.synsAtServer
       check("SYNs that the director kept", "at least 1", kept, kept >= 1)
@@ -102,7 +118,9 @@ public enum Mechanisms {
       let stale = trace.staleSegments(of: attempt.attempt)
       check("segments with an old timestamp", "at least 1", stale.count, stale.count >= 1)
       // tcp_validate_incoming: every one of them counts. PAWSOldAck (6.14) is only for ACKs that repeat.
-      counters.add("TcpExt.PAWSEstab", stale.count, on: attempt.attempt.server ?? Network.server)
+      let server = attempt.attempt.server ?? Network.server
+      counters.add("TcpExt.PAWSEstab", stale.count, on: server)
+      reason(["TCP_RFC7323_PAWS", "TCP_RFC7323_PAWS_ACK"], stale.count, on: server, of: stale)
       // Old data is answered at once, an old ACK once per tcp_invalid_ratelimit (tcp_oow_rate_limited).
       let answers = trace.bareAcks(to: attempt.attempt, since: stale.first?.time ?? .max)
       check("answers to them", "1 to \(stale.count)", answers, (1...max(1, stale.count)).contains(answers))

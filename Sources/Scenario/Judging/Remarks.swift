@@ -21,7 +21,14 @@ public func remarks(
     places[Place(node: packet.node, time: packet.time, outgoing: packet.outgoing)] = index
   }
   var remarks: [Int: String] = [:]
-  func note(_ segment: Segment, _ text: String) {
+  /// `dropped`: whether the kernel's word belongs to it; a SYN that is sent again has the same sequence number.
+  func note(_ segment: Segment, _ text: String, dropped: Bool = true) {
+    let reasons = Set(
+      (dropped ? observation.drops ?? [] : []).filter {
+        $0.sequence == segment.sequence && $0.sourcePort == segment.sourcePort
+          && !$0.reason.hasPrefix("NOT_SPEC")
+      }.map(\.reason))
+    let text = text + (reasons.isEmpty ? "" : " (kfree_skb: \(reasons.sorted().joined(separator: ", ")))")
     guard let index = places[Place(node: segment.node, time: segment.time, outgoing: segment.outgoing)],
       remarks[index] == nil
     else { return }
@@ -37,7 +44,7 @@ public func remarks(
       note(syn, "\(number), \(cause(mechanism, on: kernel, counts: counts))")
     }
     if flow.synAck != nil, !refused.isEmpty, let last = flow.synsAtServer.last {
-      note(last, "SYN \(flow.synsAtServer.count) of \(judged.syns), accepted")
+      note(last, "SYN \(flow.synsAtServer.count) of \(judged.syns), accepted", dropped: false)
     }
     if flow.synsAtServer.isEmpty {
       for (index, syn) in flow.synsAtClient.enumerated() {
@@ -58,7 +65,7 @@ public func remarks(
         !$0.outgoing && $0.time < syn.time && $0.source == syn.source && $0.tsval == stamp.tsval
       })
     {
-      note(kept, "this TSval is what the server remembers of \(syn.source)")
+      note(kept, "this TSval is what the server remembers of \(syn.source)", dropped: false)
     }
   }
   for judged in remarkable

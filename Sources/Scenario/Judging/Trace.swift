@@ -72,9 +72,12 @@ struct Trace {
   }
 
   private let stamps: [StampCensus]
+  /// What the kernel said of the segments that it threw away.
+  let drops: [KernelDrop]?
 
   init(_ observation: Observation) {
     stamps = observation.stamps
+    drops = observation.drops
     var clientLink: [String: [Segment]] = [:]
     var serverLink: [Segment] = []
     for packet in observation.packets {

@@ -27,6 +27,14 @@ final class Recorder {
     self.loop = loop
     self.emit = emit
     observation = Observation(caseID: testbed.test.id)
+    if testbed.kernel.has(.dropReasons), let layout = testbed.kernel.layout {
+      do {
+        drops = try DropReasons(
+          .init(values: layout), namespaces: testbed.nodes.map { try $0.namespace.inode })
+      } catch { throw Failure(error, stage: "drop reasons", object: testbed.test.id) }
+    } else {
+      drops = nil
+    }
     try testbed.startCapture()
     for node in testbed.nodes {
       for capture in node.captures {
@@ -36,6 +44,8 @@ final class Recorder {
       }
     }
   }
+
+  private let drops: DropReasons?
 
   /// Nanoseconds by which the wall clock was set forward; all times are told without.
   private(set) var jumped: Int64 = 0
@@ -116,6 +126,13 @@ final class Recorder {
     }
   }
 
+  /// How many sockets the servers have in TIME_WAIT now: `ss -tan state time-wait | wc -l`.
+  func sample() throws {
+    let ipv6 = testbed.test.network.family == .ipv6
+    let count = try testbed.servers.reduce(0) { try $0 + ($1.sockets.census(ipv6: ipv6)["TIME-WAIT"] ?? 0) }
+    observation.samples.append(TimeWaitSample(time: SystemClock.realtime() - jumped, timeWait: count))
+  }
+
   /// How many segments with data reached a node since a time, to or from the client's port.
   func dataSegments(arrivedAt node: String, since: Int64, from local: String?) -> Int {
     data.removeAll { $0.time < since }
@@ -162,6 +179,16 @@ final class Recorder {
         time: SystemClock.realtime() - jumped, ticks: try TCP.clock(),
         ticksPerSecond: testbed.kernel.timestampTicksPerSecond)
     }
+    let names = Dictionary(
+      try testbed.nodes.map { (try $0.namespace.inode, $0.name) }
+    ) { first, _ in first }
+    observation.drops = drops?.all().map {
+      KernelDrop(
+        node: names[$0.namespace] ?? testbed.node(of: $0.destination)?.name ?? "?", reason: $0.reason,
+        source: $0.source, sourcePort: $0.sourcePort,
+        destination: $0.destination, destinationPort: $0.destinationPort, sequence: $0.sequence,
+        count: $0.count)
+    }.sorted { ($0.node, $0.sequence, $0.reason) < ($1.node, $1.sequence, $1.reason) }
     observation.attempts = attempts.sorted { $0.id < $1.id }
     tell()
     observation.processorSeconds = System.processorSeconds()

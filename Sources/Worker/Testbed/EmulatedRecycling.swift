@@ -72,7 +72,8 @@ final class EmulatedRecycling {
   /// Milliseconds that a TIME_WAIT socket has left.
   func millisecondsLeft(_ socket: SocketDiag.TimeWait, on name: String) -> Int {
     guard let inode = nodes[name]?.inode else { return socket.milliseconds }
-    return min(socket.milliseconds, millisecondsLeft(socket, inode) ?? .max)
+    // One whose time ran out since we looked is over, too.
+    return max(0, min(socket.milliseconds, millisecondsLeft(socket, inode) ?? .max))
   }
 
   private func millisecondsLeft(_ socket: SocketDiag.TimeWait, _ inode: UInt64) -> Int? {

@@ -8,7 +8,9 @@ enum Privilege {
     do {
       _ = try NetworkNamespace.create()
       return .root
-    } catch let error as SystemError where error.errno == .invalidArgument {
+    } catch let error as SystemError
+      where [.invalidArgument, .noSuchFileOrDirectory].contains(error.errno)
+    {
       throw Failure(
         stage: "privilege", object: "network namespaces", cause: "this kernel has none: \(error)",
         mend: "a kernel built with CONFIG_NET_NS=y")

@@ -88,6 +88,7 @@ enum Probe {
     } else {
       found.missing["tw-recycle-emulation"] = "not needed: this kernel has tcp_tw_recycle"
     }
+    found.probe(.dropReasons) { layout = (layout ?? [:]).merging(try dropReasons()) { first, _ in first } }
     let ticks = try node.namespace.run { try ticksPerSecond() }
     try timestampOffsets(node, into: &found)
     var kernel = Kernel(
@@ -135,6 +136,27 @@ enum Probe {
     try node.sockets.end(socket)
     guard try node.sockets.census(ipv6: false)["TIME-WAIT"] == nil else {
       throw Failure(stage: "emulation", object: "ss -K", cause: "a TIME_WAIT socket is still there")
+    }
+    return layout.values
+  }
+
+  /// Sends a segment to a port where nobody listens, and hears why it was thrown away.
+  private static func dropReasons() throws -> [String: Int] {
+    let layout = try DropReasons.Layout.ofRunningKernel()
+    let node = try Node(name: "probe")
+    let drops = try DropReasons(layout, namespaces: [try node.namespace.inode])
+    node.routes.setLoopbackUp()
+    try node.routes.commit()
+    try node.namespace.run {
+      let socket = try TCP.socket(ipv6: false)
+      defer { TCP.close(socket) }
+      _ = TCP.connect(socket, to: try SocketAddress("127.0.0.1", port: Network.serverPort))
+    }
+    guard
+      drops.all().contains(where: { $0.reason == "NO_SOCKET" && $0.destinationPort == Network.serverPort })
+    else {
+      throw Failure(
+        stage: "skb:kfree_skb", object: "a SYN to a closed port", cause: "no NO_SOCKET among \(drops.all())")
     }
     return layout.values
   }

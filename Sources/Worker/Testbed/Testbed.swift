@@ -253,6 +253,14 @@ final class Testbed {
     }
   }
 
+  /// The client or server that has an address; the first, where several have it.
+  func node(of address: String) -> Node? {
+    clients.indices.first { addressing.client($0) == address }.map { clients[$0].node }
+      ?? servers.indices.first { addressing.server($0) == address || addressing.virtual == address }
+      .map { servers[$0] }
+      ?? (clients.indices.contains { addressing.target(of: $0) == address } ? servers.first : nil)
+  }
+
   /// A packet socket on the link of every client and of every server.
   func startCapture() throws {
     do {

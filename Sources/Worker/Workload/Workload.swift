@@ -231,11 +231,21 @@ final class Workload {
       }
     }
     for client in members { try next(client, 0) }
+    sample(while: { left > 0 })
     let perConnection = step.rate.map { 1000 / $0 + 1 } ?? 0
     try loop.run(
       until: { left == 0 }, awaiting: "the outcome of \(left) connections of \(step.label)",
       within: 30_000 + step.connections * (20 + perConnection))
     try settle()
+  }
+
+  /// Counts TIME_WAIT sockets four times a second, for as long as it is asked for.
+  private func sample(while wanted: @escaping () -> Bool) {
+    loop.after(milliseconds: 250) { [weak self] in
+      guard let self, wanted() else { return }
+      try recorder.sample()
+      sample(while: wanted)
+    }
   }
 
   // MARK: tables
