@@ -117,6 +117,40 @@ extension BPF {
     /// `return r0`
     public mutating func exit() { emit(0x95, .r0) }
 
+    // MARK: a few of these together; `frame` is an offset below r10
+
+    /// `*(u64 *)(frame) = 0`
+    mutating func zero(_ frame: Int16) {
+      set(.r1, 0)
+      store(.double, .r10, frame, .r1)
+    }
+    /// `memcpy(frame, base + offset, size)` of kernel memory; zeros where that cannot be read.
+    mutating func read(_ size: Int32, _ base: Register, _ offset: Int, to frame: Int16) {
+      move(.r1, .r10)
+      add(.r1, Int32(frame))
+      set(.r2, size)
+      move(.r3, base)
+      add(.r3, Int32(offset))
+      call(.readKernel)
+    }
+    /// `r0 = bpf_map_lookup_elem(map, key)`
+    mutating func lookup(_ map: Map, _ key: Int16) {
+      load(.r1, map: map)
+      move(.r2, .r10)
+      add(.r2, Int32(key))
+      call(.mapLookup)
+    }
+    /// `bpf_map_update_elem(map, key, value, BPF_ANY)`
+    mutating func update(_ map: Map, _ key: Int16, _ value: Int16) {
+      load(.r1, map: map)
+      move(.r2, .r10)
+      add(.r2, Int32(key))
+      move(.r3, .r10)
+      add(.r3, Int32(value))
+      set(.r4, 0)
+      call(.mapUpdate)
+    }
+
     /// The instructions with their jumps resolved; every jump goes forward, so there is no loop.
     func assembled() throws -> [UInt64] {
       var words = words

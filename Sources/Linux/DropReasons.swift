@@ -96,34 +96,15 @@ public final class DropReasons {
   private func onDrop() -> BPF.Program {
     let (key, value): (Int16, Int16) = (-48, -56)
     var p = BPF.Program()
-    func zero(_ frame: Int16) {
-      p.set(.r1, 0)
-      p.store(.double, .r10, frame, .r1)
-    }
-    /// `memcpy(frame, base + offset, size)`; zeros where that cannot be read.
-    func read(_ size: Int32, _ base: BPF.Register, _ offset: Int, to frame: Int16) {
-      p.move(.r1, .r10)
-      p.add(.r1, Int32(frame))
-      p.set(.r2, size)
-      p.move(.r3, base)
-      p.add(.r3, Int32(offset))
-      p.call(.readKernel)
-    }
     /// `register = *(u64 *)(base + member)`
     func pointer(_ register: BPF.Register, _ base: BPF.Register, _ member: String) {
-      zero(value)
-      read(8, base, layout.values[member] ?? 0, to: value)
+      p.zero(value)
+      p.read(8, base, layout.values[member] ?? 0, to: value)
       p.load(.double, register, .r10, value)
-    }
-    func lookup(_ map: BPF.Map) {
-      p.load(.r1, map: map)
-      p.move(.r2, .r10)
-      p.add(.r2, Int32(key))
-      p.call(.mapLookup)
     }
     p.load(.double, .r6, .r1, 0)  // skb
     p.load(.double, .r7, .r1, 16)  // reason
-    for frame in stride(from: key, to: 0, by: 8) { zero(frame) }
+    for frame in stride(from: key, to: 0, by: 8) { p.zero(frame) }
     // The namespace by the device, or where TCP has let go of that, by the route.
     pointer(.r8, .r6, "sk_buff.dev")
     p.jump(if: .r8, differsFrom: 0, to: "device")
@@ -145,45 +126,45 @@ public final class DropReasons {
     pointer(.r8, .r8, "dst_entry.dev")
     p.label("device")
     pointer(.r8, .r8, "net_device.nd_net")
-    read(4, .r8, layout.values["net.ns.inum"] ?? 0, to: key)
-    lookup(namespaces)
+    p.read(4, .r8, layout.values["net.ns.inum"] ?? 0, to: key)
+    p.lookup(namespaces, key)
     p.jump(if: .r0, equals: 0, to: "out")
     p.label("ours")
     p.store(.word, .r10, key + 4, .r7)
 
     pointer(.r9, .r6, "sk_buff.head")
-    zero(value)
-    read(2, .r6, layout.values["sk_buff.network_header"] ?? 0, to: value)
+    p.zero(value)
+    p.read(2, .r6, layout.values["sk_buff.network_header"] ?? 0, to: value)
     p.load(.double, .r8, .r10, value)
     p.add(.r8, .r9)  // r8: the IP header
-    zero(value)
-    read(2, .r6, layout.values["sk_buff.transport_header"] ?? 0, to: value)
+    p.zero(value)
+    p.read(2, .r6, layout.values["sk_buff.transport_header"] ?? 0, to: value)
     p.load(.double, .r1, .r10, value)
     p.add(.r9, .r1)  // r9: TCP's
-    zero(value)
-    read(1, .r8, 0, to: value)
+    p.zero(value)
+    p.read(1, .r8, 0, to: value)
     p.load(.double, .r1, .r10, value)
     p.shiftRight(.r1, 4)
     p.jump(if: .r1, equals: 4, to: "IPv4")
     p.jump(if: .r1, differsFrom: 6, to: "out")
-    zero(value)
-    read(1, .r8, 6, to: value)
+    p.zero(value)
+    p.read(1, .r8, 6, to: value)
     p.load(.double, .r1, .r10, value)
     p.jump(if: .r1, differsFrom: 6, to: "out")  // IPPROTO_TCP
-    read(16, .r8, 8, to: key + 8)
-    read(16, .r8, 24, to: key + 24)
+    p.read(16, .r8, 8, to: key + 8)
+    p.read(16, .r8, 24, to: key + 24)
     p.jump(to: "TCP")
     p.label("IPv4")
-    zero(value)
-    read(1, .r8, 9, to: value)
+    p.zero(value)
+    p.read(1, .r8, 9, to: value)
     p.load(.double, .r1, .r10, value)
     p.jump(if: .r1, differsFrom: 6, to: "out")
-    read(4, .r8, 12, to: key + 8)
-    read(4, .r8, 16, to: key + 24)
+    p.read(4, .r8, 12, to: key + 8)
+    p.read(4, .r8, 16, to: key + 24)
     p.label("TCP")
-    read(8, .r9, 0, to: key + 40)  // ports and sequence
+    p.read(8, .r9, 0, to: key + 40)  // ports and sequence
 
-    lookup(drops)
+    p.lookup(drops, key)
     p.jump(if: .r0, equals: 0, to: "first")
     p.load(.double, .r1, .r0, 0)
     p.add(.r1, 1)
@@ -192,13 +173,7 @@ public final class DropReasons {
     p.label("first")
     p.set(.r1, 1)
     p.store(.double, .r10, value, .r1)
-    p.load(.r1, map: drops)
-    p.move(.r2, .r10)
-    p.add(.r2, Int32(key))
-    p.move(.r3, .r10)
-    p.add(.r3, Int32(value))
-    p.set(.r4, 0)
-    p.call(.mapUpdate)
+    p.update(drops, key, value)
     p.label("out")
     p.set(.r0, 0)
     p.exit()

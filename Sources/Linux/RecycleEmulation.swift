@@ -195,21 +195,21 @@ private struct Programs {
     key(&p)
     readStamp(&p, "tcp_sock.rx_opt.ts_recent", "tcp_sock.rx_opt.ts_recent_stamp")
     // 3.5 RTO.
-    zero(&p, Frame.value)
+    p.zero(Frame.value)
     read(&p, 4, "inet_connection_sock.icsk_rto", to: Frame.value)
     p.load(.word, .r1, .r10, Frame.value)
     p.multiply(.r1, 7)
     p.multiply(.r1, tick)
     p.shiftRight(.r1, 1)
     p.store(.double, .r10, Frame.end + 8, .r1)
-    zero(&p, Frame.end)
+    p.zero(Frame.end)
     p.jump(if: .r7, differsFrom: Self.timeWait, to: "counted")
     p.call(.monotonicNanoseconds)
     p.load(.double, .r1, .r10, Frame.end + 8)
     p.add(.r0, .r1)
     p.store(.double, .r10, Frame.end, .r0)
     p.label("counted")
-    update(&p, ends, Frame.end)
+    p.update(ends, Frame.key, Frame.end)
     remember(&p)
     end(&p)
     return p
@@ -221,7 +221,7 @@ private struct Programs {
     p.load(.double, .r6, .r1, 0)  // tw
     p.load(.double, .r7, .r1, 8)  // skb
     scratch(&p)
-    zero(&p, Frame.value)
+    p.zero(Frame.value)
     read(&p, 1, "inet_timewait_sock.tw_substate", to: Frame.value)
     p.load(.double, .r1, .r10, Frame.value)
     p.store(.double, .r9, 0, .r1)
@@ -244,13 +244,13 @@ private struct Programs {
     p.label("no SYN")
     p.load(.double, .r1, .r9, 0)
     p.jump(if: .r1, differsFrom: Self.finWait2, to: "out")
-    zero(&p, Frame.value)
+    p.zero(Frame.value)
     read(&p, 1, "inet_timewait_sock.tw_substate", to: Frame.value)
     p.load(.double, .r1, .r10, Frame.value)
     p.jump(if: .r1, differsFrom: Self.timeWait, to: "out")
     key(&p)
     readStamp(&p, "tcp_timewait_sock.tw_ts_recent", "tcp_timewait_sock.tw_ts_recent_stamp")
-    lookup(&p, ends)
+    p.lookup(ends, Frame.key)
     p.jump(if: .r0, equals: 0, to: "unknown")
     p.move(.r9, .r0)
     p.call(.monotonicNanoseconds)
@@ -271,7 +271,7 @@ private struct Programs {
     p.load(.double, .r7, .r1, 8)  // skb
     p.load(.double, .r6, .r1, 16)  // req
     // Without a listener the answer is a cookie.
-    zero(&p, Frame.value)
+    p.zero(Frame.value)
     read(&p, 8, "sock_common.skc_listener", to: Frame.value)
     p.load(.double, .r1, .r10, Frame.value)
     p.jump(if: .r1, equals: 0, to: "out")
@@ -281,19 +281,19 @@ private struct Programs {
     p.store(.double, .r9, 8, .r2)
     p.jump(if: .r1, equals: .r7, to: "out")
     key(&p)
-    lookup(&p, stamps)
+    p.lookup(stamps, Frame.key)
     p.jump(if: .r0, equals: 0, to: "out")
     p.move(.r9, .r0)
     now(&p)
     p.load(.word, .r1, .r9, 4)
     p.subtract32(.r0, .r1)
     p.jump(if: .r0, exceeds: 59, to: "out")
-    zero(&p, Frame.value)
+    p.zero(Frame.value)
     read(&p, 1, "inet_request_sock.tstamp_ok", to: Frame.value)
     p.load(.double, .r1, .r10, Frame.value)
     p.and(.r1, 1 << Int32(layout["inet_request_sock.tstamp_ok:"]))
     p.jump(if: .r1, equals: 0, to: "refuse")
-    zero(&p, Frame.value)
+    p.zero(Frame.value)
     read(&p, 4, "request_sock.ts_recent", to: Frame.value)
     p.load(.word, .r1, .r9, 0)
     p.load(.word, .r2, .r10, Frame.value)
@@ -319,47 +319,34 @@ private struct Programs {
     p.exit()
   }
 
-  private func zero(_ p: inout BPF.Program, _ frame: Int16) {
-    p.set(.r1, 0)
-    p.store(.double, .r10, frame, .r1)
-  }
-
   /// `memcpy(frame, r6->member, size)`; zeros where that cannot be read.
   private func read(
     _ p: inout BPF.Program, _ size: Int32, _ member: String, of base: BPF.Register = .r6, to frame: Int16
   ) {
-    p.move(.r1, .r10)
-    p.add(.r1, Int32(frame))
-    p.set(.r2, size)
-    p.move(.r3, base)
-    p.add(.r3, Int32(layout[member]))
-    p.call(.readKernel)
+    p.read(size, base, layout[member], to: frame)
   }
 
   /// r9: this processor's 16 bytes, the state before and the SYN that was let through.
   private func scratch(_ p: inout BPF.Program) {
-    zero(&p, Frame.value)
-    p.load(.r1, map: scratch)
-    p.move(.r2, .r10)
-    p.add(.r2, Int32(Frame.value))
-    p.call(.mapLookup)
+    p.zero(Frame.value)
+    p.lookup(scratch, Frame.value)
     p.jump(if: .r0, equals: 0, to: "out")
     p.move(.r9, .r0)
   }
 
   /// The key of the socket or request in r6, and r8: its namespace's entry. Out where that has none, or is off.
   private func key(_ p: inout BPF.Program) {
-    for offset in stride(from: Frame.key, to: -8, by: 8) { zero(&p, offset) }
-    zero(&p, Frame.value)
+    for offset in stride(from: Frame.key, to: -8, by: 8) { p.zero(offset) }
+    p.zero(Frame.value)
     read(&p, 8, "sock_common.skc_net", to: Frame.value)
     p.load(.double, .r8, .r10, Frame.value)
     read(&p, 4, "net.ns.inum", of: .r8, to: Frame.key)
-    lookup(&p, namespaces)
+    p.lookup(namespaces, Frame.key)
     p.jump(if: .r0, equals: 0, to: "out")
     p.move(.r8, .r0)
     p.load(.word, .r1, .r8, 0)
     p.jump(if: .r1, equals: 0, to: "out")
-    zero(&p, Frame.value)
+    p.zero(Frame.value)
     read(&p, 2, "sock_common.skc_family", to: Frame.value)
     p.load(.double, .r1, .r10, Frame.value)
     p.jump(if: .r1, equals: AF_INET, to: "IPv4")
@@ -376,7 +363,7 @@ private struct Programs {
 
   /// The stamp of the socket in r6, out where it has none; its second in the wall clock's terms.
   private func readStamp(_ p: inout BPF.Program, _ tsval: String, _ second: String) {
-    zero(&p, Frame.stamp)
+    p.zero(Frame.stamp)
     read(&p, 4, tsval, to: Frame.stamp)
     read(&p, 4, second, to: Frame.stamp + 4)
     p.load(.word, .r1, .r10, Frame.stamp + 4)
@@ -394,26 +381,9 @@ private struct Programs {
     p.add32(.r0, .r1)
   }
 
-  private func lookup(_ p: inout BPF.Program, _ map: BPF.Map) {
-    p.load(.r1, map: map)
-    p.move(.r2, .r10)
-    p.add(.r2, Int32(Frame.key))
-    p.call(.mapLookup)
-  }
-
-  private func update(_ p: inout BPF.Program, _ map: BPF.Map, _ value: Int16) {
-    p.load(.r1, map: map)
-    p.move(.r2, .r10)
-    p.add(.r2, Int32(Frame.key))
-    p.move(.r3, .r10)
-    p.add(.r3, Int32(value))
-    p.set(.r4, 0)
-    p.call(.mapUpdate)
-  }
-
   /// `tcp_remember_stamp`: a newer timestamp replaces the old, an older one only where the old is past 60 s.
   private func remember(_ p: inout BPF.Program) {
-    lookup(&p, stamps)
+    p.lookup(stamps, Frame.key)
     p.jump(if: .r0, equals: 0, to: "store")
     p.move(.r9, .r0)
     p.load(.word, .r1, .r9, 0)
@@ -428,6 +398,6 @@ private struct Programs {
     p.jump(if: .r0, exceeds: 60, to: "store")
     p.jump(to: "out")
     p.label("store")
-    update(&p, stamps, Frame.stamp)
+    p.update(stamps, Frame.key, Frame.stamp)
   }
 }

@@ -87,7 +87,7 @@ struct Run: AsyncParsableCommand {
     } else if let folder {
       Console.write(try folder.text(of: saved, as: format), to: .standardOutput)
     }
-    try GitHub.tell(saved)
+    if format != .github { try GitHub.tell(saved) }
     try execution.throwIfInterrupted(judged: results.count, of: tests.count)
     let judged = Set(results.filter { $0.judgement.verdict != .skip && $0.emulated != true }.map(\.test.id))
     let unjudged = results.filter { result in

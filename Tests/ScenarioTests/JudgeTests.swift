@@ -56,6 +56,33 @@ import struct Scenario.Expectation
     #expect(judgement.reason == "server TcpExt.PAWSTimewait: expected +2, saw +3")
   }
 
+  /// Where the kernel names why, its word counts: as many as were refused, on the node where it was.
+  @Test func theKernelsOwnReasonIsAWitness() {
+    var kernel = Kernel.current()
+    kernel.layout = ["reason TCP_RFC7323_TW_PAWS": 42]
+    let test = Self.test(Expectation(.dropped, by: .twPaws))
+    var seen = Self.dropped()
+    func drop(_ reason: String, on node: String, count: Int) -> KernelDrop {
+      KernelDrop(
+        node: node, reason: reason, source: "198.19.0.1", sourcePort: 40000, destination: "198.19.0.2",
+        destinationPort: 8000, sequence: 5000, count: count)
+    }
+    seen.drops = [drop("TCP_RFC7323_TW_PAWS", on: "server", count: 2)]
+    #expect(judge(test, on: kernel, seen: seen).verdict == .pass)
+    for wrong in [
+      [], [drop("TCP_RFC7323_TW_PAWS", on: "server", count: 1)],
+      [drop("TCP_RFC7323_TW_PAWS", on: "hop", count: 2)], [drop("NO_SOCKET", on: "server", count: 2)],
+    ] {
+      seen.drops = wrong
+      let judgement = judge(test, on: kernel, seen: seen)
+      #expect(judgement.verdict == .fail)
+      #expect(judgement.reason.hasPrefix("late #1 drop reason TCP_RFC7323_TW_PAWS: expected 2, saw"))
+    }
+    // A kernel that was not asked, or has no such reason, proves nothing by its silence.
+    seen.drops = nil
+    #expect(judge(test, on: kernel, seen: seen).verdict == .pass)
+  }
+
   @Test func aCounterThatNothingNamesMustNotMove() {
     var seen = Self.dropped()
     seen.countersAfter["hop"] = ["conntrack.invalid": 1]

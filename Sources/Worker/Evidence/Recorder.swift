@@ -152,6 +152,7 @@ final class Recorder {
       try drainAll()
       seen = packets
       observation.countersAfter = try counters()
+      observation.drops = try kernelDrops()
       try drainAll()
     } while packets != seen
     for node in testbed.nodes {
@@ -179,21 +180,24 @@ final class Recorder {
         time: SystemClock.realtime() - jumped, ticks: try TCP.clock(),
         ticksPerSecond: testbed.kernel.timestampTicksPerSecond)
     }
-    let names = Dictionary(
-      try testbed.nodes.map { (try $0.namespace.inode, $0.name) }
-    ) { first, _ in first }
-    observation.drops = drops?.all().map {
-      KernelDrop(
-        node: names[$0.namespace] ?? testbed.node(of: $0.destination)?.name ?? "?", reason: $0.reason,
-        source: $0.source, sourcePort: $0.sourcePort,
-        destination: $0.destination, destinationPort: $0.destinationPort, sequence: $0.sequence,
-        count: $0.count)
-    }.sorted { ($0.node, $0.sequence, $0.reason) < ($1.node, $1.sequence, $1.reason) }
     observation.attempts = attempts.sorted { $0.id < $1.id }
     tell()
     observation.processorSeconds = System.processorSeconds()
     observation.timings = testbed.timings + timings + [stopwatch.lap("evidence")]
     return observation
+  }
+
+  /// What the kernel has thrown away so far, and why; nil where it is not asked.
+  private func kernelDrops() throws -> [KernelDrop]? {
+    let names = Dictionary(
+      try testbed.nodes.map { (try $0.namespace.inode, $0.name) }
+    ) { first, _ in first }
+    return drops?.all().map {
+      KernelDrop(
+        node: names[$0.namespace] ?? testbed.node(of: $0.destination)?.name ?? "?", reason: $0.reason,
+        source: $0.source, sourcePort: $0.sourcePort, destination: $0.destination,
+        destinationPort: $0.destinationPort, sequence: $0.sequence, count: $0.count)
+    }.sorted { ($0.node, $0.sequence, $0.reason) < ($1.node, $1.sequence, $1.reason) }
   }
 
   private func drainAll() throws {

@@ -253,12 +253,17 @@ final class Testbed {
     }
   }
 
-  /// The client or server that has an address; the first, where several have it.
+  /// The client or server that has an address, however that is written; the first, where several have it.
   func node(of address: String) -> Node? {
-    clients.indices.first { addressing.client($0) == address }.map { clients[$0].node }
-      ?? servers.indices.first { addressing.server($0) == address || addressing.virtual == address }
-      .map { servers[$0] }
-      ?? (clients.indices.contains { addressing.target(of: $0) == address } ? servers.first : nil)
+    func isThat(_ other: String) -> Bool {
+      (try? SocketAddress(other, port: 0))?.description == SocketAddress.text(address, port: 0)
+    }
+    if let index = clients.indices.first(where: { isThat(addressing.client($0)) }) {
+      return clients[index].node
+    }
+    if let index = servers.indices.first(where: { isThat(addressing.server($0)) }) { return servers[index] }
+    let targets = [addressing.virtual] + clients.indices.map { addressing.target(of: $0) }
+    return targets.contains(where: isThat) ? servers.first : nil
   }
 
   /// A packet socket on the link of every client and of every server.
