@@ -237,6 +237,18 @@ int clinux_bpf_load(
   return bpf(BPF_PROG_LOAD, &attributes);
 }
 
+int64_t clinux_bpf_misses(int program) {
+  struct bpf_prog_info info;
+  memset(&info, 0, sizeof info);
+  union bpf_attr attributes;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.info.bpf_fd = (uint32_t)program;
+  attributes.info.info_len = sizeof info;
+  attributes.info.info = (uint64_t)(uintptr_t)&info;
+  int error = bpf(BPF_OBJ_GET_INFO_BY_FD, &attributes);
+  return error < 0 ? error : (int64_t)info.recursion_misses;
+}
+
 int clinux_bpf_attach(int program, const char *tracepoint) {
   union bpf_attr attributes;
   memset(&attributes, 0, sizeof attributes);

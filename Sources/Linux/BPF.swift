@@ -129,6 +129,9 @@ public enum BPF {
         clinux_bpf_attach(fileDescriptor, tracepoint), "bpf(BPF_RAW_TRACEPOINT_OPEN)", "\(purpose)")
     }
 
+    /// How often it was not run because it was running already: an interrupt within it.
+    var misses: Int { max(0, Int(clinux_bpf_misses(fileDescriptor))) }
+
     deinit { if link >= 0 { close(link) } }
   }
 }

@@ -32,6 +32,8 @@ public struct Observation: Codable, Sendable, Equatable {
   public var stamps: [StampCensus] = []
   /// Segments that the kernel threw away, and why, by its own word (`skb:kfree_skb`); nil where it was not asked.
   public var drops: [KernelDrop]?
+  /// Drops of this kernel that were not heard, and may be among those that are missed; nil where it was not asked.
+  public var dropsNotHeard: Int?
   /// The hop's rules as the tool was given them; where one of them may drop, as they were after the workload,
   /// with counters (`iptables-save -c` or `nft list ruleset`).
   public var rules: String = ""
@@ -50,7 +52,7 @@ public struct Observation: Codable, Sendable, Equatable {
 
   private enum CodingKeys: String, CodingKey {
     case caseID, attempts, captureLosses, packetsNotKept, countersBefore, countersAfter, settings, sockets,
-      samples, drops,
+      samples, drops, dropsNotHeard,
       stamps, rules
     case natBackend, clockMethod, clockChanges, clockReference, processorSeconds, timings
   }

@@ -67,6 +67,8 @@ enum { CLINUX_BPF_CLASSIFIER, CLINUX_BPF_FENTRY, CLINUX_BPF_FEXIT, CLINUX_BPF_MO
 /// Loads a program; one for a function's beginning, end or result for the kernel function with that BTF id. The verifier's words go to `log`.
 int clinux_bpf_load(
     int kind, uint32_t function, const void *instructions, uint32_t count, char *log, uint32_t log_size);
+/// How often a program was not run because it was running already on that processor (5.12).
+int64_t clinux_bpf_misses(int program);
 /// Attaches a program to the function that it was loaded for, or to a tracepoint of that name, as long as the returned descriptor is open.
 int clinux_bpf_attach(int program, const char *tracepoint);
 

@@ -74,10 +74,13 @@ struct Trace {
   private let stamps: [StampCensus]
   /// What the kernel said of the segments that it threw away.
   let drops: [KernelDrop]?
+  /// Drops that it did not get to say anything of.
+  let dropsNotHeard: Int
 
   init(_ observation: Observation) {
     stamps = observation.stamps
     drops = observation.drops
+    dropsNotHeard = observation.dropsNotHeard ?? 0
     var clientLink: [String: [Segment]] = [:]
     var serverLink: [Segment] = []
     for packet in observation.packets {

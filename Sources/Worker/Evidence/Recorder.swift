@@ -153,6 +153,7 @@ final class Recorder {
       seen = packets
       observation.countersAfter = try counters()
       observation.drops = try kernelDrops()
+      observation.dropsNotHeard = drops?.misses
       try drainAll()
     } while packets != seen
     for node in testbed.nodes {
