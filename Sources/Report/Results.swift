@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Scenario
 
 /// `results.json`, version 3: what a run came to. Keys are written sorted, durations in the unit they name.
@@ -239,14 +240,15 @@ public struct RunFolder: Sendable {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let file = path + "/events.jsonl"
-    do {
-      if !FileManager.default.fileExists(atPath: file) { try Data().write(to: URL(fileURLWithPath: file)) }
-      let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
-      defer { try? handle.close() }
-      try handle.seekToEnd()
-      try handle.write(contentsOf: try encoder.encode(event) + Data("\n".utf8))
-    } catch {
-      throw Failure(stage: "write", object: file, cause: error.localizedDescription)
+    // O_APPEND and one write: cases end side by side.
+    let descriptor = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else {
+      throw Failure(stage: "write", object: file, cause: String(cString: strerror(errno)))
+    }
+    defer { close(descriptor) }
+    let line = [UInt8](try encoder.encode(event)) + [UInt8(ascii: "\n")]
+    guard Glibc.write(descriptor, line, line.count) == line.count else {
+      throw Failure(stage: "write", object: file, cause: String(cString: strerror(errno)))
     }
   }
 
