@@ -87,14 +87,11 @@ public enum Plan: Sendable, Equatable {
     let own = network.nodes.flatMap { test.settings[$0, default: [:]].keys }.sorted()
     for name in own + baseline.map(\.name) where !kernel.capabilities.contains(.setting(name)) {
       guard kernel.perKernelSettings.contains(name) else {
+        guard name == "tcp_tw_recycle" else { return why(name, "it needs a kernel that has it") }
+        let elsewhere =
+          kernel.missing["tw-recycle-emulation"].map { " in debian-12 (here it cannot: \($0))" } ?? ""
         return why(
-          name,
-          name == "tcp_tw_recycle"
-            ? kernel.has(.recycleEmulation)
-              ? "a kernel below 4.12 has it, --emulate tw_recycle brings its rule back"
-              : "a kernel below 4.12 has it (kernels add); no emulation here: "
-                + (kernel.missing["tw-recycle-emulation"] ?? "not probed")
-            : "it needs a kernel that has it")
+          name, "a kernel below 4.12 has it, --emulate tw_recycle brings its rule back" + elsewhere)
       }
       if !guest {
         return

@@ -95,7 +95,6 @@ public struct HTMLReport {
     var ids: [String] = []
     var seen: Set<String> = []
     for entry in own where seen.insert(entry.id).inserted { ids.append(entry.id) }
-    // Long names of axes stand upright, so that the table fits a phone.
     let axes = first.axisOrder
     var text =
       "<section class=\"map\"><h3 id=\"m-\(escaped(scenario))\">\(escaped(scenario))</h3>"

@@ -132,9 +132,7 @@ struct BenchMutate: AsyncParsableCommand {
 
   func run() async throws {
     let cases = try selection.cases()
-    let hypervisor = try running.hypervisor()
-    let runner = try running.runner(hypervisor)
-    let machines = Machines(runner: runner, hypervisor: hypervisor, say: Console.note)
+    let (_, runner, machines) = try running.lab()
     let assigned = try await machines.assign(cases, host: try await machines.host())
     var mutants: [(mutant: Mutant, machine: Machine)] = []
     var runnable: Set<String> = []

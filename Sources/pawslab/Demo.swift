@@ -52,15 +52,15 @@ struct Demo: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let lab = ProcessInfo.processInfo.environment["PAWSLAB_LAB"] ?? "lab"
-    let cases = try LabFile.discover(paths: [lab]).flatMap { try LabFile.load(path: $0).cases() }
+    let files = ProcessInfo.processInfo.environment["PAWSLAB_LAB"] ?? "lab"
+    let cases = try LabFile.discover(paths: [files]).flatMap { try LabFile.load(path: $0).cases() }
     let stage = try Stage(recordingTo: record, pausing: pause)
     let running = Running.fixed()
-    let hypervisor = try running.hypervisor()
-    var runner = try running.runner(hypervisor)
-    let machines = Machines(runner: runner, hypervisor: hypervisor, say: Console.note)
-    let source = try await source(lab, machines, hypervisor)
-    let teller = Teller(cases: cases, lab: lab, stage: stage)
+    let lab = try running.lab()
+    let machines = lab.machines
+    var runner = lab.runner
+    let source = try await source(files, machines, lab.hypervisor)
+    let teller = Teller(cases: cases, lab: files, stage: stage)
     runner.onPackets = { _, packets in stage.add(packets) }
 
     let incident =

@@ -58,9 +58,7 @@ struct Explain: AsyncParsableCommand {
       return
     }
     let running = Running.fixed()
-    let hypervisor = try running.hypervisor()
-    let runner = try running.runner(hypervisor)
-    let machines = Machines(runner: runner, hypervisor: hypervisor, say: Console.note)
+    let (_, runner, machines) = try running.lab()
     let tests: [(test: Case, machine: Machine)]
     if let kernel {
       tests = [(test, try await machines.named(kernel))]

@@ -111,6 +111,16 @@ struct Running: ParsableArguments {
     Runner(worker: try Self.worker(), hypervisor: hypervisor, jobs: jobs)
   }
 
+  /// What runs cases on this machine's kernel and on others: guests by name, and the runner for both.
+  ///
+  /// - Parameter keepsPackets: whether results have their packets once they have been told.
+  func lab(keepsPackets: Bool = true) throws -> (hypervisor: Hypervisor, runner: Runner, machines: Machines) {
+    let hypervisor = try hypervisor()
+    var runner = try runner(hypervisor)
+    runner.keepsPackets = keepsPackets
+    return (hypervisor, runner, Machines(runner: runner, hypervisor: hypervisor, say: Console.note))
+  }
+
   /// Boots guests; says what happens on standard error.
   func hypervisor(
     tools: [String] = [], onEvent: @escaping @Sendable (Hypervisor.Event) async -> Void = Self.tell

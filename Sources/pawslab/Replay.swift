@@ -29,10 +29,7 @@ struct Replay: AsyncParsableCommand {
     }
     let saved = try entries.map { try old.load($0.id, kernel: $0.kernel).test }
     let new = try out.map { try RunFolder(creating: $0) }
-    let hypervisor = try running.hypervisor()
-    var runner = try running.runner(hypervisor)
-    runner.keepsPackets = false
-    let machines = Machines(runner: runner, hypervisor: hypervisor, say: Console.note)
+    let (_, runner, machines) = try running.lab(keepsPackets: false)
     var known: [String: Machine] = [:]
     for name in Set(entries.map(\.kernel)).sorted() { known[name] = try await machine(name, machines) }
     let tests = zip(saved, entries).compactMap { test, entry in

@@ -60,13 +60,9 @@ struct Run: AsyncParsableCommand {
   func run() async throws {
     let cases = try selection.cases()
     let folder = try out.map { try RunFolder(creating: $0) }
-    let hypervisor = try running.hypervisor()
-    var runner = try running.runner(hypervisor)
-    runner.keepsPackets = false
+    let (_, runner, machines) = try running.lab(keepsPackets: false)
     let interrupt = Interrupt()
-    let planning = Task { [runner] in
-      try await plan(cases, Machines(runner: runner, hypervisor: hypervisor, say: Console.note))
-    }
+    let planning = Task { try await plan(cases, machines) }
     interrupt.onSignal { planning.cancel() }
     let tests: [(test: Case, machine: Machine)]
     do { tests = try await planning.value } catch {
