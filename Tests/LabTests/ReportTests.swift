@@ -1,4 +1,5 @@
 import Foundation
+import FoundationXML
 import Report
 import Scenario
 import Testing
@@ -34,6 +35,48 @@ import Testing
     #expect(FileManager.default.fileExists(atPath: path + "/" + (results.cases[0].observation ?? "-")))
     // A folder of an earlier run is taken again.
     _ = try RunFolder(creating: path)
+  }
+
+  /// A capture has its limit; what is beyond is said, and nothing is judged by half of the packets.
+  @Test func whatIsCutIsSaidAndNotJudged() throws {
+    let path = Self.folder()
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let folder = try RunFolder(creating: path)
+    var result = Self.result(.pass)
+    result.observation?.packets = (0..<10).map { number in
+      Packet(
+        node: "server", interface: "eth0", time: Int64(number), outgoing: false, length: 66,
+        bytes: Data(repeating: 0, count: 66))
+    }
+    try folder.save(result, on: PlanTests.kernel(), limit: 500)
+    let seen = try #require(try folder.load("x/a=1", kernel: "host").observation)
+    #expect(seen.packets.count == 4)
+    #expect(seen.packetsNotKept == 6)
+    let judgement = judge(result.test, on: PlanTests.kernel(), seen: seen)
+    #expect(judgement.verdict == .error)
+    #expect(judgement.reason.hasPrefix("6 packets were seen and not kept"))
+    let file = try #require(
+      FileManager.default.enumerator(atPath: path + "/captures")?.allObjects.last as? String)
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: path + "/captures/" + file))
+    #expect(bytes.range(of: Data("cut: 6 packets that came later".utf8)) != nil)
+  }
+
+  /// What XML, HTML and TAP give a meaning of their own stays text.
+  @Test func otherToolsReadWhatIsSaid() throws {
+    var bad = Self.result(.fail, id: "x/a=<1>&\"#\u{1}")
+    bad.judgement.reason = "a <b> & \"c\" 100 % # d"
+    let results = Results(
+      [bad, Self.result(.skip), Self.result(.pass)], kernels: ["host": PlanTests.kernel()], seconds: 2)
+    let junit = XMLParser(data: Data(results.junit(time: Date(timeIntervalSince1970: 0)).utf8))
+    #expect(junit.parse(), "\(String(describing: junit.parserError))")
+    #expect(results.junit(time: Date(timeIntervalSince1970: 0)).contains("timestamp=\"1970-01-01T00:00:00\""))
+    #expect(results.ktap.contains("  not ok 1 a=<1>&\""))
+    #expect(results.ktap.contains("  ok 2 a=1 # SKIP a reason"))
+    #expect(results.ktap.hasSuffix("not ok 1 x on host\n"))
+    #expect(results.github.contains("::error file=lab/x.yaml,title=x/a=<1>&\"#"))
+    #expect(results.github.contains("100 %25 # d%0A"))
+    #expect(results.markdown.contains("| x | 1 pass, 1 fail, 1 skip |"))
+    #expect(HTMLReport(results, title: "<script>") { _ in nil }.text.contains("pawslab: &lt;script&gt;"))
   }
 
   @Test func aFolderOfSomethingElseIsRefused() throws {
