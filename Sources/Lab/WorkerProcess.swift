@@ -45,13 +45,9 @@ struct WorkerProcess: WorkerHost {
   func hold(
     _ test: Case, on kernel: Kernel, _ body: @escaping @Sendable ([HeldNode]) async throws -> Void
   ) async throws {
-    var line = try JSONEncoder().encode(WorkerRequest.hold(test, kernel))
-    line.append(UInt8(ascii: "\n"))
-    let bytes = [UInt8](line)
-    var options = PlatformOptions()
-    options.processGroupID = 0
+    let bytes = try Self.bytes(.hold(test, kernel))
     let result = try await Subprocess.run(
-      .path(FilePath(program)), platformOptions: options, input: .inputWriter, output: .sequence,
+      .path(FilePath(program)), platformOptions: Self.options, input: .inputWriter, output: .sequence,
       error: .string(limit: 64 << 10)
     ) { execution in
       _ = try await execution.standardInputWriter.write(bytes)
@@ -73,18 +69,25 @@ struct WorkerProcess: WorkerHost {
     }
   }
 
-  private func run(
-    _ request: WorkerRequest, onEvent: @escaping @Sendable (WorkerEvent) -> Void
-  ) async throws -> WorkerEvent {
-    var line = try JSONEncoder().encode(request)
-    line.append(UInt8(ascii: "\n"))
-    let bytes = [UInt8](line)
+  /// A request as one line.
+  private static func bytes(_ request: WorkerRequest) throws -> [UInt8] {
+    [UInt8](try JSONEncoder().encode(request)) + [UInt8(ascii: "\n")]
+  }
+
+  private static var options: PlatformOptions {
     var options = PlatformOptions()
     // Out of the terminal's process group: Ctrl-C is for us to handle.
     options.processGroupID = 0
     options.teardownSequence = []  // straight to SIGKILL: nothing outlives a worker
+    return options
+  }
+
+  private func run(
+    _ request: WorkerRequest, onEvent: @escaping @Sendable (WorkerEvent) -> Void
+  ) async throws -> WorkerEvent {
+    let bytes = try Self.bytes(request)
     let result = try await Subprocess.run(
-      .path(FilePath(program)), platformOptions: options, input: .inputWriter, output: .sequence,
+      .path(FilePath(program)), platformOptions: Self.options, input: .inputWriter, output: .sequence,
       error: .string(limit: 64 << 10)
     ) { execution -> WorkerEvent? in
       _ = try await execution.standardInputWriter.write(bytes)

@@ -133,6 +133,14 @@ extension BPF {
       add(.r3, Int32(offset))
       call(.readKernel)
     }
+    /// `register = base->member` of so many bytes, by way of the 8 bytes at `frame`; 0 where it cannot be read.
+    mutating func fetch(
+      _ register: Register, _ size: Int32, _ base: Register, _ offset: Int, through frame: Int16
+    ) {
+      zero(frame)
+      read(size, base, offset, to: frame)
+      load(.double, register, .r10, frame)
+    }
     /// `r0 = bpf_map_lookup_elem(map, key)`
     mutating func lookup(_ map: Map, _ key: Int16) {
       load(.r1, map: map)

@@ -109,9 +109,7 @@ public final class DropReasons {
     var p = BPF.Program()
     /// `register = *(u64 *)(base + member)`
     func pointer(_ register: BPF.Register, _ base: BPF.Register, _ member: String) {
-      p.zero(value)
-      p.read(8, base, layout.values[member] ?? 0, to: value)
-      p.load(.double, register, .r10, value)
+      p.fetch(register, 8, base, layout.values[member] ?? 0, through: value)
     }
     p.load(.double, .r6, .r1, 0)  // skb
     p.load(.double, .r7, .r1, 16)  // reason
@@ -144,31 +142,21 @@ public final class DropReasons {
     p.store(.word, .r10, key + 4, .r7)
 
     pointer(.r9, .r6, "sk_buff.head")
-    p.zero(value)
-    p.read(2, .r6, layout.values["sk_buff.network_header"] ?? 0, to: value)
-    p.load(.double, .r8, .r10, value)
+    p.fetch(.r8, 2, .r6, layout.values["sk_buff.network_header"] ?? 0, through: value)
     p.add(.r8, .r9)  // r8: the IP header
-    p.zero(value)
-    p.read(2, .r6, layout.values["sk_buff.transport_header"] ?? 0, to: value)
-    p.load(.double, .r1, .r10, value)
+    p.fetch(.r1, 2, .r6, layout.values["sk_buff.transport_header"] ?? 0, through: value)
     p.add(.r9, .r1)  // r9: TCP's
-    p.zero(value)
-    p.read(1, .r8, 0, to: value)
-    p.load(.double, .r1, .r10, value)
+    p.fetch(.r1, 1, .r8, 0, through: value)
     p.shiftRight(.r1, 4)
     p.jump(if: .r1, equals: 4, to: "IPv4")
     p.jump(if: .r1, differsFrom: 6, to: "out")
-    p.zero(value)
-    p.read(1, .r8, 6, to: value)
-    p.load(.double, .r1, .r10, value)
+    p.fetch(.r1, 1, .r8, 6, through: value)
     p.jump(if: .r1, differsFrom: 6, to: "out")  // IPPROTO_TCP
     p.read(16, .r8, 8, to: key + 8)
     p.read(16, .r8, 24, to: key + 24)
     p.jump(to: "TCP")
     p.label("IPv4")
-    p.zero(value)
-    p.read(1, .r8, 9, to: value)
-    p.load(.double, .r1, .r10, value)
+    p.fetch(.r1, 1, .r8, 9, through: value)
     p.jump(if: .r1, differsFrom: 6, to: "out")
     p.read(4, .r8, 12, to: key + 8)
     p.read(4, .r8, 16, to: key + 24)

@@ -195,9 +195,7 @@ private struct Programs {
     key(&p)
     readStamp(&p, "tcp_sock.rx_opt.ts_recent", "tcp_sock.rx_opt.ts_recent_stamp")
     // 3.5 RTO.
-    p.zero(Frame.value)
-    read(&p, 4, "inet_connection_sock.icsk_rto", to: Frame.value)
-    p.load(.word, .r1, .r10, Frame.value)
+    fetch(&p, .r1, 4, "inet_connection_sock.icsk_rto")
     p.multiply(.r1, 7)
     p.multiply(.r1, tick)
     p.shiftRight(.r1, 1)
@@ -221,9 +219,7 @@ private struct Programs {
     p.load(.double, .r6, .r1, 0)  // tw
     p.load(.double, .r7, .r1, 8)  // skb
     scratch(&p)
-    p.zero(Frame.value)
-    read(&p, 1, "inet_timewait_sock.tw_substate", to: Frame.value)
-    p.load(.double, .r1, .r10, Frame.value)
+    fetch(&p, .r1, 1, "inet_timewait_sock.tw_substate")
     p.store(.double, .r9, 0, .r1)
     p.set(.r1, 0)
     p.store(.double, .r9, 8, .r1)
@@ -244,9 +240,7 @@ private struct Programs {
     p.label("no SYN")
     p.load(.double, .r1, .r9, 0)
     p.jump(if: .r1, differsFrom: Self.finWait2, to: "out")
-    p.zero(Frame.value)
-    read(&p, 1, "inet_timewait_sock.tw_substate", to: Frame.value)
-    p.load(.double, .r1, .r10, Frame.value)
+    fetch(&p, .r1, 1, "inet_timewait_sock.tw_substate")
     p.jump(if: .r1, differsFrom: Self.timeWait, to: "out")
     key(&p)
     readStamp(&p, "tcp_timewait_sock.tw_ts_recent", "tcp_timewait_sock.tw_ts_recent_stamp")
@@ -271,9 +265,7 @@ private struct Programs {
     p.load(.double, .r7, .r1, 8)  // skb
     p.load(.double, .r6, .r1, 16)  // req
     // Without a listener the answer is a cookie.
-    p.zero(Frame.value)
-    read(&p, 8, "sock_common.skc_listener", to: Frame.value)
-    p.load(.double, .r1, .r10, Frame.value)
+    fetch(&p, .r1, 8, "sock_common.skc_listener")
     p.jump(if: .r1, equals: 0, to: "out")
     scratch(&p)
     p.load(.double, .r1, .r9, 8)
@@ -288,15 +280,11 @@ private struct Programs {
     p.load(.word, .r1, .r9, 4)
     p.subtract32(.r0, .r1)
     p.jump(if: .r0, exceeds: 59, to: "out")
-    p.zero(Frame.value)
-    read(&p, 1, "inet_request_sock.tstamp_ok", to: Frame.value)
-    p.load(.double, .r1, .r10, Frame.value)
+    fetch(&p, .r1, 1, "inet_request_sock.tstamp_ok")
     p.and(.r1, 1 << Int32(layout["inet_request_sock.tstamp_ok:"]))
     p.jump(if: .r1, equals: 0, to: "refuse")
-    p.zero(Frame.value)
-    read(&p, 4, "request_sock.ts_recent", to: Frame.value)
+    fetch(&p, .r2, 4, "request_sock.ts_recent")
     p.load(.word, .r1, .r9, 0)
-    p.load(.word, .r2, .r10, Frame.value)
     p.subtract32(.r1, .r2)
     p.jump(ifSigned32: .r1, exceeds: 1, to: "refuse")
     p.jump(to: "out")
@@ -326,6 +314,13 @@ private struct Programs {
     p.read(size, base, layout[member], to: frame)
   }
 
+  /// `register = r6->member`
+  private func fetch(
+    _ p: inout BPF.Program, _ register: BPF.Register, _ size: Int32, _ member: String
+  ) {
+    p.fetch(register, size, .r6, layout[member], through: Frame.value)
+  }
+
   /// r9: this processor's 16 bytes, the state before and the SYN that was let through.
   private func scratch(_ p: inout BPF.Program) {
     p.zero(Frame.value)
@@ -337,18 +332,14 @@ private struct Programs {
   /// The key of the socket or request in r6, and r8: its namespace's entry. Out where that has none, or is off.
   private func key(_ p: inout BPF.Program) {
     for offset in stride(from: Frame.key, to: -8, by: 8) { p.zero(offset) }
-    p.zero(Frame.value)
-    read(&p, 8, "sock_common.skc_net", to: Frame.value)
-    p.load(.double, .r8, .r10, Frame.value)
+    fetch(&p, .r8, 8, "sock_common.skc_net")
     read(&p, 4, "net.ns.inum", of: .r8, to: Frame.key)
     p.lookup(namespaces, Frame.key)
     p.jump(if: .r0, equals: 0, to: "out")
     p.move(.r8, .r0)
     p.load(.word, .r1, .r8, 0)
     p.jump(if: .r1, equals: 0, to: "out")
-    p.zero(Frame.value)
-    read(&p, 2, "sock_common.skc_family", to: Frame.value)
-    p.load(.double, .r1, .r10, Frame.value)
+    fetch(&p, .r1, 2, "sock_common.skc_family")
     p.jump(if: .r1, equals: AF_INET, to: "IPv4")
     read(&p, 16, "sock_common.skc_v6_rcv_saddr", to: Frame.key + 4)
     read(&p, 16, "sock_common.skc_v6_daddr", to: Frame.key + 20)

@@ -54,6 +54,12 @@ extension Results {
     return suites
   }
 
+  /// The lab files, in the order of the cases.
+  var scenarios: [String] {
+    var seen: Set<String> = []
+    return cases.map(\.scenario).filter { seen.insert($0).inserted }
+  }
+
   /// `1 passed, ...` and on which kernels.
   var headline: String {
     let systems = kernelNames.map { name in
@@ -125,8 +131,6 @@ extension Results {
     let names = kernelNames
     lines.append("| lab file | " + names.joined(separator: " | ") + " |")
     lines.append("|---|" + names.map { _ in "---|" }.joined())
-    var scenarios: [String] = []
-    for entry in cases where !scenarios.contains(entry.scenario) { scenarios.append(entry.scenario) }
     for scenario in scenarios {
       let cells = names.map { name in
         let own = cases.filter { $0.scenario == scenario && $0.kernel == name }

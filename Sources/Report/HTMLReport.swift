@@ -51,7 +51,7 @@ public struct HTMLReport {
     page += "</header><main>\n<h2>Settings by kernels</h2>\n" + legend
     var numbers: [String: Int] = [:]
     for (number, entry) in results.cases.enumerated() { numbers["\(entry.kernel) \(entry.id)"] = number }
-    for scenario in scenarios { page += map(of: scenario, numbers) }
+    for scenario in results.scenarios { page += map(of: scenario, numbers) }
     let names = results.kernelNames
     let differences = names.count > 1 ? Difference.all(results.cases, between: names) : []
     if !differences.isEmpty {
@@ -65,14 +65,6 @@ public struct HTMLReport {
     }
     page += skipped + again
     return page + "</main>\n<script>\(HTMLAssets.script)</script></body></html>\n"
-  }
-
-  private var scenarios: [String] {
-    var names: [String] = []
-    for entry in results.cases where names.last != entry.scenario && !names.contains(entry.scenario) {
-      names.append(entry.scenario)
-    }
-    return names
   }
 
   private var legend: String {

@@ -92,14 +92,12 @@ public struct TextReport: Sendable {
       lines += (["\(entry.reason)"] + entry.evidence).map { "       " + $0 }
     }
     let names = results.kernelNames
-    let width = max(8, results.suites.map(\.scenario.count).max() ?? 8)
+    let width = max(8, results.scenarios.map(\.count).max() ?? 8)
     let column = max(14, (names.map(\.count).max() ?? 0) + 2)
     lines.append(pad("scenario", width) + names.map { pad($0, column, right: true) }.joined())
-    var scenarios: [String] = []
-    for suite in results.suites where !scenarios.contains(suite.scenario) { scenarios.append(suite.scenario) }
-    for scenario in scenarios {
+    for scenario in results.scenarios {
       let cells = names.map { name in
-        let own = results.suites.filter { $0.scenario == scenario && $0.kernel == name }.flatMap(\.cases)
+        let own = results.cases.filter { $0.scenario == scenario && $0.kernel == name }
         let (passed, bad) = (
           own.count { $0.verdict == .pass }, own.count { [.fail, .error].contains($0.verdict) }
         )

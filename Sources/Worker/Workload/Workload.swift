@@ -42,9 +42,10 @@ final class Workload {
         guard let node = testbed.nodes.first(where: { $0.name == name }) else { continue }
         if testbed.kernel.emulates(setting) {
           try testbed.recycling?.set(value == "1", on: name)
-          continue
+        } else {
+          try Settings.set(
+            setting, value, on: node, ipv6: test.network.family == .ipv6, kernel: testbed.kernel)
         }
-        try Settings.set(setting, value, on: node, ipv6: test.network.family == .ipv6, kernel: testbed.kernel)
       case .advance(let seconds): try recorder.setWallClock(forward: seconds)
       case .remove(let server): try testbed.director?.remove(server)
       case .clock(let group, let clock):
