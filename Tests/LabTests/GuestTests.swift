@@ -68,7 +68,9 @@ struct GuestTests {
   /// The rule that 4.12 removed, brought back: case by case what a genuine 4.9.115 did, and never called that.
   @Test func theEmulationDoesWhatTheGenuineKernelDid() async throws {
     let (runner, machine) = try await machine(hypervisor())
-    let emulated = try #require(machine.emulating("tcp_tw_recycle"))
+    let why = machine.kernel.missing["tw-recycle-emulation"] ?? ""
+    let emulating = machine.emulating("tcp_tw_recycle")
+    let emulated = try #require(emulating, "\(why)")
     let genuine = try RunFolder(reading: RecordedTests.folder).loadResults()
     let cases = try cases("*", count: 10_000)
     let tests = genuine.cases.compactMap { entry in cases.first { $0.id == entry.id } }

@@ -4,6 +4,9 @@ import Scenario
 
 /// Finds out what the running kernel can do, each thing by doing it in a namespace made for it.
 enum Probe {
+  /// Milliseconds, for what takes a few where nothing else runs.
+  private static let deadline = 5_000
+
   static func kernel(privilege: Kernel.Privilege) throws -> Kernel {
     let (release, machine) = try System.release()
     var found = Findings()
@@ -117,26 +120,34 @@ enum Probe {
     node.routes.setLoopbackUp()
     try node.routes.commit()
     let address = try SocketAddress("127.0.0.1", port: Network.serverPort)
+    // Every step is waited for: even on loopback a segment arrives later where softirqs have gone to ksoftirqd.
+    let loop = EventLoop()
+    func wait(for what: String, until done: () throws -> Bool) throws {
+      do { try loop.run(until: done, awaiting: what, within: deadline, interval: 1) } catch {
+        throw Failure(error, stage: "emulation", object: "tcp_tw_recycle")
+      }
+    }
     try node.namespace.run {
       let listener = try TCP.listen(on: address, backlog: 8)
-      defer { TCP.close(listener) }
       let client = try TCP.socket(ipv6: false)
-      defer { TCP.close(client) }
+      defer { for socket in [listener, client] { TCP.close(socket) } }
       _ = TCP.connect(client, to: address)
-      // On loopback both ends are ready when connect(2) is back.
-      if let accepted = try TCP.accept(listener) { TCP.close(accepted) }
+      var accepted: Int32?
+      try wait(for: "a connection on loopback") {
+        accepted = try TCP.accept(listener)
+        return accepted != nil
+      }
+      if let accepted { TCP.close(accepted) }
+      try wait(for: "its FIN") { if case .end = TCP.receive(client, upTo: 1) { true } else { false } }
     }
-    guard !emulation.stamps(in: inode).isEmpty else {
-      throw Failure(
-        stage: "emulation", object: "tcp_time_wait", cause: "a closed connection was not remembered")
-    }
+    try wait(for: "the closed connection to be remembered") { !emulation.stamps(in: inode).isEmpty }
     var waiting: SocketDiag.TimeWait?
-    _ = try node.sockets.census(ipv6: false) { waiting = $0 }
+    try wait(for: "its TIME_WAIT") {
+      try node.sockets.census(ipv6: false) { waiting = $0 }["TIME-WAIT"] == 1
+    }
     guard let socket = waiting else { return layout.values }
     try node.sockets.end(socket)
-    guard try node.sockets.census(ipv6: false)["TIME-WAIT"] == nil else {
-      throw Failure(stage: "emulation", object: "ss -K", cause: "a TIME_WAIT socket is still there")
-    }
+    try wait(for: "its TIME_WAIT to end (ss -K)") { try node.sockets.census(ipv6: false)["TIME-WAIT"] == nil }
     return layout.values
   }
 
@@ -152,11 +163,14 @@ enum Probe {
       defer { TCP.close(socket) }
       _ = TCP.connect(socket, to: try SocketAddress("127.0.0.1", port: Network.serverPort))
     }
-    guard
-      drops.all().contains(where: { $0.reason == "NO_SOCKET" && $0.destinationPort == Network.serverPort })
-    else {
+    do {
+      try EventLoop().run(
+        until: {
+          drops.all().contains { $0.reason == "NO_SOCKET" && $0.destinationPort == Network.serverPort }
+        }, awaiting: "NO_SOCKET for a SYN to a closed port", within: deadline, interval: 1)
+    } catch {
       throw Failure(
-        stage: "skb:kfree_skb", object: "a SYN to a closed port", cause: "no NO_SOCKET among \(drops.all())")
+        error, stage: "skb:kfree_skb", object: "a SYN to a closed port, heard \(drops.all())")
     }
     return layout.values
   }
