@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/perf_event.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <net/if.h>
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -255,6 +257,78 @@ int clinux_bpf_attach(int program, const char *tracepoint) {
   attributes.raw_tracepoint.name = (uint64_t)(uintptr_t)tracepoint;
   attributes.raw_tracepoint.prog_fd = (uint32_t)program;
   return bpf(BPF_RAW_TRACEPOINT_OPEN, &attributes);
+}
+
+int clinux_tracefs(void) {
+  // Numbers and not glibc's names, which came with 2.36: they are the same on every architecture.
+  enum { OPEN_FS = 430, CONFIG_FS = 431, MOUNT_FS = 432, CREATE = 6 };
+  int context = (int)syscall(OPEN_FS, "tracefs", 1);
+  if (context < 0) return -errno;
+  int tree = syscall(CONFIG_FS, context, CREATE, NULL, NULL, 0) < 0 ? -1 : (int)syscall(MOUNT_FS, context, 1, 0);
+  int error = errno;
+  close(context);
+  return tree < 0 ? -error : tree;
+}
+
+int clinux_ring_open(uint64_t tracepoint, int processor, const char *filter, size_t data, struct clinux_ring *ring) {
+  struct perf_event_attr attributes = {
+      .type = PERF_TYPE_TRACEPOINT,
+      .size = sizeof attributes,
+      .config = tracepoint,
+      .sample_period = 1,
+      .sample_type = PERF_SAMPLE_TIME | PERF_SAMPLE_RAW,
+      .disabled = 1,
+      .use_clockid = 1,
+      .clockid = CLOCK_MONOTONIC,  // CLOCK_REALTIME may not be read in an NMI, so it is refused (perf_event_set_clock)
+  };
+  ring->fd = (int)syscall(SYS_perf_event_open, &attributes, -1, processor, -1, PERF_FLAG_FD_CLOEXEC);
+  if (ring->fd < 0) return -errno;
+  ring->data = data;
+  ring->pages =
+      mmap(NULL, (size_t)sysconf(_SC_PAGESIZE) + data, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, 0);
+  if (ring->pages == MAP_FAILED || ioctl(ring->fd, PERF_EVENT_IOC_SET_FILTER, filter) < 0 ||
+      ioctl(ring->fd, PERF_EVENT_IOC_ENABLE, 0) < 0) {
+    int error = errno;
+    if (ring->pages == MAP_FAILED) ring->pages = NULL;
+    clinux_ring_close(ring);
+    return -error;
+  }
+  return 0;
+}
+
+void clinux_ring_close(struct clinux_ring *ring) {
+  if (ring->pages) munmap(ring->pages, (size_t)sysconf(_SC_PAGESIZE) + ring->data);
+  close(ring->fd);
+}
+
+static void copy_from(const struct clinux_ring *ring, uint64_t at, void *to, size_t size) {
+  const char *data = (const char *)ring->pages + sysconf(_SC_PAGESIZE);
+  for (size_t i = 0; i < size; i++) ((char *)to)[i] = data[(at + i) & (ring->data - 1)];
+}
+
+int clinux_ring_next(struct clinux_ring *ring, void *event, size_t size, int64_t *time, uint64_t *lost) {
+  struct perf_event_mmap_page *page = ring->pages;
+  uint64_t tail = page->data_tail;
+  int found = 0;
+  while (!found && tail != __atomic_load_n(&page->data_head, __ATOMIC_ACQUIRE)) {
+    struct perf_event_header header;
+    copy_from(ring, tail, &header, sizeof header);
+    if (header.size < sizeof header) return -EIO;
+    if (header.type == PERF_RECORD_LOST) {
+      uint64_t words[2];  // id, lost
+      copy_from(ring, tail + sizeof header, words, sizeof words);
+      *lost += words[1];
+    } else if (header.type == PERF_RECORD_SAMPLE) {
+      uint32_t length;
+      copy_from(ring, tail + sizeof header, time, sizeof *time);
+      copy_from(ring, tail + sizeof header + 8, &length, sizeof length);
+      copy_from(ring, tail + sizeof header + 12, event, length < size ? length : size);
+      found = (int)length;
+    }
+    tail += header.size;
+    __atomic_store_n(&page->data_tail, tail, __ATOMIC_RELEASE);
+  }
+  return found;
 }
 
 int clinux_spawn(char *const argv[], char *const envp[], int in, int out, int err) {

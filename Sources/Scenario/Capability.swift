@@ -38,6 +38,8 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
     case ipip
     /// The kernel names why it throws a packet away, and eBPF may listen (5.17; guests always).
     case dropReasons = "drop-reasons"
+    /// It names them, and only a perf event may listen, which tells no packet from another: hints, no witnesses.
+    case dropHints = "drop-hints"
     /// eBPF can bring the rule of `tcp_tw_recycle` back where 4.12 has removed it: `--emulate tw_recycle`.
     case recycleEmulation = "tw-recycle-emulation"
 

@@ -34,6 +34,9 @@ public struct Observation: Codable, Sendable, Equatable {
   public var drops: [KernelDrop]?
   /// Drops of this kernel that were not heard, and may be among those that are missed; nil where it was not asked.
   public var dropsNotHeard: Int?
+  /// What the kernel threw away meanwhile, whosever it was, where ``drops`` cannot be had; nil where it was not
+  /// asked. Nothing is judged by it.
+  public var dropHints: [DropHint]?
   /// The hop's rules as the tool was given them; where one of them may drop, as they were after the workload,
   /// with counters (`iptables-save -c` or `nft list ruleset`).
   public var rules: String = ""
@@ -52,8 +55,7 @@ public struct Observation: Codable, Sendable, Equatable {
 
   private enum CodingKeys: String, CodingKey {
     case caseID, attempts, captureLosses, packetsNotKept, countersBefore, countersAfter, settings, sockets,
-      samples, drops, dropsNotHeard,
-      stamps, rules
+      samples, drops, dropsNotHeard, dropHints, stamps, rules
     case natBackend, clockMethod, clockChanges, clockReference, processorSeconds, timings
   }
 
@@ -176,6 +178,20 @@ public struct SocketCensus: Codable, Sendable, Equatable {
     self.node = node
     self.states = states
     self.timeWait = timeWait
+  }
+}
+
+/// A packet that a kernel threw away; which, and in which namespace, is not known.
+public struct DropHint: Codable, Sendable, Equatable {
+  /// Nanoseconds since 1970.
+  public var time: Int64
+  /// As in `enum skb_drop_reason`, without its prefix, e.g. `TCP_RFC7323_PAWS`.
+  public var reason: String
+
+  /// Makes a hint.
+  public init(time: Int64, reason: String) {
+    self.time = time
+    self.reason = reason
   }
 }
 

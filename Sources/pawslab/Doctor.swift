@@ -52,9 +52,6 @@ struct Doctor: AsyncParsableCommand {
         mend: "sudo scripts/run"),
       Finding(name: "network namespaces and veth", ok: true, detail: "", cost: "", mend: ""),
       Finding(
-        name: "tracefs", ok: files.fileExists(atPath: "/sys/kernel/tracing/events"), detail: "",
-        cost: "drop reasons of the kernel cannot be read", mend: "mount -t tracefs none /sys/kernel/tracing"),
-      Finding(
         name: "KVM", ok: files.isReadableFile(atPath: "/dev/kvm"),
         detail: files.isReadableFile(atPath: "/dev/kvm") ? "there; only a guest that answers proves it" : "",
         cost: "guests are emulated, several times slower", mend: "modprobe kvm_intel or kvm_amd"),
@@ -85,6 +82,13 @@ struct Doctor: AsyncParsableCommand {
       (.ipvs, "the IPVS cases run in a guest (debian-12), or are skipped without QEMU", "modprobe ip_vs"),
       (.bridge, "ipvs-dr and ipvs-tun run in a guest", "modprobe bridge"),
       (.ipip, "ipvs-tun runs in a guest", "modprobe ipip ip6_tunnel"),
+      (
+        .dropReasons,
+        kernel.has(.dropHints)
+          ? "why a packet is dropped is a hint (perf), no witness"
+          : "why the kernel drops a packet is not told",
+        "run as root; a kernel from 5.17 on with CONFIG_DEBUG_INFO_BTF=y"
+      ),
     ]
     return known.map { feature, cost, mend in
       Finding(

@@ -1,4 +1,6 @@
 import Foundation
+import Lab
+import LabFile
 import Report
 import Scenario
 import Testing
@@ -164,6 +166,34 @@ import Testing
 
   static let clash =
     "time-wait-clash/rfc1337=1,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4,topology=snat"
+
+  /// Where eBPF may not say which packet was dropped, a perf event says that one was: told as a hint, and by no
+  /// witness. The kernel is this one, less what eBPF gave it.
+  @Test(.enabled(if: canRun, "SKIPPED: needs root"))
+  func withoutEBPFAReasonIsAHintAndNoWitness() async throws {
+    let runner = Runner(worker: Self.program + "-worker")
+    var kernel = try await runner.probe()
+    guard kernel.names(dropReason: "TCP_RFC7323_TW_PAWS") else { return }
+    kernel.capabilities.remove(.feature(.dropReasons))
+    kernel.capabilities.insert(.feature(.dropHints))
+    let scenarios = try LabFile.discover(paths: [Self.repository + "/lab"]).map { try LabFile.load(path: $0) }
+    let tests = try Scenario.select(from: scenarios, settings: [], patterns: [Self.clash])
+    let results = await runner.run(
+      tests.map { ($0, Machine(name: "host", kernel: kernel, stored: nil)) }, onEvent: { _ in })
+    let result = try #require(results.first)
+    #expect(result.judgement.verdict == .pass, "\(result.judgement.reason)")
+    let seen = try #require(result.observation)
+    #expect(seen.drops == nil)
+    #expect(seen.dropsNotHeard == 0)
+    #expect(seen.dropHints?.contains { $0.reason == "TCP_RFC7323_TW_PAWS" } == true)
+    #expect(!result.judgement.witnesses.contains { $0.name.contains("drop reason") })
+    let told = remarks(on: result.judgement, of: result.test, on: kernel, seen: seen).values
+    #expect(
+      told.contains {
+        $0.contains("(hint: within 10 ms the kernel dropped some packet, by ")
+          && $0.contains("TCP_RFC7323_TW_PAWS")
+      }, "\(told)")
+  }
 
   /// A run is kept, told in other tools' words, judged again, and run again.
   @Test(.enabled(if: canRun, "SKIPPED: needs root"))

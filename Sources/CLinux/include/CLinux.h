@@ -72,6 +72,22 @@ int64_t clinux_bpf_misses(int program);
 /// Attaches a program to the function that it was loaded for, or to a tracepoint of that name, as long as the returned descriptor is open.
 int clinux_bpf_attach(int program, const char *tracepoint);
 
+/// tracefs, mounted nowhere: a directory to open files below, gone with the descriptor (fsopen(2), 5.2).
+int clinux_tracefs(void);
+/// A ring of what a tracepoint says on one processor, in every namespace.
+struct clinux_ring {
+  int fd;
+  void *pages;  // perf_event_mmap_page, then the data
+  size_t data;  // bytes of data, a power of 2
+};
+/// perf_event_open(2) for a tracepoint by its id, with a filter as in its `filter` file; times are CLOCK_MONOTONIC.
+/// `perf record -e skb:kfree_skb --filter FILTER -C CPU -k CLOCK_MONOTONIC`
+int clinux_ring_open(uint64_t tracepoint, int processor, const char *filter, size_t data, struct clinux_ring *ring);
+void clinux_ring_close(struct clinux_ring *ring);
+/// The next one: the bytes of its fields in `event`, its time; 0 if there is none. Those that found the ring full
+/// are added to `lost`.
+int clinux_ring_next(struct clinux_ring *ring, void *event, size_t size, int64_t *time, uint64_t *lost);
+
 /// vfork(2), in the child: standard streams, death with the parent, execvpe(3). Returns the pid.
 /// The child inherits the calling thread's namespaces.
 int clinux_spawn(char *const argv[], char *const envp[], int in, int out, int err);

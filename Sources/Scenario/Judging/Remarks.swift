@@ -28,7 +28,16 @@ public func remarks(
         $0.sequence == segment.sequence && $0.sourcePort == segment.sourcePort
           && !$0.reason.hasPrefix("NOT_SPEC")
       }.map(\.reason))
-    let text = text + (reasons.isEmpty ? "" : " (kfree_skb: \(reasons.sorted().joined(separator: ", ")))")
+    // Softirqs that wait for ksoftirqd take their time.
+    let soon = (dropped ? observation.dropHints ?? [] : []).filter {
+      (segment.time...segment.time + 10_000_000).contains($0.time)
+    }
+    let text =
+      text + (reasons.isEmpty ? "" : " (kfree_skb: \(reasons.sorted().joined(separator: ", ")))")
+      + (soon.isEmpty
+        ? ""
+        : " (hint: within 10 ms the kernel dropped some packet, by "
+          + "\(Set(soon.map(\.reason)).sorted().joined(separator: ", ")))")
     guard let index = places[Place(node: segment.node, time: segment.time, outgoing: segment.outgoing)],
       remarks[index] == nil
     else { return }

@@ -32,8 +32,13 @@ final class Recorder {
         drops = try DropReasons(
           .init(values: layout), namespaces: testbed.nodes.map { try $0.namespace.inode })
       } catch { throw Failure(error, stage: "drop reasons", object: testbed.test.id) }
+      hints = nil
     } else {
       drops = nil
+      do { hints = testbed.kernel.has(.dropHints) ? try DropHints() : nil } catch {
+        throw Failure(error, stage: "drop hints", object: testbed.test.id)
+      }
+      if hints != nil { observation.dropHints = [] }
     }
     try testbed.startCapture()
     for node in testbed.nodes {
@@ -46,6 +51,7 @@ final class Recorder {
   }
 
   private let drops: DropReasons?
+  private let hints: DropHints?
 
   /// Nanoseconds by which the wall clock was set forward; all times are told without.
   private(set) var jumped: Int64 = 0
@@ -153,7 +159,7 @@ final class Recorder {
       seen = packets
       observation.countersAfter = try counters()
       observation.drops = try kernelDrops()
-      observation.dropsNotHeard = drops?.misses
+      observation.dropsNotHeard = drops?.misses ?? hints?.notHeard
       try drainAll()
     } while packets != seen
     for node in testbed.nodes {
@@ -205,6 +211,9 @@ final class Recorder {
     for node in testbed.nodes {
       for capture in node.captures { try drain(capture, of: node) }
     }
+    let heard = try hints?.drain() ?? []
+    observation.dropHints?.append(
+      contentsOf: heard.map { DropHint(time: $0.time - jumped, reason: $0.reason) })
   }
 
   private func counters() throws -> [String: [String: Int]] {

@@ -89,9 +89,15 @@ enum Probe {
     if !perKernel.contains("tcp_tw_recycle"), !found.capabilities.contains(.setting("tcp_tw_recycle")) {
       found.probe(.recycleEmulation) { layout = try emulatedRecycling() }
     } else {
-      found.missing["tw-recycle-emulation"] = "not needed: this kernel has tcp_tw_recycle"
+      found.missing[Capability.Feature.recycleEmulation.rawValue] =
+        "not needed: this kernel has tcp_tw_recycle"
     }
     found.probe(.dropReasons) { layout = (layout ?? [:]).merging(try dropReasons()) { first, _ in first } }
+    if found.capabilities.contains(.feature(.dropReasons)) {
+      found.missing[Capability.Feature.dropHints.rawValue] = "not needed: eBPF tells the reasons"
+    } else {
+      found.probe(.dropHints) { _ = try DropHints() }
+    }
     let ticks = try node.namespace.run { try ticksPerSecond() }
     try timestampOffsets(node, into: &found)
     var kernel = Kernel(
