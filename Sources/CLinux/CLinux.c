@@ -38,6 +38,11 @@ static int result(long value) { return value < 0 ? -errno : (int)value; }
 int clinux_unshare_net(void) { return result(unshare(CLONE_NEWNET)); }
 int clinux_unshare_user(void) { return result(unshare(CLONE_NEWUSER)); }
 int clinux_setns_net(int fd) { return result(setns(fd, CLONE_NEWNET)); }
+int clinux_net_cookie(int socket, uint64_t *cookie) {
+  enum { NETNS_COOKIE = 71 };
+  socklen_t size = sizeof *cookie;
+  return result(getsockopt(socket, SOL_SOCKET, NETNS_COOKIE, cookie, &size));
+}
 int clinux_gettid(void) { return (int)syscall(SYS_gettid); }
 
 struct net_file {

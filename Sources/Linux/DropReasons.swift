@@ -18,7 +18,7 @@ public final class DropReasons {
     public static func ofRunningKernel() throws -> Layout {
       let members = [
         "sk_buff": ["dev", "head", "network_header", "transport_header", "_skb_refdst"],
-        "dst_entry": ["dev"], "net_device": ["nd_net"], "net": ["ns.inum"],
+        "dst_entry": ["dev"], "net_device": ["nd_net"], "net": ["net_cookie"],
       ]
       let types = try BTF(names: Set(members.keys + ["skb_drop_reason"]))
       var values: [String: Int] = [:]
@@ -37,7 +37,7 @@ public final class DropReasons {
 
   /// Segments that were thrown away alike.
   public struct Drop: Sendable {
-    /// Inode of the network namespace; 0 where it was one of this process' sockets, and that is all that is known.
+    /// Cookie of the network namespace; 0 where it was one of this process' sockets, and that is all that is known.
     public var namespace: UInt64
     /// As in `enum skb_drop_reason`, without its prefix, e.g. `TCP_RFC7323_PAWS`.
     public var reason: String
@@ -58,13 +58,11 @@ public final class DropReasons {
   private var idle: [BPF.Trampoline] = []
 
   /// Loads and attaches.
-  public init(_ layout: Layout, namespaces inodes: [UInt64]) throws {
+  public init(_ layout: Layout, namespaces cookies: [UInt64]) throws {
     self.layout = layout
-    namespaces = try BPF.Map(.hash, key: 4, value: 4, entries: max(1, inodes.count))
-    drops = try BPF.Map(.hash, key: 48, value: 8, entries: 4096)
-    for inode in inodes {
-      try namespaces.set(UInt32(truncatingIfNeeded: inode).nativeBytes, UInt32(1).nativeBytes)
-    }
+    namespaces = try BPF.Map(.hash, key: 8, value: 4, entries: max(1, cookies.count))
+    drops = try BPF.Map(.hash, key: 56, value: 8, entries: 4096)
+    for cookie in cookies { try namespaces.set(cookie.nativeBytes, UInt32(1).nativeBytes) }
     var status = stat()
     try SystemError.check(libc: stat("/proc/self/ns/pid", &status), "stat", "/proc/self/ns/pid")
     processes = (UInt64(status.st_dev), UInt64(status.st_ino))
@@ -89,11 +87,11 @@ public final class DropReasons {
       }
     ) { first, _ in first }
     return drops.all().map { key, value in
-      let reason: UInt32 = key.native(at: 4)
+      let reason: UInt32 = key.native(at: 52)
       let isIPv4 = key[8..<40].enumerated().allSatisfy { $0.offset % 16 < 4 || $0.element == 0 }
       func port(_ at: Int) -> Int { Int(UInt16(bigEndian: key.native(at: at))) }
       return Drop(
-        namespace: UInt64(key.native(at: 0, as: UInt32.self)), reason: names[Int(reason)] ?? "\(reason)",
+        namespace: key.native(at: 0), reason: names[Int(reason)] ?? "\(reason)",
         source: SocketAddress.text(of: Array(key[8..<24]), isIPv4: isIPv4), sourcePort: port(40),
         destination: SocketAddress.text(of: Array(key[24..<40]), isIPv4: isIPv4), destinationPort: port(42),
         sequence: UInt32(bigEndian: key.native(at: 44)), count: Int(value.native(at: 0, as: UInt64.self)))
@@ -102,10 +100,10 @@ public final class DropReasons {
 
   /// Arguments of the tracepoint: skb, location, reason. On the stack, below r10:
   ///
-  ///     -48  the key: namespace 4, reason 4, source 16, destination 16, ports 2 and 2, sequence 4
-  ///     -56  what was read last, then the count
+  ///     -56  the key: namespace 8, source 16, destination 16, ports 2 and 2, sequence 4, nothing 4, reason 4
+  ///     -64  what was read last, then the count
   private func onDrop() -> BPF.Program {
-    let (key, value): (Int16, Int16) = (-48, -56)
+    let (key, value): (Int16, Int16) = (-56, -64)
     var p = BPF.Program()
     /// `register = *(u64 *)(base + member)`
     func pointer(_ register: BPF.Register, _ base: BPF.Register, _ member: String) {
@@ -135,11 +133,11 @@ public final class DropReasons {
     pointer(.r8, .r8, "dst_entry.dev")
     p.label("device")
     pointer(.r8, .r8, "net_device.nd_net")
-    p.read(4, .r8, layout.values["net.ns.inum"] ?? 0, to: key)
+    p.read(8, .r8, layout.values["net.net_cookie"] ?? 0, to: key)
     p.lookup(namespaces, key)
     p.jump(if: .r0, equals: 0, to: "out")
     p.label("ours")
-    p.store(.word, .r10, key + 4, .r7)
+    p.store(.word, .r10, key + 52, .r7)
 
     pointer(.r9, .r6, "sk_buff.head")
     p.fetch(.r8, 2, .r6, layout.values["sk_buff.network_header"] ?? 0, through: value)

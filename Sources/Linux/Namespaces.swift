@@ -39,7 +39,21 @@ public struct NetworkNamespace: ~Copyable {
     return new
   }
 
-  /// Names the namespace: its inode on nsfs, as `ls -l /proc/self/ns/net` shows it.
+  /// Names the namespace for good, from 5.14 on (SO_NETNS_COOKIE): no later one has the same.
+  public var cookie: UInt64 {
+    get throws {
+      try run {
+        let socket = try TCP.socket(ipv6: false)
+        defer { TCP.close(socket) }
+        var cookie: UInt64 = 0
+        try SystemError.check(clinux_net_cookie(socket, &cookie), "getsockopt", "SO_NETNS_COOKIE")
+        return cookie
+      }
+    }
+  }
+
+  /// Names the namespace while it lives: its inode on nsfs, as `ls -l /proc/self/ns/net` shows it. The next one that
+  /// is made may get it again.
   public var inode: UInt64 {
     get throws {
       var status = stat()

@@ -3,7 +3,8 @@ import Glibc
 import SystemPackage
 
 /// The rule of `tcp_tw_recycle` that 4.12 removed (4396e46187ca), brought back by programs of our own around the
-/// functions that once held it, for chosen network namespaces. An emulation: what it refuses, this kernel would not.
+/// functions that once held it, for chosen network namespaces (by cookie: the inode of one that is gone is soon
+/// another's, and programs outlive their process' namespaces by some milliseconds). An emulation: what it refuses, this kernel would not.
 ///
 /// - It remembers, as `tcp_remember_stamp` did: when this host enters FIN_WAIT2 or TIME_WAIT (`tcp_time_wait`), and
 ///   when TIME_WAIT follows FIN_WAIT2 (`tcp_timewait_state_process`), the peer's last timestamp by both addresses.
@@ -32,7 +33,7 @@ public final class RecycleEmulation {
           "skc_family", "skc_net", "skc_num", "skc_dport", "skc_daddr", "skc_rcv_saddr", "skc_v6_daddr",
           "skc_v6_rcv_saddr", "skc_listener",
         ],
-        "net": ["ns.inum"], "inet_connection_sock": ["icsk_rto"],
+        "net": ["net_cookie"], "inet_connection_sock": ["icsk_rto"],
         "tcp_sock": ["rx_opt.ts_recent", "rx_opt.ts_recent_stamp"],
         "inet_timewait_sock": ["tw_substate"],
         "tcp_timewait_sock": ["tw_ts_recent", "tw_ts_recent_stamp"],
@@ -74,9 +75,9 @@ public final class RecycleEmulation {
 
   /// Loads and attaches, for no namespace yet.
   public init(_ layout: Layout) throws {
-    namespaces = try BPF.Map(.hash, key: 4, value: 12, entries: 1024)
-    stamps = try BPF.Map(.hash, key: 36, value: 8, entries: 4096)
-    ends = try BPF.Map(.hash, key: 40, value: 16, entries: 16384)
+    namespaces = try BPF.Map(.hash, key: 8, value: 12, entries: 1024)
+    stamps = try BPF.Map(.hash, key: 40, value: 8, entries: 4096)
+    ends = try BPF.Map(.hash, key: 48, value: 16, entries: 16384)
     let scratch = try BPF.Map(.perCPUArray, key: 4, value: 16, entries: 1)
     let make = Programs(
       layout: layout, namespaces: namespaces, stamps: stamps, ends: ends, scratch: scratch,
@@ -98,9 +99,9 @@ public final class RecycleEmulation {
     return Int32(resolution.tv_nsec)
   }
 
-  /// `sysctl -w net.ipv4.tcp_tw_recycle=1`, in a namespace by its inode.
+  /// `sysctl -w net.ipv4.tcp_tw_recycle=1`, in a namespace by its cookie.
   public func set(_ on: Bool, in namespace: UInt64) throws {
-    let key = UInt32(truncatingIfNeeded: namespace).nativeBytes
+    let key = namespace.nativeBytes
     let old = namespaces.value(key) ?? [UInt8](repeating: 0, count: 12)
     try namespaces.set(key, UInt32(on ? 1 : 0).nativeBytes + old[4...])
   }
@@ -112,7 +113,7 @@ public final class RecycleEmulation {
   public func refused(in namespace: UInt64) -> Int { Int(field(4, of: namespace)) }
 
   private func field(_ offset: Int, of namespace: UInt64) -> UInt32 {
-    namespaces.value(UInt32(truncatingIfNeeded: namespace).nativeBytes)?.native(at: offset) ?? 0
+    namespaces.value(namespace.nativeBytes)?.native(at: offset) ?? 0
   }
 
   /// The wall clock was set forward: stamps age by that much, as they did when they were kept in its seconds.
@@ -127,7 +128,7 @@ public final class RecycleEmulation {
   public func stamps(in namespace: UInt64) -> [Stamp] {
     let now = SystemClock.monotonic() / 1_000_000_000 + Int64(field(8, of: namespace))
     return own(stamps, namespace).map { key, value in
-      let (local, remote) = (Array(key[4..<20]), Array(key[20..<36]))
+      let (local, remote) = (Array(key[8..<24]), Array(key[24..<40]))
       let isIPv4 = (local + remote).enumerated().allSatisfy { $0.offset % 16 < 4 || $0.element == 0 }
       return Stamp(
         local: SocketAddress.text(of: local, isIPv4: isIPv4),
@@ -153,20 +154,20 @@ public final class RecycleEmulation {
       address + [UInt8](repeating: 0, count: 16 - address.count)
     }
     let key =
-      UInt32(truncatingIfNeeded: namespace).nativeBytes + padded(local) + padded(remote)
-      + localPort.nativeBytes + remotePort.nativeBytes
+      namespace.nativeBytes + padded(local) + padded(remote) + localPort.nativeBytes + remotePort.nativeBytes
+      + [0, 0, 0, 0]
     let due: Int64? = ends.value(key)?.native(at: 0)
     return due == 0 ? nil : due
   }
 
   private func own(_ map: BPF.Map, _ namespace: UInt64) -> [(key: [UInt8], value: [UInt8])] {
-    map.all().filter { $0.key.native(at: 0) == UInt32(truncatingIfNeeded: namespace) }
+    map.all().filter { $0.key.native(at: 0) == namespace }
   }
 }
 
 /// The four programs. On the stack, below r10:
 ///
-///     -48  the key: namespace 4, local 16, remote 16, local port 2, remote port 2
+///     -48  the key: namespace 8, local 16, remote 16, local port 2, remote port 2, nothing 4
 ///     -56  a stamp: tsval 4, second 4
 ///     -72  an end: nanoseconds 8, length of TIME_WAIT 8
 ///     -80  what was read last
@@ -331,9 +332,9 @@ private struct Programs {
 
   /// The key of the socket or request in r6, and r8: its namespace's entry. Out where that has none, or is off.
   private func key(_ p: inout BPF.Program) {
-    for offset in stride(from: Frame.key, to: -8, by: 8) { p.zero(offset) }
+    for offset in stride(from: Frame.key, to: 0, by: 8) { p.zero(offset) }
     fetch(&p, .r8, 8, "sock_common.skc_net")
-    read(&p, 4, "net.ns.inum", of: .r8, to: Frame.key)
+    read(&p, 8, "net.net_cookie", of: .r8, to: Frame.key)
     p.lookup(namespaces, Frame.key)
     p.jump(if: .r0, equals: 0, to: "out")
     p.move(.r8, .r0)
@@ -341,15 +342,15 @@ private struct Programs {
     p.jump(if: .r1, equals: 0, to: "out")
     fetch(&p, .r1, 2, "sock_common.skc_family")
     p.jump(if: .r1, equals: AF_INET, to: "IPv4")
-    read(&p, 16, "sock_common.skc_v6_rcv_saddr", to: Frame.key + 4)
-    read(&p, 16, "sock_common.skc_v6_daddr", to: Frame.key + 20)
+    read(&p, 16, "sock_common.skc_v6_rcv_saddr", to: Frame.key + 8)
+    read(&p, 16, "sock_common.skc_v6_daddr", to: Frame.key + 24)
     p.jump(to: "ports")
     p.label("IPv4")
-    read(&p, 4, "sock_common.skc_rcv_saddr", to: Frame.key + 4)
-    read(&p, 4, "sock_common.skc_daddr", to: Frame.key + 20)
+    read(&p, 4, "sock_common.skc_rcv_saddr", to: Frame.key + 8)
+    read(&p, 4, "sock_common.skc_daddr", to: Frame.key + 24)
     p.label("ports")
-    read(&p, 2, "sock_common.skc_num", to: Frame.key + 36)
-    read(&p, 2, "sock_common.skc_dport", to: Frame.key + 38)
+    read(&p, 2, "sock_common.skc_num", to: Frame.key + 40)
+    read(&p, 2, "sock_common.skc_dport", to: Frame.key + 42)
   }
 
   /// The stamp of the socket in r6, out where it has none; its second in the wall clock's terms.

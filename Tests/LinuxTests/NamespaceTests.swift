@@ -24,6 +24,37 @@ extension KernelTests {
       }
     }
 
+    /// A namespace's inode is given to the next one soon after it is gone; its cookie never.
+    @Test func programsKnowANamespaceFromTheNextWithItsInode() throws {
+      guard let layout = try? DropReasons.Layout.ofRunningKernel() else { return }
+      try onOwnThread {
+        var (gone, inode): (UInt64, UInt64) = (0, 0)
+        do {
+          let first = try NetworkNamespace.create()
+          (gone, inode) = (try first.cookie, try first.inode)
+        }
+        // The lowest free one is next, so those before it are kept.
+        var made: [TestNode] = []
+        while try made.last?.namespace.inode != inode, made.count < 500 { made.append(try TestNode()) }
+        let node = try #require(made.last)
+        guard try node.namespace.inode == inode else { return }  // others took it
+        #expect(try node.namespace.cookie != gone)
+        let drops = try DropReasons(layout, namespaces: [gone])
+        let heard = try DropReasons(layout, namespaces: [try node.namespace.cookie])
+        node.routes.setLoopbackUp()
+        try node.routes.commit()
+        try node.namespace.run {
+          let socket = try TCP.socket(ipv6: false)
+          defer { TCP.close(socket) }
+          _ = TCP.connect(socket, to: try SocketAddress("127.0.0.1", port: 8000))
+        }
+        let begin = SystemClock.monotonic()
+        while heard.all().isEmpty, SystemClock.monotonic() - begin < 5_000_000_000 {}
+        #expect(heard.all().contains { $0.reason == "NO_SOCKET" })
+        #expect(drops.all().isEmpty)
+      }
+    }
+
     @Test func descriptorsAreNotLeaked() throws {
       func descriptors() throws -> Int {
         try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count

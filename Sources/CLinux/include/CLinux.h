@@ -11,6 +11,8 @@ int clinux_unshare_net(void);
 int clinux_unshare_user(void);
 /// setns(2) with CLONE_NEWNET.
 int clinux_setns_net(int fd);
+/// A network namespace's cookie by one of its sockets (SO_NETNS_COOKIE, 5.14).
+int clinux_net_cookie(int socket, uint64_t *cookie);
 /// The calling thread's id: gettid(2).
 int clinux_gettid(void);
 

@@ -30,7 +30,7 @@ final class Recorder {
     if testbed.kernel.has(.dropReasons), let layout = testbed.kernel.layout {
       do {
         drops = try DropReasons(
-          .init(values: layout), namespaces: testbed.nodes.map { try $0.namespace.inode })
+          .init(values: layout), namespaces: testbed.nodes.map { try $0.namespace.cookie })
       } catch { throw Failure(error, stage: "drop reasons", object: testbed.test.id) }
       hints = nil
     } else {
@@ -196,10 +196,11 @@ final class Recorder {
 
   /// What the kernel has thrown away so far, and why; nil where it is not asked.
   private func kernelDrops() throws -> [KernelDrop]? {
+    guard let drops else { return nil }
     let names = Dictionary(
-      try testbed.nodes.map { (try $0.namespace.inode, $0.name) }
+      try testbed.nodes.map { (try $0.namespace.cookie, $0.name) }
     ) { first, _ in first }
-    return drops?.all().map {
+    return drops.all().map {
       KernelDrop(
         node: names[$0.namespace] ?? testbed.node(of: $0.destination)?.name ?? "?", reason: $0.reason,
         source: $0.source, sourcePort: $0.sourcePort, destination: $0.destination,

@@ -7,7 +7,7 @@ import Scenario
 final class EmulatedRecycling {
   private let emulation: RecycleEmulation
   private let ipv6: Bool
-  private var nodes: [String: (node: Node, inode: UInt64)] = [:]
+  private var nodes: [String: (node: Node, cookie: UInt64)] = [:]
   /// Calls back after so many milliseconds; none until the workload begins.
   var after: ((Int, @escaping () throws -> Void) -> Void)?
 
@@ -19,48 +19,48 @@ final class EmulatedRecycling {
       throw Failure(error, stage: "emulation of tcp_tw_recycle", object: test.id)
     }
     for node in nodes {
-      self.nodes[node.name] = (node, try node.namespace.inode)
+      self.nodes[node.name] = (node, try node.namespace.cookie)
       try set(test.settings[node.name]?["tcp_tw_recycle"] == "1", on: node.name)
     }
   }
 
   /// `sysctl -w net.ipv4.tcp_tw_recycle=...`
   func set(_ on: Bool, on name: String) throws {
-    guard let inode = nodes[name]?.inode else { return }
-    do { try emulation.set(on, in: inode) } catch {
+    guard let cookie = nodes[name]?.cookie else { return }
+    do { try emulation.set(on, in: cookie) } catch {
       throw Failure(error, stage: "emulation of tcp_tw_recycle", object: name)
     }
   }
 
   /// `1 (emulated)`, as a setting in force.
   func value(on name: String) -> String {
-    (nodes[name].map { emulation.isOn(in: $0.inode) } == true ? "1" : "0") + " (emulated)"
+    (nodes[name].map { emulation.isOn(in: $0.cookie) } == true ? "1" : "0") + " (emulated)"
   }
 
   /// SYNs that it has refused.
-  func refused(by name: String) -> Int { nodes[name].map { emulation.refused(in: $0.inode) } ?? 0 }
+  func refused(by name: String) -> Int { nodes[name].map { emulation.refused(in: $0.cookie) } ?? 0 }
 
   /// What it remembers of other hosts.
   func stamps(of name: String) -> [StampCensus.Stamp] {
-    guard let inode = nodes[name]?.inode else { return [] }
-    return emulation.stamps(in: inode).map {
+    guard let cookie = nodes[name]?.cookie else { return [] }
+    return emulation.stamps(in: cookie).map {
       StampCensus.Stamp(remote: $0.remote, local: $0.local, tsval: $0.tsval, age: $0.age)
     }
   }
 
   /// `ip tcp_metrics flush`
-  func flush(_ name: String) { nodes[name].map { emulation.flush(in: $0.inode) } }
+  func flush(_ name: String) { nodes[name].map { emulation.flush(in: $0.cookie) } }
 
   /// The wall clock was set forward.
   func advance(seconds: Int) throws { try emulation.advance(seconds: seconds) }
 
   /// Ends the TIME_WAIT sockets whose time is over, and calls itself again for the others.
   func endOverdue(on name: String) throws {
-    guard let (node, inode) = nodes[name], emulation.isOn(in: inode) else { return }
+    guard let (node, cookie) = nodes[name], emulation.isOn(in: cookie) else { return }
     var overdue: [SocketDiag.TimeWait] = []
     var next = Int.max
     _ = try node.sockets.census(ipv6: ipv6) { socket in
-      guard let left = millisecondsLeft(socket, inode) else { return }
+      guard let left = millisecondsLeft(socket, cookie) else { return }
       if left <= 0 { overdue.append(socket) } else { next = min(next, left) }
     }
     for socket in overdue {
@@ -71,15 +71,15 @@ final class EmulatedRecycling {
 
   /// Milliseconds that a TIME_WAIT socket has left.
   func millisecondsLeft(_ socket: SocketDiag.TimeWait, on name: String) -> Int {
-    guard let inode = nodes[name]?.inode else { return socket.milliseconds }
+    guard let cookie = nodes[name]?.cookie else { return socket.milliseconds }
     // One whose time ran out since we looked is over, too.
-    return max(0, min(socket.milliseconds, millisecondsLeft(socket, inode) ?? .max))
+    return max(0, min(socket.milliseconds, millisecondsLeft(socket, cookie) ?? .max))
   }
 
-  private func millisecondsLeft(_ socket: SocketDiag.TimeWait, _ inode: UInt64) -> Int? {
+  private func millisecondsLeft(_ socket: SocketDiag.TimeWait, _ cookie: UInt64) -> Int? {
     emulation.end(
       local: socket.local, localPort: socket.localPort, remote: socket.remote,
-      remotePort: socket.remotePort.bigEndian, in: inode
+      remotePort: socket.remotePort.bigEndian, in: cookie
     ).map { Int(($0 - SystemClock.monotonic()) / 1_000_000) }
   }
 }

@@ -121,8 +121,8 @@ enum Probe {
     let layout = try RecycleEmulation.Layout.ofRunningKernel()
     let emulation = try RecycleEmulation(layout)
     let node = try Node(name: "probe")
-    let inode = try node.namespace.inode
-    try emulation.set(true, in: inode)
+    let cookie = try node.namespace.cookie
+    try emulation.set(true, in: cookie)
     node.routes.setLoopbackUp()
     try node.routes.commit()
     let address = try SocketAddress("127.0.0.1", port: Network.serverPort)
@@ -146,7 +146,7 @@ enum Probe {
       if let accepted { TCP.close(accepted) }
       try wait(for: "its FIN") { if case .end = TCP.receive(client, upTo: 1) { true } else { false } }
     }
-    try wait(for: "the closed connection to be remembered") { !emulation.stamps(in: inode).isEmpty }
+    try wait(for: "the closed connection to be remembered") { !emulation.stamps(in: cookie).isEmpty }
     var waiting: SocketDiag.TimeWait?
     try wait(for: "its TIME_WAIT") {
       try node.sockets.census(ipv6: false) { waiting = $0 }["TIME-WAIT"] == 1
@@ -161,7 +161,7 @@ enum Probe {
   private static func dropReasons() throws -> [String: Int] {
     let layout = try DropReasons.Layout.ofRunningKernel()
     let node = try Node(name: "probe")
-    let drops = try DropReasons(layout, namespaces: [try node.namespace.inode])
+    let drops = try DropReasons(layout, namespaces: [try node.namespace.cookie])
     node.routes.setLoopbackUp()
     try node.routes.commit()
     try node.namespace.run {
@@ -225,22 +225,27 @@ enum Probe {
     return perKernel
   }
 
-  /// The TSval clock's rate: the shortest time between two of its ticks, as the nearest rate that Linux
-  /// has used (1/HZ until 4.12, 1 ms since; `tcp_clock_ts`).
+  /// The TSval clock's rate, between two of its ticks that are 50 ms or more apart, as the nearest rate that Linux
+  /// has used (1/HZ until 4.12, 1 ms since; `tcp_clock_ts`). A tick counts where it is known to 500 us: whoever is
+  /// kept from the processor in between sees it late.
   private static func ticksPerSecond() throws -> Int {
-    var edges: [(time: Int64, ticks: UInt32)] = []
-    var last = try TCP.clock()
-    let begin = SystemClock.monotonic()
-    while edges.count < 4, SystemClock.monotonic() - begin < 200_000_000 {
-      let now = try TCP.clock()
-      if now != last { edges.append((SystemClock.monotonic(), now)) }
-      last = now
+    var first: (time: Int64, ticks: UInt32)?
+    var (before, last) = (SystemClock.monotonic(), try TCP.clock())
+    let begin = before
+    while before - begin < Int64(deadline) * 1_000_000 {
+      let (ticks, after) = (try TCP.clock(), SystemClock.monotonic())
+      if ticks != last, after - before < 500_000 {
+        let from = first ?? (after, ticks)
+        first = from
+        if after - from.time >= 50_000_000 {
+          let rate = Double(ticks &- from.ticks) * 1e9 / Double(after - from.time)
+          return [100, 250, 300, 1000, 1_000_000].min { abs(Double($0) - rate) < abs(Double($1) - rate) }
+            ?? 1000
+        }
+      }
+      (before, last) = (after, ticks)
     }
-    guard let first = edges.first, let end = edges.last, end.time > first.time else {
-      throw Failure(stage: "probe", object: "TCP timestamp clock", cause: "no tick within 200 ms")
-    }
-    let rate = Double(end.ticks &- first.ticks) * 1e9 / Double(end.time - first.time)
-    return [100, 250, 300, 1000, 1_000_000].min { abs(Double($0) - rate) < abs(Double($1) - rate) } ?? 1000
+    throw Failure(stage: "probe", object: "TCP timestamp clock", cause: "no two ticks within \(deadline) ms")
   }
 
   /// Does connect(2) keep the offset that a socket was given?
