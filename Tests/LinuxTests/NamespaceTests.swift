@@ -74,9 +74,14 @@ extension KernelTests {
       }
       // The first round opens what the process keeps.
       try round()
-      let before = try descriptors()
-      for _ in 0..<5 { try round() }
-      #expect(try descriptors() <= before)
+      // Other suites open and close theirs meanwhile; what leaks here is more each time, by ten at least.
+      var leaked: [Int] = []
+      repeat {
+        let before = try descriptors()
+        for _ in 0..<10 { try round() }
+        leaked.append(try descriptors() - before)
+      } while leaked.last ?? 0 > 0 && leaked.count < 10
+      #expect(leaked.last ?? 0 <= 0, "\(leaked)")
     }
 
     @Test func settingsAreTheNamespaces() throws {
