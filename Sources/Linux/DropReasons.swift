@@ -53,9 +53,9 @@ public final class DropReasons {
   private let namespaces: BPF.Map
   /// Names our PID namespace.
   private let processes: (device: UInt64, inode: UInt64)
-  /// Three that hear the same, each asked. With one, a drop was not heard in 4 of 105 rounds of some dozens on a busy
+  /// Three that hear the same, each asked. With one, a drop was not heard in 3 of 105 rounds of some dozens on a busy
   /// machine, workers coming and going, by no count of misses, two idle programs beside it; with three, in none of
-  /// 130, and they never differed. Why is not known. On one processor, as guests have, one is enough.
+  /// about 130, and they never differed. Why is not known. On one processor, as guests have, one is enough.
   private var listeners: [(drops: BPF.Map, program: BPF.Trampoline)] = []
 
   /// Loads and attaches.
