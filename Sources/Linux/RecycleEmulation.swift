@@ -3,8 +3,9 @@ import Glibc
 import SystemPackage
 
 /// The rule of `tcp_tw_recycle` that 4.12 removed (4396e46187ca), brought back by programs of our own around the
-/// functions that once held it, for chosen network namespaces (by cookie: the inode of one that is gone is soon
-/// another's, and programs outlive their process' namespaces by some milliseconds). An emulation: what it refuses, this kernel would not.
+/// functions that once held it, for chosen network namespaces. An emulation: what it refuses, this kernel would not.
+/// Namespaces are known by their cookies: the inode of one that is gone is soon another's, and programs outlive their
+/// process' namespaces by some milliseconds.
 ///
 /// - It remembers, as `tcp_remember_stamp` did: when this host enters FIN_WAIT2 or TIME_WAIT (`tcp_time_wait`), and
 ///   when TIME_WAIT follows FIN_WAIT2 (`tcp_timewait_state_process`), the peer's last timestamp by both addresses.

@@ -29,8 +29,8 @@ final class Recorder {
     observation = Observation(caseID: testbed.test.id)
     if testbed.kernel.has(.dropReasons), let layout = testbed.kernel.layout {
       do {
-        drops = try DropReasons(
-          .init(values: layout), namespaces: testbed.nodes.map { try $0.namespace.cookie })
+        names = Dictionary(try testbed.nodes.map { (try $0.namespace.cookie, $0.name) }) { first, _ in first }
+        drops = try DropReasons(.init(values: layout), namespaces: Array(names.keys))
       } catch { throw Failure(error, stage: "drop reasons", object: testbed.test.id) }
       hints = nil
     } else {
@@ -51,6 +51,8 @@ final class Recorder {
   }
 
   private let drops: DropReasons?
+  /// Of the nodes, by their namespaces' cookies, where drops are heard.
+  private var names: [UInt64: String] = [:]
   private let hints: DropHints?
 
   /// Nanoseconds by which the wall clock was set forward; all times are told without.
@@ -158,7 +160,7 @@ final class Recorder {
       try drainAll()
       seen = packets
       observation.countersAfter = try counters()
-      observation.drops = try kernelDrops()
+      observation.drops = kernelDrops()
       observation.dropsNotHeard = drops?.misses ?? hints?.notHeard
       try drainAll()
     } while packets != seen
@@ -195,12 +197,8 @@ final class Recorder {
   }
 
   /// What the kernel has thrown away so far, and why; nil where it is not asked.
-  private func kernelDrops() throws -> [KernelDrop]? {
-    guard let drops else { return nil }
-    let names = Dictionary(
-      try testbed.nodes.map { (try $0.namespace.cookie, $0.name) }
-    ) { first, _ in first }
-    return drops.all().map {
+  private func kernelDrops() -> [KernelDrop]? {
+    drops?.all().map {
       KernelDrop(
         node: names[$0.namespace] ?? testbed.node(of: $0.destination)?.name ?? "?", reason: $0.reason,
         source: $0.source, sourcePort: $0.sourcePort, destination: $0.destination,

@@ -126,13 +126,6 @@ enum Probe {
     node.routes.setLoopbackUp()
     try node.routes.commit()
     let address = try SocketAddress("127.0.0.1", port: Network.serverPort)
-    // Every step is waited for: even on loopback a segment arrives later where softirqs have gone to ksoftirqd.
-    let loop = EventLoop()
-    func wait(for what: String, until done: () throws -> Bool) throws {
-      do { try loop.run(until: done, awaiting: what, within: deadline, interval: 1) } catch {
-        throw Failure(error, stage: "emulation", object: "tcp_tw_recycle")
-      }
-    }
     try node.namespace.run {
       let listener = try TCP.listen(on: address, backlog: 8)
       let client = try TCP.socket(ipv6: false)
@@ -169,16 +162,15 @@ enum Probe {
       defer { TCP.close(socket) }
       _ = TCP.connect(socket, to: try SocketAddress("127.0.0.1", port: Network.serverPort))
     }
-    do {
-      try EventLoop().run(
-        until: {
-          drops.all().contains { $0.reason == "NO_SOCKET" && $0.destinationPort == Network.serverPort }
-        }, awaiting: "NO_SOCKET for a SYN to a closed port", within: deadline, interval: 1)
-    } catch {
-      throw Failure(
-        error, stage: "skb:kfree_skb", object: "a SYN to a closed port, heard \(drops.all())")
+    try wait(for: "NO_SOCKET for a SYN to a closed port, heard \(drops.all())") {
+      drops.all().contains { $0.reason == "NO_SOCKET" && $0.destinationPort == Network.serverPort }
     }
     return layout.values
+  }
+
+  /// Waits for what a step needs: even on loopback a segment arrives later where softirqs have gone to ksoftirqd.
+  private static func wait(for what: @autoclosure () -> String, until done: () throws -> Bool) throws {
+    try EventLoop().run(until: done, awaiting: what(), within: deadline, interval: 1)
   }
 
   private struct Findings {
