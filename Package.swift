@@ -70,10 +70,14 @@ let package = Package(
     .testTarget(
       name: "LinuxTests",
       dependencies: [
-        "Linux", "Netlink", "Scenario", .product(name: "SystemPackage", package: "swift-system"),
+        "Linux", "Netlink", "Scenario", "TestSupport",
+        .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),
-    .testTarget(name: "WorkerTests", dependencies: ["Worker", "Scenario"], swiftSettings: strict),
+    .testTarget(
+      name: "WorkerTests", dependencies: ["LabFile", "Linux", "Scenario", "TestSupport", "Worker"],
+      swiftSettings: strict),
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(name: "MicroVMTests", dependencies: ["MicroVM", "Scenario"], swiftSettings: strict),
     .testTarget(
       name: "LabTests",

@@ -35,6 +35,24 @@ public struct SocketAddress: CustomStringConvertible {
   /// Whether it is IPv6.
   public var isIPv6: Bool { storage.ss_family == sa_family_t(AF_INET6) }
 
+  /// The address without the port in network order, 4 or 16 bytes.
+  public var address: [UInt8] {
+    withUnsafeBytes(of: storage) { bytes in
+      isIPv6
+        ? withUnsafeBytes(of: bytes.load(as: sockaddr_in6.self).sin6_addr) { Array($0) }
+        : withUnsafeBytes(of: bytes.load(as: sockaddr_in.self).sin_addr) { Array($0) }
+    }
+  }
+
+  /// The port in host order.
+  public var port: UInt16 {
+    withUnsafeBytes(of: storage) { bytes in
+      isIPv6
+        ? UInt16(bigEndian: bytes.load(as: sockaddr_in6.self).sin6_port)
+        : UInt16(bigEndian: bytes.load(as: sockaddr_in.self).sin_port)
+    }
+  }
+
   /// `198.18.0.2:40112` or `[2001:2::2]:40112`.
   public var description: String {
     var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))

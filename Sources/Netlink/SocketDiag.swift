@@ -12,6 +12,30 @@ public final class SocketDiag {
   /// How many sockets are in each state but LISTEN and CLOSE, by `ss`'s names: `ss -tan`.
   public func census(ipv6: Bool) throws -> [String: Int] { try census(ipv6: ipv6, timeWait: { _ in }) }
 
+  /// Whether a connection is in any state but CLOSED: `ss -tan 'src LOCAL and dst REMOTE'`.
+  ///
+  /// One lookup in the kernel's hash table (`inet_diag_find_one_icsk`), which finds a listener too where there is
+  /// one on that port.
+  public func knows(local: SocketAddress, remote: SocketAddress) throws -> Bool {
+    var request = inet_diag_req_v2()
+    request.sdiag_family = UInt8(local.isIPv6 ? AF_INET6 : AF_INET)
+    request.sdiag_protocol = UInt8(IPPROTO_TCP)
+    request.idiag_states = .max
+    request.id.idiag_sport = local.port.bigEndian
+    request.id.idiag_dport = remote.port.bigEndian
+    withUnsafeMutableBytes(of: &request.id.idiag_src) { $0.copyBytes(from: local.address) }
+    withUnsafeMutableBytes(of: &request.id.idiag_dst) { $0.copyBytes(from: remote.address) }
+    request.id.idiag_cookie = (.max, .max)  // INET_DIAG_NOCOOKIE
+    let message = try Socket.message(
+      20 /* SOCK_DIAG_BY_FAMILY */, header: request, name: "ss -tan src \(local) dst \(remote)")
+    do {
+      try socket.get(message) { _ in }
+      return true
+    } catch let error as SystemError where error.errno == .noSuchFileOrDirectory {
+      return false
+    }
+  }
+
   /// A socket in TIME_WAIT.
   public struct TimeWait {
     /// Milliseconds until it ends: `ss -tano`, `timer:(timewait,..)`.

@@ -59,7 +59,7 @@ struct GuestTests {
     #expect(tests.count == 4)
     let results = await runner.run(tests.map { ($0, machine) }, onEvent: { _ in })
     for result in results {
-      #expect(result.judgement.verdict == .pass, "\(result.test.id): \(result.judgement.reason)")
+      #expect(result.judgement.verdict == .pass, "\(told(result, on: machine.kernel))")
       #expect(result.observation?.packets.isEmpty == false)
       #expect(result.kernel == "debian-12")
     }
@@ -77,7 +77,7 @@ struct GuestTests {
     #expect(tests.count == genuine.cases.count)
     let results = await runner.run(tests.map { ($0, emulated) }, onEvent: { _ in })
     for result in results {
-      #expect(result.judgement.verdict == .pass, "\(result.test.id): \(result.judgement.reason)")
+      #expect(result.judgement.verdict == .pass, "\(told(result, on: emulated.kernel))")
       #expect(result.emulated == true)
       #expect(result.kernel == "debian-12-emulated")
     }

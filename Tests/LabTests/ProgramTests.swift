@@ -181,18 +181,18 @@ import Testing
     let results = await runner.run(
       tests.map { ($0, Machine(name: "host", kernel: kernel, stored: nil)) }, onEvent: { _ in })
     let result = try #require(results.first)
-    #expect(result.judgement.verdict == .pass, "\(result.judgement.reason)")
+    #expect(result.judgement.verdict == .pass, "\(told(result, on: kernel))")
     let seen = try #require(result.observation)
     #expect(seen.drops == nil)
     #expect(seen.dropsNotHeard == 0)
     #expect(seen.dropHints?.contains { $0.reason == "TCP_RFC7323_TW_PAWS" } == true)
     #expect(!result.judgement.witnesses.contains { $0.name.contains("drop reason") })
-    let told = remarks(on: result.judgement, of: result.test, on: kernel, seen: seen).values
+    let remarked = remarks(on: result.judgement, of: result.test, on: kernel, seen: seen).values
     #expect(
-      told.contains {
+      remarked.contains {
         $0.contains("(hint: within 10 ms the kernel dropped some packet, by ")
           && $0.contains("TCP_RFC7323_TW_PAWS")
-      }, "\(told)")
+      }, "\(remarked)")
   }
 
   /// A run is kept, told in other tools' words, judged again, and run again.

@@ -3,6 +3,7 @@ import Linux
 import Netlink
 import Scenario
 import SystemPackage
+import TestSupport
 import Testing
 
 extension KernelTests {

@@ -2,6 +2,7 @@ import Foundation
 import Linux
 import Netlink
 import SystemPackage
+import TestSupport
 import Testing
 
 extension KernelTests {

@@ -2,6 +2,7 @@ import Foundation
 import Linux
 import Netlink
 import SystemPackage
+import TestSupport
 import Testing
 
 extension KernelTests {
@@ -51,8 +52,12 @@ extension KernelTests {
         TCP.close(far)
         try wait(near, Poll.readable)
         try waitUntil("the FIN is acknowledged") { try diag.census(ipv6: ipv6) == ["FIN-WAIT-2": 1] }
+        let own = try pair.client.namespace.run { try SocketDiag() }
+        let local = try #require(TCP.localAddress(near))
+        #expect(try own.knows(local: local, remote: pair.serverAddress))
         TCP.close(near)
         try waitUntil("the server is in TIME-WAIT") { try diag.census(ipv6: ipv6) == ["TIME-WAIT": 1] }
+        try waitUntil("the client has closed") { try !own.knows(local: local, remote: pair.serverAddress) }
       }
     }
 

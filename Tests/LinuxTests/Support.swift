@@ -3,6 +3,7 @@ import Linux
 import Netlink
 import Scenario
 import SystemPackage
+import TestSupport
 import Testing
 
 /// Everything that changes or measures the kernel: one after the other, on namespaces of its own.
@@ -10,22 +11,6 @@ import Testing
   .serialized,
   .enabled(if: geteuid() == 0, "SKIPPED: needs root for namespaces, packet sockets and tc eBPF; run as root"))
 struct KernelTests {}
-
-/// Runs `body` on a thread that ends with it: namespaces belong to threads, and the test pool's must stay
-/// where they are.
-func onOwnThread(_ body: @escaping @Sendable () throws -> Void) throws {
-  // Written by the thread before it signals, read after.
-  nonisolated(unsafe) var failure: (any Error)?
-  let done = DispatchSemaphore(value: 0)
-  let thread = Thread {
-    do { try body() } catch { failure = error }
-    done.signal()
-  }
-  thread.stackSize = 4 << 20
-  thread.start()
-  done.wait()
-  if let failure { throw failure }
-}
 
 /// A namespace with its route socket.
 final class TestNode {

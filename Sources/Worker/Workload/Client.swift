@@ -14,7 +14,8 @@ final class ClientConnection {
   /// Ticks that the socket adds to the kernel's clock; nil where something else does, or nothing.
   let clock: UInt32?
   private(set) var socket: Int32 = -1
-  private(set) var local: String?
+  private var address: SocketAddress?
+  var local: String? { address?.description }
   private(set) var began: Int64 = 0
   private(set) var calls = 0
   /// Bytes read beyond the answer to the greeting.
@@ -63,7 +64,7 @@ final class ClientConnection {
     }
     switch result {
     case nil, .nowInProgress:
-      local = TCP.localAddress(socket)?.description
+      address = TCP.localAddress(socket)
       loop.watch(socket, Poll.writable) { [unowned self] in try connected() }
     case .addressNotAvailable where SystemClock.realtime() - began < Int64(again) * 1_000_000:
       TCP.close(socket)
@@ -104,6 +105,13 @@ final class ClientConnection {
 
   /// One byte to the server.
   func send() -> Errno? { TCP.send(socket, [UInt8(ascii: "D")]) }
+
+  /// Whether the kernel still holds the connection, though this closed it: in LAST-ACK, until the server's last ACK
+  /// is there.
+  func lingers() throws -> Bool {
+    guard closed, let address else { return false }
+    return try node.sockets.knows(local: address, remote: remote)
+  }
 
   private func end(_ errno: Errno) throws {
     close()

@@ -130,11 +130,14 @@ final class Workload {
     emit(.attempt(attempt))
   }
 
-  /// Waits until every closing connection is closed at both ends. The server's side decides: its last
-  /// transition (to TIME_WAIT, or out of LAST_ACK) follows the client's.
+  /// Waits until every closing connection is closed at both ends. The last transition is that of the end that
+  /// closes second, out of LAST-ACK: TIME-WAIT is there before its ACK is sent (`tcp_timewait_state_process`), and
+  /// an ACK that comes when conntrack has been flushed finds no way back; then the FIN is sent again, and TIME-WAIT
+  /// answers it amid the next step.
   private func settle() throws {
     let moving = ["SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "LAST-ACK", "CLOSING"]
     var last: [String: Int] = [:]
+    var passive = connections.values.filter { $0.closes == .server }
     try loop.run(
       until: {
         last = [:]
@@ -143,9 +146,13 @@ final class Workload {
           last.merge(census) { $0 + $1 }
         }
         let stillOpen = connections.values.contains { !$0.closed && $0.closes != .nobody }
-        return !stillOpen && moving.allSatisfy { last[$0] == nil } && last["ESTAB", default: 0] == open.count
+        guard !stillOpen, moving.allSatisfy({ last[$0] == nil }), last["ESTAB", default: 0] == open.count
+        else { return false }
+        while let client = passive.last, try !client.lingers() { passive.removeLast() }
+        return passive.isEmpty
       },
-      awaiting: "all closing connections closed on the servers (now \(last))", within: 10_000, interval: 1)
+      awaiting: "all closing connections closed at both ends (servers \(last), clients \(passive.count))",
+      within: 10_000, interval: 1)
     connections = connections.filter { !$0.value.closed }
   }
 

@@ -1,0 +1,18 @@
+import Report
+import Scenario
+
+/// A result that should have passed, on one line: what was not as expected, and every packet. What fails once in a
+/// hundred runs, on a machine that nobody can look at, must say all of it at once.
+func told(_ result: CaseResult, on kernel: Kernel) -> String {
+  var lines = ["\(result.test.id): \(result.judgement.verdict), \(result.judgement.reason)"]
+  lines += result.judgement.witnesses.filter { !$0.holds }
+    .map { "\($0.name): expected \($0.expected), saw \($0.seen)" }
+  if let seen = result.observation {
+    lines +=
+      Ladder(
+        seen, hop: result.test.network.hop != nil,
+        remarks: remarks(on: result.judgement, of: result.test, on: kernel, seen: seen)
+      ).lines
+  }
+  return lines.joined(separator: " | ")
+}

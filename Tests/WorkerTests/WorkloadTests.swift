@@ -1,0 +1,57 @@
+import Foundation
+import LabFile
+import Linux
+import Scenario
+import TestSupport
+import Testing
+
+@testable import Worker
+
+/// Steps of a workload on the real kernel, where something happens between them that is rare by itself.
+@Suite(.serialized, .enabled(if: geteuid() == 0, "SKIPPED: needs root for namespaces"))
+struct WorkloadTests {
+  /// TIME-WAIT is there before its ACK is. Where that ACK finds no way back, because conntrack was flushed meanwhile,
+  /// the client sends its FIN again 200 ms later, and TIME-WAIT answers it amid the next step.
+  @Test func aStepEndsWhenBothEndsAreClosed() throws {
+    let (fins, judgement) = try onOwnThread {
+      let file = URL(filePath: #filePath).deletingLastPathComponent()
+        .appending(path: "../../lab/time-wait-clash.yaml").standardizedFileURL.path
+      let id =
+        "time-wait-clash/rfc1337=1,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4,topology=snat"
+      let test = try #require(
+        try Scenario.select(from: [LabFile.load(path: file)], settings: [], patterns: [id]).first)
+      let kernel = try Probe.kernel(privilege: .root)
+      let testbed = try Testbed(test, on: kernel)
+      let early = try #require(testbed.clients.first?.node)
+      // The ACK of early's FIN, the first time: SYN, greeting and FIN lie behind its pinned sequence number.
+      let last = 0x4001_0000 + 1 + Greeting(closes: .server, attempt: 0).bytes.count + 1
+      let rules = "tcp flags == ack tcp ackseq \(last) numgen inc mod 1000 0 counter drop"
+      let nft = try early.namespace.run {
+        try Tool.run(
+          ["nft", "-f", "-"],
+          stdin: "table ip lost { chain in { type filter hook prerouting priority -300; \(rules); }; }",
+          environment: [:])
+      }
+      try #require(nft.status == 0, "\(nft.stderr)")
+
+      let loop = EventLoop()
+      var pieces = Data()
+      let recorder = try Recorder(testbed, loop: loop) {
+        if case .packets(let piece) = $0 { pieces += piece }
+      }
+      let workload = try Workload(test, on: testbed, recorder: recorder, loop: loop) { _ in }
+      try recorder.before()
+      try workload.run()
+      var stopwatch = Stopwatch()
+      var seen = try recorder.finish(timings: [], &stopwatch)
+      var reader = Pcapng.Reader()
+      seen.packets = try reader.add(pieces).sorted { $0.time < $1.time }
+
+      let fins = seen.packets.compactMap { Segment($0) }
+        .filter { $0.node == "early" && $0.outgoing && $0.flags.contains(.fin) }
+      return (fins.count, judge(test, on: kernel, seen: seen))
+    }
+    #expect(fins == 2, "the last ACK was not lost")
+    #expect(judgement.verdict == .pass, "\(judgement.reason)")
+  }
+}
