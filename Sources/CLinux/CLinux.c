@@ -102,37 +102,79 @@ int clinux_packet_socket(const char *interface, uint32_t snap, int receive_buffe
   return fd;
 }
 
-int clinux_packet_receive(int fd, void *buffer, size_t size, struct clinux_packet *packet) {
+/// One datagram with its SCM_TIMESTAMPNS, in nanoseconds since 1970: its length, or -1 and errno.
+static ssize_t receive_stamped(int fd, struct iovec piece, int flags, struct sockaddr_ll *from,
+                               int64_t *time) {
   union {
     char bytes[CMSG_SPACE(sizeof(struct timespec))];
     struct cmsghdr align;
   } control;
-  struct sockaddr_ll from;
-  struct iovec piece = {.iov_base = buffer, .iov_len = size};
   struct msghdr message = {
-      .msg_name = &from,
-      .msg_namelen = sizeof from,
+      .msg_name = from,
+      .msg_namelen = from ? sizeof *from : 0,
       .msg_iov = &piece,
       .msg_iovlen = 1,
       .msg_control = control.bytes,
       .msg_controllen = sizeof control.bytes,
   };
   ssize_t length;
-  do length = recvmsg(fd, &message, MSG_TRUNC | MSG_DONTWAIT);
+  do length = recvmsg(fd, &message, MSG_TRUNC | flags);
   while (length < 0 && errno == EINTR);
-  if (length < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
-  packet->copied = (size_t)length < size ? (uint32_t)length : (uint32_t)size;
-  packet->length = (uint32_t)length;
-  packet->outgoing = from.sll_pkttype == PACKET_OUTGOING;
-  packet->time = 0;
+  *time = 0;
+  if (length < 0) return length;
   for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
     if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
       struct timespec t;
       memcpy(&t, CMSG_DATA(c), sizeof t);
-      packet->time = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+      *time = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
     }
   }
+  return length;
+}
+
+int clinux_packet_receive(int fd, void *buffer, size_t size, struct clinux_packet *packet) {
+  struct sockaddr_ll from;
+  ssize_t length = receive_stamped(fd, (struct iovec){buffer, size}, MSG_DONTWAIT, &from, &packet->time);
+  if (length < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+  packet->copied = (size_t)length < size ? (uint32_t)length : (uint32_t)size;
+  packet->length = (uint32_t)length;
+  packet->outgoing = from.sll_pkttype == PACKET_OUTGOING;
   return 1;
+}
+
+int clinux_timestamping_socket(void) {
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  int one = 1, error;
+  struct timeval second = {.tv_sec = 1};
+  if (setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one) < 0 ||
+      setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second) < 0) {
+    error = errno;
+    close(fd);
+    return -error;
+  }
+  return fd;
+}
+
+int clinux_connect_to_itself(int fd) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof address;
+  if (bind(fd, (struct sockaddr *)&address, size) < 0 ||
+      getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+    return -errno;
+  return result(connect(fd, (struct sockaddr *)&address, size));
+}
+
+int clinux_timestamping_holds(int fd) {
+  char byte = 0;
+  struct timespec sent;
+  int64_t stamp;
+  if (send(fd, &byte, 1, 0) != 1) return -errno;
+  clock_gettime(CLOCK_REALTIME, &sent);
+  // What is stamped only when it is read is stamped after this.
+  if (receive_stamped(fd, (struct iovec){&byte, 1}, 0, NULL, &stamp) < 0)
+    return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+  return stamp <= sent.tv_sec * 1000000000LL + sent.tv_nsec;
 }
 
 int clinux_packet_losses(int fd) {

@@ -52,3 +52,33 @@ public final class PacketCapture {
     }
   }
 }
+
+/// Has the kernel stamp every packet with the time at which it passes, for as long as the instance lives.
+///
+/// SO_TIMESTAMPNS is not in force when setsockopt(2) is back: the first socket that asks for it leaves the patching
+/// of the kernel's code to a work queue (`net_enable_timestamp`, 4.11 and later), milliseconds on an idle machine.
+/// A packet until then is stamped when it is read (`__sock_recv_timestamp`), so after others that came later.
+public final class PacketTimestamps {
+  private let socket: Int32
+
+  /// Asks for it, in the calling thread's namespace, whose loopback need not be up yet.
+  public init() throws {
+    socket = try SystemError.check(clinux_timestamping_socket(), "SO_TIMESTAMPNS", "UDP socket")
+  }
+
+  deinit { close(socket) }
+
+  /// Waits until a datagram on loopback is stamped before it is read, for five seconds at most.
+  public func awaitForce() throws {
+    try SystemError.check(clinux_connect_to_itself(socket), "connect", "127.0.0.1")
+    let deadline = SystemClock.monotonic() + 5_000_000_000
+    while try SystemError.check(clinux_timestamping_holds(socket), "send and receive", "127.0.0.1") == 0 {
+      guard SystemClock.monotonic() < deadline else {
+        throw SystemError(
+          stage: "SO_TIMESTAMPNS", object: "127.0.0.1", errno: .timedOut,
+          detail: "for 5 s packets were stamped only when they were read")
+      }
+      sched_yield()
+    }
+  }
+}

@@ -44,6 +44,13 @@ int clinux_packet_receive(int fd, void *buffer, size_t size, struct clinux_packe
 /// Packets lost since the last call (PACKET_STATISTICS).
 int clinux_packet_losses(int fd);
 
+/// A UDP socket with SO_TIMESTAMPNS.
+int clinux_timestamping_socket(void);
+/// Connects an unbound UDP socket to itself on its namespace's loopback.
+int clinux_connect_to_itself(int fd);
+/// Sends itself a byte: 1 if the kernel stamped it on the way, 0 if only when it was read, or -errno.
+int clinux_timestamping_holds(int fd);
+
 /// tcp(7) TCP_REPAIR: gives a socket that is not yet connected its initial sequence number.
 int clinux_tcp_pin_sequence(int fd, uint32_t sequence);
 /// getsockopt(TCP_TIMESTAMP): the TSval that the socket would send now.

@@ -20,6 +20,8 @@ final class Testbed {
   private(set) var director: Director?
   /// `tcp_tw_recycle` where the kernel has it no more and the lab brings it back.
   private(set) var recycling: EmulatedRecycling?
+  /// Asked for first, so that it is in force when the rest is built.
+  private let timestamps: PacketTimestamps
   /// How long each part of the set-up took.
   private(set) var timings: [Timing] = []
 
@@ -69,6 +71,10 @@ final class Testbed {
     router = made.first { $0.name == Network.router }
     guard !servers.isEmpty, !clients.isEmpty else {
       throw Failure(stage: "testbed", object: test.id, cause: "no client or no server")
+    }
+    let first = clients[0].node
+    do { timestamps = try first.namespace.run { try PacketTimestamps() } } catch {
+      throw Failure(error, stage: "capture", object: first.name)
     }
     timings.append(stopwatch.lap("namespaces"))
 
@@ -270,6 +276,7 @@ final class Testbed {
   func startCapture() throws {
     do {
       for (node, interface) in watched { try node.capture(interface) }
+      try timestamps.awaitForce()
     } catch {
       throw Failure(error, stage: "capture", object: test.id)
     }
