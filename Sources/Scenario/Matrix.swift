@@ -114,7 +114,9 @@ extension Parameters {
       serverPorts: serverPorts, hop: topology == .direct ? nil : hop, servers: servers)
   }
 
-  /// What the file sets, with the `tcp_timestamps` that each client's clock needs.
+  /// What the file sets, with the `tcp_timestamps` that each client's clock needs, and no client port among the few
+  /// that a hop gives: where the only port of a range is the client's own, the kernel looks no further and evicts
+  /// nothing (get_unique_tuple, net/netfilter/nf_nat_core.c), which one client in 28,232 would meet by chance.
   func settingsByNode(_ network: Network) -> [String: [String: String]] {
     var byNode: [String: [String: String]] = [:]
     for client in network.clients {
@@ -126,13 +128,23 @@ extension Parameters {
         }
       byNode[client.name] = ["tcp_timestamps": timestamps]
     }
+    if network.topology.hidesClients, let ports = network.hop?.ports, ports.count <= 256 {
+      for client in network.clients {
+        byNode[client.name]?["ip_local_reserved_ports"] =
+          ports.count == 1 ? "\(ports.lowerBound)" : "\(ports.lowerBound)-\(ports.upperBound)"
+      }
+    }
     if network.topology == .ipvsFullNAT { byNode[Network.hop] = ["vs.conntrack": "1"] }
     if network.topology.hasRouter {
       // The servers have the VIP too, and must not answer for it (Documentation/networking/ip-sysctl.rst).
       for server in network.serverNames { byNode[server] = ["arp_ignore": "1", "arp_announce": "2"] }
     }
     for (node, name, value) in settings {
-      for node in members(of: node, in: network) { byNode[node, default: [:]][name] = value }
+      for node in members(of: node, in: network) {
+        byNode[node, default: [:]][name] = value
+        // Who chooses a client's ports has chosen.
+        if name == "ip_local_port_range" { byNode[node]?["ip_local_reserved_ports"] = nil }
+      }
     }
     return byNode
   }

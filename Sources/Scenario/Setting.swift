@@ -81,6 +81,8 @@ public struct Setting: Sendable, Equatable {
     ipv4("tcp_fastopen", "0"),
     ipv4("tcp_retries2", "15"),
     ipv4("ip_local_port_range", "32768 60999"),
+    // Clients behind a narrow source NAT have its ports here (Parameters.settingsByNode).
+    ipv4("ip_local_reserved_ports", nil),
     Setting(
       name: "somaxconn", path: "net/core/somaxconn", baseline: "4096", scope: .everywhere,
       optional: false),

@@ -51,6 +51,22 @@ import struct Scenario.Expectation
     #expect(natural.settings["late.24"]?["tcp_timestamps"] == "1")
   }
 
+  /// Where a client's own port is the only one that the hop may give, the kernel evicts nothing for it.
+  @Test func noClientHasAPortOfANarrowHopByChance() throws {
+    let reserved = try Dictionary(
+      grouping: Self.cases(), by: \.scenario
+    ).mapValues {
+      Set(
+        $0.flatMap { test in test.network.clients.map { test.settings[$0.name]?["ip_local_reserved_ports"] } }
+      )
+    }
+    #expect(reserved["time-wait-clash"] == ["40000"])
+    #expect(reserved["port-range"] == ["40000-40003"])
+    // A wide range; clients whose ports the file chooses.
+    #expect(reserved["lvs-tw-recycle"] == [nil])
+    #expect(reserved["ipvs-conn-reuse"] == [nil])
+  }
+
   @Test func filtersNarrow() throws {
     let scenarios = try LabFile.discover(paths: [Self.folder]).map { try LabFile.load(path: $0) }
     let byValue = try Scenario.select(from: scenarios, settings: ["rfc1337=1", "clock=behind"], patterns: [])
