@@ -274,7 +274,18 @@ public struct Runner: Sendable {
     }
   }
 
+  /// Runs a case; once more where the tracepoint may only have been silent.
   private func runOne(
+    _ test: Case, on machine: Machine, by host: some WorkerHost, deadline: Int
+  ) async -> CaseResult {
+    let first = await runOnce(test, on: machine, by: host, deadline: deadline)
+    guard first.judgement.lacksOnlyDropReasons, !Task.isCancelled else { return first }
+    var second = await runOnce(test, on: machine, by: host, deadline: deadline)
+    second.again = first.judgement.reason
+    return second
+  }
+
+  private func runOnce(
     _ test: Case, on machine: Machine, by host: some WorkerHost, deadline: Int
   ) async -> CaseResult {
     let began = ContinuousClock.now

@@ -84,6 +84,8 @@ public struct Results: Codable, Sendable {
     public var seconds: Double
     /// Whether an emulation was judged and not the kernel; nil is not.
     public var emulated: Bool?
+    /// What the first run came to, where the case was run again; nil where it was not.
+    public var again: String?
     /// Path below the results' folder; nil where nothing was seen.
     public var observation: String?
     /// Its packets, for Wireshark; as above.
@@ -92,6 +94,7 @@ public struct Results: Codable, Sendable {
     init(_ result: CaseResult, on kernel: Kernel?) {
       id = result.test.id
       emulated = result.emulated
+      again = result.again
       self.kernel = result.kernel
       expected = kernel.flatMap { result.test.rule(on: $0) }?.outcomes.mapValues(\.description) ?? [:]
       scenario = result.test.scenario

@@ -31,6 +31,9 @@ public struct TextReport: Sendable {
         + (result.kernel == "host" ? "" : "  \(result.kernel)")
     ]
     if verdict != .pass || detail == .verbose { lines.append("       \(result.judgement.reason)") }
+    if let first = result.again {
+      lines.append("       run again, for the kernel gave no reason for a drop: \(first)")
+    }
     let shown =
       detail == .verbose
       ? result.judgement.witnesses : result.judgement.witnesses.filter { !$0.holds }

@@ -12,6 +12,8 @@ public struct CaseResult: Codable, Sendable, Equatable {
   public var seconds: Double
   /// Whether what was judged is the lab's emulation of a removed setting and not the kernel; nil is not.
   public var emulated: Bool?
+  /// What the first run came to, where this is the second (``Judgement/lacksOnlyDropReasons``).
+  public var again: String?
 
   /// Makes a result.
   public init(

@@ -195,6 +195,40 @@ import Testing
       }, "\(remarked)")
   }
 
+  /// The tracepoint is silent now and then: asked once more, and said. A reason that stays away fails.
+  @Test(.enabled(if: canRun, "SKIPPED: needs root"), arguments: [true, false])
+  func aMissingDropReasonIsAskedForTwice(heardThen: Bool) async throws {
+    let kernel = try await Runner(worker: Self.program + "-worker").probe()
+    guard kernel.names(dropReason: "TCP_RFC7323_TW_PAWS"), kernel.has(.dropReasons) else { return }
+    let host = Machine(name: "host", kernel: kernel, stored: nil)
+    let scenarios = try LabFile.discover(paths: [Self.repository + "/lab"]).map { try LabFile.load(path: $0) }
+    let test = try #require(try Scenario.select(from: scenarios, settings: [], patterns: [Self.clash]).first)
+    let real = await Runner(worker: Self.program + "-worker").run([(test, host)], onEvent: { _ in })
+    let whole = try #require(real.first?.observation)
+    var short = whole
+    short.drops?.removeAll { $0.reason == "TCP_RFC7323_TW_PAWS" }
+
+    // Workers that tell what was really seen, less the reasons the first time.
+    let folder = ReportTests.folder()
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    for (name, observation) in [("first", short), ("then", heardThen ? whole : short)] {
+      var stream = Pcapng.Writer()
+      for packet in whole.packets { stream.add(packet) }
+      let events = [WorkerEvent.packets(stream.take()), .observation(observation)]
+      let lines = try events.map { String(decoding: try JSONEncoder().encode($0), as: UTF8.self) + "\n" }
+      try lines.joined().write(toFile: "\(folder)/\(name)", atomically: true, encoding: .utf8)
+    }
+    let runner = try RunnerTests.runner(
+      "cd \(folder); if mkdir asked 2>/dev/null; then cat first; else cat then; fi")
+    let result = try #require(await runner.run([(test, host)], onEvent: { _ in }).first)
+    #expect(result.judgement.verdict == (heardThen ? .pass : .fail), "\(told(result, on: kernel))")
+    #expect(result.again == "late #1 drop reason TCP_RFC7323_TW_PAWS: expected 2, saw 0")
+    #expect(
+      TextReport(detail: .normal, colour: false).lines(result)
+        .contains { $0.contains("run again, for the kernel gave no reason for a drop: late #1 drop reason") })
+  }
+
   /// A run is kept, told in other tools' words, judged again, and run again.
   @Test(.enabled(if: canRun, "SKIPPED: needs root"))
   func aSavedRunIsToldJudgedAndReplayed() throws {

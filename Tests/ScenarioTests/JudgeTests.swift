@@ -77,7 +77,15 @@ import struct Scenario.Expectation
       let judgement = judge(test, on: kernel, seen: seen)
       #expect(judgement.verdict == .fail)
       #expect(judgement.reason.hasPrefix("late #1 drop reason TCP_RFC7323_TW_PAWS: expected 2, saw"))
+      #expect(judgement.lacksOnlyDropReasons)
     }
+    // One too many was never only not heard, and a missing one excuses nothing else.
+    seen.drops = [drop("TCP_RFC7323_TW_PAWS", on: "server", count: 3)]
+    #expect(!judge(test, on: kernel, seen: seen).lacksOnlyDropReasons)
+    seen.drops = []
+    seen.countersAfter["hop"] = ["conntrack.invalid": 1]
+    #expect(!judge(test, on: kernel, seen: seen).lacksOnlyDropReasons)
+    seen.countersAfter["hop"] = nil
     // A kernel that was not asked, or has no such reason, proves nothing by its silence.
     seen.drops = nil
     #expect(judge(test, on: kernel, seen: seen).verdict == .pass)

@@ -53,10 +53,13 @@ public enum Mechanisms {
       .reduce(0) { $0 + $1.count }
       // What was not heard may have been one of them; one too many never is.
       let unheard = trace.dropsNotHeard
-      check(
-        "drop reason \(names.filter(kernel.names(dropReason:)).joined(separator: ", "))", "\(expected)",
-        "\(seen)" + (seen != expected && unheard > 0 ? ", and \(unheard) drops were not heard" : ""),
-        seen <= expected && seen + unheard >= expected)
+      witnesses.append(
+        Witness(
+          name: "\(name) drop reason \(names.filter(kernel.names(dropReason:)).joined(separator: ", "))",
+          expected: "\(expected)",
+          seen: "\(seen)" + (seen != expected && unheard > 0 ? ", and \(unheard) drops were not heard" : ""),
+          holds: seen <= expected && seen + unheard >= expected,
+          unheard: seen + unheard < expected ? true : nil))
     }
     switch mechanism {
     case .twPaws, .twSequence, .timeWait:

@@ -20,13 +20,16 @@ public struct Witness: Codable, Sendable, Equatable {
   public var seen: String
   /// Whether the two agree.
   public var holds: Bool
+  /// True where the kernel only said less often why it dropped than packets and counters show that it did.
+  public var unheard: Bool?
 
   /// Makes a witness.
-  public init(name: String, expected: String, seen: String, holds: Bool) {
+  public init(name: String, expected: String, seen: String, holds: Bool, unheard: Bool? = nil) {
     self.name = name
     self.expected = expected
     self.seen = seen
     self.holds = holds
+    self.unheard = unheard
   }
 }
 
@@ -81,5 +84,12 @@ public struct Judgement: Codable, Sendable, Equatable {
     self.reason = reason
     self.attempts = attempts
     self.witnesses = witnesses
+  }
+
+  /// Whether nothing speaks against the case but a drop that the kernel gave no reason for. Now and then the
+  /// tracepoint stays silent to all who listen, so once proves nothing.
+  public var lacksOnlyDropReasons: Bool {
+    verdict == .fail && attempts.allSatisfy(\.holds)
+      && witnesses.allSatisfy { $0.holds || $0.unheard == true }
   }
 }
