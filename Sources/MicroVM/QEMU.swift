@@ -61,6 +61,9 @@ struct QEMU: Sendable {
     // Without it one boot in eight on microvm hangs while the time stamp counter is measured.
     let khz = pvh ? Self.tscKilohertz : 0
     if khz > 0 { words.append("tsc_early_khz=\(khz)") }
+    // Else the kernel holds it against its tick, which comes late where this machine is busy, and takes the tick for
+    // its clock: packets within 4 ms then have one time, and their order is lost.
+    words.append("tsc=reliable")
     return (words + append).joined(separator: " ")
   }
 
