@@ -135,6 +135,7 @@ public struct HTMLReport {
       + "\(entry.verdict.rawValue)\(entry.emulated == true ? " (emulated)" : "")</span> \(escaped(entry.id)) "
       + "<span class=\"on\">on \(escaped(entry.kernel))</span></summary>\n"
     text += "<p>\(escaped(entry.title))</p>\n<p><strong>\(escaped(entry.reason))</strong></p>\n"
+    if let first = entry.again { text += "<p>\(escaped(ranAgain(first)))</p>\n" }
     if !entry.attempts.isEmpty {
       text +=
         "<div class=\"scroll\"><table><thead><tr><th>attempt</th><th>expected</th><th>seen</th><th>SYNs</th>"

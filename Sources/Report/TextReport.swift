@@ -31,9 +31,7 @@ public struct TextReport: Sendable {
         + (result.kernel == "host" ? "" : "  \(result.kernel)")
     ]
     if verdict != .pass || detail == .verbose { lines.append("       \(result.judgement.reason)") }
-    if let first = result.again {
-      lines.append("       run again, for the kernel gave no reason for a drop: \(first)")
-    }
+    if let first = result.again { lines.append("       \(ranAgain(first))") }
     let shown =
       detail == .verbose
       ? result.judgement.witnesses : result.judgement.witnesses.filter { !$0.holds }
@@ -227,3 +225,6 @@ public struct TextReport: Sendable {
     return "\u{1b}[\(code)m\(text)\u{1b}[0m"
   }
 }
+
+/// Why a case was run a second time; `first` is what the first run came to.
+func ranAgain(_ first: String) -> String { "run again, for the kernel gave no reason for a drop: \(first)" }
