@@ -55,18 +55,7 @@ public struct SocketAddress: CustomStringConvertible {
 
   /// `198.18.0.2:40112` or `[2001:2::2]:40112`.
   public var description: String {
-    var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
-    var copy = storage
-    return withUnsafeBytes(of: &copy) { bytes in
-      if isIPv6 {
-        var address = bytes.load(as: sockaddr_in6.self)
-        inet_ntop(AF_INET6, &address.sin6_addr, &text, socklen_t(text.count))
-        return Self.text(Self.string(text), port: Int(in_port_t(bigEndian: address.sin6_port)))
-      }
-      var address = bytes.load(as: sockaddr_in.self)
-      inet_ntop(AF_INET, &address.sin_addr, &text, socklen_t(text.count))
-      return Self.text(Self.string(text), port: Int(in_port_t(bigEndian: address.sin_port)))
-    }
+    Self.text(Self.text(of: address, isIPv4: !isIPv6), port: Int(port))
   }
 
   /// An address and a port as one text, as `ss` writes it.

@@ -167,6 +167,11 @@ import Testing
   static let clash =
     "time-wait-clash/rfc1337=1,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4,topology=snat"
 
+  static func clashCase() throws -> Case {
+    let scenarios = try LabFile.discover(paths: [repository + "/lab"]).map { try LabFile.load(path: $0) }
+    return try #require(try Scenario.select(from: scenarios, settings: [], patterns: [clash]).first)
+  }
+
   /// Where eBPF may not say which packet was dropped, a perf event says that one was: told as a hint, and by no
   /// witness. The kernel is this one, less what eBPF gave it.
   @Test(.enabled(if: canRun, "SKIPPED: needs root"))
@@ -176,10 +181,8 @@ import Testing
     guard kernel.names(dropReason: "TCP_RFC7323_TW_PAWS") else { return }
     kernel.capabilities.remove(.feature(.dropReasons))
     kernel.capabilities.insert(.feature(.dropHints))
-    let scenarios = try LabFile.discover(paths: [Self.repository + "/lab"]).map { try LabFile.load(path: $0) }
-    let tests = try Scenario.select(from: scenarios, settings: [], patterns: [Self.clash])
     let results = await runner.run(
-      tests.map { ($0, Machine(name: "host", kernel: kernel, stored: nil)) }, onEvent: { _ in })
+      [(try Self.clashCase(), Machine(name: "host", kernel: kernel, stored: nil))], onEvent: { _ in })
     let result = try #require(results.first)
     #expect(result.judgement.verdict == .pass, "\(told(result, on: kernel))")
     let seen = try #require(result.observation)
@@ -201,8 +204,7 @@ import Testing
     let kernel = try await Runner(worker: Self.program + "-worker").probe()
     guard kernel.names(dropReason: "TCP_RFC7323_TW_PAWS"), kernel.has(.dropReasons) else { return }
     let host = Machine(name: "host", kernel: kernel, stored: nil)
-    let scenarios = try LabFile.discover(paths: [Self.repository + "/lab"]).map { try LabFile.load(path: $0) }
-    let test = try #require(try Scenario.select(from: scenarios, settings: [], patterns: [Self.clash]).first)
+    let test = try Self.clashCase()
     let real = await Runner(worker: Self.program + "-worker").run([(test, host)], onEvent: { _ in })
     let whole = try #require(real.first?.observation)
     var short = whole
