@@ -81,7 +81,9 @@ let package = Package(
     .testTarget(name: "MicroVMTests", dependencies: ["MicroVM", "Scenario"], swiftSettings: strict),
     .testTarget(
       name: "LabTests",
-      dependencies: ["Lab", "LabFile", "MicroVM", "Report", "Scenario", "pawslab", "pawslab-worker"],
+      dependencies: [
+        "Lab", "LabFile", "MicroVM", "Report", "Scenario", "TestSupport", "pawslab", "pawslab-worker",
+      ],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -47,7 +47,7 @@ build() {
   rm -f "$log"
 }
 
-# recommend PACKAGE...: what guests need; without it their cases are skipped, which is not for us to forbid.
+# recommend PACKAGE...: what guests, or some tests, need; without it they are skipped, which is not for us to forbid.
 recommend() {
   if [ "$(id -u)" -eq 0 ]; then
     install "$@"
@@ -57,7 +57,7 @@ recommend() {
   for package in "$@"; do
     dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'ok installed' || missing+=("$package")
   done
-  [ ${#missing[@]} -eq 0 ] || say "no guests without ${missing[*]}: as root, apt-get install ${missing[*]}"
+  [ ${#missing[@]} -eq 0 ] || say "something is skipped without ${missing[*]}: as root, apt-get install ${missing[*]}"
 }
 
 # build_release: both programs, with Swift's runtime in them, so that the worker can be a guest's first process.

@@ -4,16 +4,18 @@ import LabFile
 import MicroVM
 import Report
 import Scenario
+import TestSupport
 import Testing
 
 /// Real guests. They need QEMU, a kernel called debian-12 in the cache, and a worker that can be a guest's first
 /// process: `scripts/test` provides all three and names the worker in `$PAWSLAB_STATIC_WORKER`.
-private let staticWorker = ProcessInfo.processInfo.environment["PAWSLAB_STATIC_WORKER"]
+let staticWorker = ProcessInfo.processInfo.environment["PAWSLAB_STATIC_WORKER"]
 private let canBoot =
   staticWorker != nil && Hypervisor.canBoot && KernelStore().entry(Machines.fallback) != nil
 
 @Suite(
-  .serialized, .enabled(if: canBoot, "needs QEMU, debian-12 in the cache, and $PAWSLAB_STATIC_WORKER"),
+  .serialized,
+  .enabled(if: Needs.met(canBoot), "SKIPPED: needs QEMU, debian-12 in the cache, and $PAWSLAB_STATIC_WORKER"),
   .timeLimit(.minutes(5)))
 struct GuestTests {
   private let worker = staticWorker ?? ""
@@ -234,15 +236,12 @@ struct GuestTests {
 
 /// Running QEMUs that descend from this process.
 private func guests() throws -> [Int32] {
-  try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { Int32($0) }
-    .filter { isGuest($0) && descends($0) }
+  try Host.processes().filter { isGuest($0) && descends($0) }
 }
 
 private func isGuest(_ pid: Int32) -> Bool {
-  guard let command = try? String(contentsOfFile: "/proc/\(pid)/cmdline", encoding: .utf8) else {
-    return false
-  }
-  return command.hasPrefix("qemu-system-x86_64\0") && command.contains("name=pawslab")
+  let command = Host.commandLine(of: pid)
+  return command.first == "qemu-system-x86_64" && command.contains { $0.contains("name=pawslab") }
 }
 
 private func descends(_ pid: Int32) -> Bool {

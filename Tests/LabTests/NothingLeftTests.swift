@@ -46,41 +46,10 @@ extension ProgramTests {
     @Test func afterAFullRunTheHostIsByteForByteAsItWas() throws {
       // The first use of conntrack and iptables loads them, which adds settings to the host.
       _ = try ProgramTests.run("run", "lab", "--host-only", "--quiet", "--case", "*conntrack=kept*")
-      let before = try host()
+      let before = try Host.state()
       let ended = try ProgramTests.run("run", "lab", "--host-only", "--quiet")
       #expect(ended.status == 0, "\(ended.output)\(ended.errors)")
-      let after = try host()
-      for (name, text) in before {
-        #expect(after[name] == text, "\(name) changed")
-      }
-      #expect(Set(after.keys) == Set(before.keys))
-    }
-
-    /// Links, addresses, routes, rules, NAT and filter rules, files in /run, and every setting below net.
-    private func host() throws -> [String: String] {
-      var state: [String: String] = [:]
-      let commands = [
-        "ip -d link", "ip address", "ip route show table all", "ip -6 route show table all", "ip rule",
-        "ip -6 rule", "tc qdisc", "nft list ruleset", "ip netns", "ls -a /run",
-      ]
-      for command in commands {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        process.arguments = ["-c", "PATH=$PATH:/usr/sbin:/sbin; " + command]
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
-        state[command] = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-      }
-      let root = "/proc/sys/net"
-      for path in FileManager.default.enumerator(atPath: root)?.allObjects as? [String] ?? [] {
-        // How many connections there are now is no setting.
-        guard !path.hasSuffix("nf_conntrack_count") else { continue }
-        state[path] = (try? Data(contentsOf: URL(fileURLWithPath: root + "/" + path)))
-          .map { String(decoding: $0, as: UTF8.self) }
-      }
-      return state
+      #expect(try Host.differences(from: before) == [])
     }
   }
 }
@@ -105,21 +74,12 @@ private func namespaces() throws -> Set<String> {
 
 /// Processes called pawslab-worker, of one parent or of any; not those that watch over a guest of another test.
 private func workers(of parent: Int32?) throws -> [Int32] {
-  try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { Int32($0) }.filter { pid in
+  try Host.processes().filter { pid in
     guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
       let end = stat.lastIndex(of: ")"), stat.contains("(pawslab-worker)")
     else { return false }
-    let arguments = (try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(pid)/cmdline")))?.split(separator: 0)
-    guard arguments?.dropFirst().first != Data("guard".utf8) else { return false }
+    guard Host.commandLine(of: pid).dropFirst().first != "guard" else { return false }
     let fields = stat[end...].split(separator: " ")
     return parent == nil || fields.count > 2 && Int32(fields[2]) == parent
-  }
-}
-
-private func waitUntil(_ what: String, _ holds: () throws -> Bool) throws {
-  let deadline = ContinuousClock.now + .seconds(10)
-  while try !holds() {
-    try #require(ContinuousClock.now < deadline, "waited ten seconds until \(what)")
-    sched_yield()
   }
 }

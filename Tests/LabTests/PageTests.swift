@@ -2,13 +2,14 @@ import Foundation
 import LabFile
 import Report
 import Scenario
+import TestSupport
 import Testing
 
 /// The page that a run leaves, in a browser that nobody looks at. Needs chromium.
-private let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser"]
-  .first(where: FileManager.default.isExecutableFile)
+private let chromium = Needs.program("chromium", "chromium-browser")
 
-@Suite(.serialized, .enabled(if: chromium != nil, "SKIPPED: needs chromium")) struct PageTests {
+@Suite(.serialized, .enabled(if: Needs.met(chromium != nil), "SKIPPED: needs chromium"))
+struct PageTests {
   /// Injected before everything else: complaints are kept.
   private static let listener = """
     <script>window.complaints=[];addEventListener('error',e=>complaints.push(String(e.message)));

@@ -3,6 +3,7 @@ import Lab
 import LabFile
 import Report
 import Scenario
+import TestSupport
 import Testing
 
 /// The built program, as a user calls it.
@@ -311,10 +312,10 @@ import Testing
         "has no node nowhere, but early, late, hop"))
   }
 
-  private static let tshark = ["/usr/bin/tshark"].first(where: FileManager.default.isExecutableFile)
+  private static let tshark = Needs.program("tshark")
 
   /// What a run keeps is what Wireshark reads: the case, the nodes, the remark on the packet that counts.
-  @Test(.enabled(if: canRun && tshark != nil, "SKIPPED: needs root and tshark"))
+  @Test(.enabled(if: canRun && Needs.met(tshark != nil), "SKIPPED: needs root and tshark"))
   func aCaptureOpensInTshark() throws {
     let out = ReportTests.folder()
     defer { try? FileManager.default.removeItem(atPath: out) }
