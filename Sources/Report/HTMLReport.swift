@@ -143,7 +143,7 @@ public struct HTMLReport {
       for judged in entry.attempts.prefix(20) {
         text +=
           "<tr><td>\(escaped(judged.attempt.label)) #\(judged.attempt.id)</td><td>\(escaped("\(judged.expected)"))</td>"
-          + "<td class=\"\(judged.holds ? "" : "fail")\">\(judged.outcome.rawValue)"
+          + "<td class=\"\(judged.holds ? "" : "fail")\">\(judged.word)"
           + "\(judged.attempt.errno.map { " (\(escaped($0)))" } ?? "")</td><td>\(judged.syns)</td>"
           + "<td>\(judged.synsAtServer)</td><td>\(fixed(judged.milliseconds, decimals: 1))</td></tr>\n"
       }
@@ -270,9 +270,9 @@ extension Results.Entry {
       .dropped, .lost, .refused, .reset, .exhausted, .unacknowledged, .delayed,
     ]
     let odd =
-      attempts.first { !$0.holds }?.outcome
-      ?? worst.first { outcome in attempts.contains { $0.outcome == outcome } }
-    return (odd ?? attempts.last?.outcome)?.rawValue ?? "connected"
+      attempts.first { !$0.holds }?.word
+      ?? worst.first { outcome in attempts.contains { $0.outcome == outcome } }?.rawValue
+    return odd ?? attempts.last?.word ?? "connected"
   }
 }
 

@@ -100,7 +100,7 @@ struct Diff: AsyncParsableCommand {
       Console.print("  \(names[index]): \(entry.verdict.rawValue)  \(entry.reason)")
       for attempt in entry.attempts {
         Console.print(
-          "    \(attempt.attempt.label) #\(attempt.attempt.id): \(attempt.outcome.rawValue), \(attempt.syns) SYNs sent, "
+          "    \(attempt.attempt.label) #\(attempt.attempt.id): \(attempt.word), \(attempt.syns) SYNs sent, "
             + "\(attempt.synsAtServer) at the server")
       }
       for witness in entry.witnesses where witness.seen.hasPrefix("+") {

@@ -131,7 +131,7 @@ enum Probe {
       let client = try TCP.socket(ipv6: false)
       defer { for socket in [listener, client] { TCP.close(socket) } }
       _ = TCP.connect(client, to: address)
-      var accepted: Int32?
+      var accepted: TCP.Socket?
       try wait(for: "a connection on loopback") {
         accepted = try TCP.accept(listener)
         return accepted != nil
