@@ -70,10 +70,6 @@ enum Probe {
         throw Failure(stage: "nft", object: "tcp option timestamp", cause: output.stderr)
       }
     }
-    let flavour = found.capabilities.contains(.feature(.iptablesNft)) ? "nft" : "legacy"
-    found.probe(.stripTimestamps) {
-      try StrippedTimestamps.apply(on: try Node(name: "probe"), ipv6: false, flavour: flavour)
-    }
     found.probe(.bridge) {
       let scratch = try Node(name: "probe")
       scratch.routes.addBridge(name: "lan", index: Testbed.Index.lan)
@@ -104,6 +100,13 @@ enum Probe {
       release: release, machine: machine, capabilities: found.capabilities, perKernelSettings: perKernel,
       timestampTicksPerSecond: ticks, privilege: privilege, missing: found.missing,
       layout: layout)
+    for backend in NATRules.Backend.allCases where kernel.has(backend.feature) {
+      found.probe(backend.feature) { try NATProof.hold(backend, on: kernel) }
+    }
+    (kernel.capabilities, kernel.missing) = (found.capabilities, found.missing)
+    found.probe(.stripTimestamps) {
+      try StrippedTimestamps.apply(on: try Node(name: "probe"), ipv6: false, kernel: kernel)
+    }
     found.probe(.natEvictsClosing) {
       guard try NATClash.isResolved(on: kernel) else {
         throw Failure(
@@ -182,6 +185,7 @@ enum Probe {
         try attempt()
         capabilities.insert(.feature(feature))
       } catch {
+        capabilities.remove(.feature(feature))
         missing[feature.rawValue] = "\(error)"
       }
     }
