@@ -196,7 +196,8 @@ public struct HTMLReport {
     var text = ""
     let clients = Set(result.test.network.clients.prefix(3).map(\.name))
     let ladder = Ladder(
-      observation, hop: result.test.network.hop != nil, clients: clients, limit: 60,
+      observation, hop: result.test.network.hop != nil, around: result.test.network.topology.hasRouter,
+      clients: clients, limit: 60,
       remarks: remarks(on: result.judgement, of: result.test, on: kernel, seen: observation))
     text +=
       "<h4>Packets</h4><div class=\"scroll draw\" tabindex=\"0\" data-ladder=\"\(escaped(ladder.json))\"></div>\n"

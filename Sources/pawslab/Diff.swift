@@ -110,10 +110,10 @@ struct Diff: AsyncParsableCommand {
       let result = try side.folder.load(id, kernel: kernels[index])
       guard let observation = result.observation else { continue }
       let clients = Set(result.test.network.clients.prefix(3).map(\.name))
-      for line in Ladder(observation, hop: result.test.network.hop != nil, clients: clients, limit: 40).lines
-      {
-        Console.print("    " + line)
-      }
+      let network = result.test.network
+      let ladder = Ladder(
+        observation, hop: network.hop != nil, around: network.topology.hasRouter, clients: clients, limit: 40)
+      for line in ladder.lines { Console.print("    " + line) }
     }
   }
 }
