@@ -54,7 +54,7 @@ extension WorkerEvent {
   var isLast: Bool {
     switch self {
     case .kernel, .observation, .crossChecked, .failure, .done: true
-    case .stage, .step, .attempt, .packets, .timings, .held: false
+    case .stage, .step, .attempt, .packets, .timings, .held, .seen: false
     }
   }
 }

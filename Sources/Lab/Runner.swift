@@ -291,20 +291,19 @@ public struct Runner: Sendable {
     let began = ContinuousClock.now
     let judgement: Judgement
     var observation: Observation?
+    let told = Told { packets in onPackets?(test, packets) }
     do {
       let request = WorkerRequest.run(test, machine.kernel.forWorker)
-      let packets = Packets { packets in onPackets?(test, packets) }
-      guard
-        case .observation(var seen) = try await host.ask(
-          request, within: deadline, onEvent: packets.add)
+      guard case .observation(let answer) = try await host.ask(request, within: deadline, onEvent: told.add)
       else {
         throw Failure(stage: "worker", object: test.id, cause: "an answer to another question")
       }
-      seen.packets = try packets.all()
+      let seen = try told.complete(answer)
       observation = seen
       judgement = judge(test, on: machine.kernel, seen: seen)
     } catch {
       judgement = Judgement(verdict: .error, reason: "\(error)")
+      observation = told.soFar(of: test.id, until: "\(error)")
     }
     let elapsed = began.duration(to: .now) / .seconds(1)
     return CaseResult(
@@ -312,21 +311,30 @@ public struct Runner: Sendable {
       emulated: machine.kernel.emulated == nil ? nil : true)
   }
 
-  /// Runs one case beside `tcpdump` and `nstat`: what the lab saw, and what they saw.
+  /// Runs one case beside `tcpdump` and `nstat`, under the same settings as ``run(_:onEvent:)`` would: what the lab saw,
+  /// and what they saw.
+  ///
+  /// - Throws: where the machine cannot run the case, too.
   public func crossCheck(_ test: Case, on machine: Machine) async throws -> (Observation, SecondReading) {
+    if let failure = machine.failure { throw failure }
+    let settings: [String: String]
+    switch Plan(test, on: machine) {
+    case .skip(let reason): throw Failure(stage: "crosscheck", object: test.id, cause: reason)
+    case .run(let values, _): settings = values
+    }
     let request = WorkerRequest.crossCheck(test, machine.kernel.forWorker)
     func answer(_ host: some WorkerHost) async throws -> (Observation, SecondReading) {
-      let packets = Packets()
+      let told = Told()
       guard
-        case .crossChecked(var own, let second) = try await host.ask(
-          request, within: deadline * 4, onEvent: packets.add)
+        case .crossChecked(let own, let second) = try await host.ask(
+          request, within: deadline * 4, onEvent: told.add)
       else { throw Failure(stage: "worker", object: test.id, cause: "an answer to another question") }
-      own.packets = try packets.all()
-      return (own, second)
+      return (try told.complete(own), second)
     }
     guard let stored = machine.stored else { return try await answer(worker) }
     return try await inGuest(stored, bundles: Guest.bundles(for: test, on: machine.kernel)) {
-      try await answer($0)
+      try await GuestWorker.apply(settings, on: $0.guest)
+      return try await answer($0)
     }
   }
 

@@ -149,3 +149,17 @@ struct BTF {
     bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: at, as: UInt32.self) }
   }
 }
+
+extension [String: Int] {
+  /// A place that was kept of a kernel's types.
+  ///
+  /// - Throws: where it was not, or is no such number: kept by another version of the lab, or misspelt.
+  func kept(_ name: String) throws -> Int {
+    guard let value = self[name], (0...1 << 28).contains(value) else {
+      throw SystemError(
+        stage: "layout", object: name, errno: .invalidArgument,
+        detail: "where this kernel keeps it was not found out; its probe is of another version")
+    }
+    return value
+  }
+}

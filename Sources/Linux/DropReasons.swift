@@ -65,7 +65,7 @@ public final class DropReasons {
     try SystemError.check(libc: stat("/proc/self/ns/pid", &status), "stat", "/proc/self/ns/pid")
     processes = (UInt64(status.st_dev), UInt64(status.st_ino))
     drops = try BPF.Map(.hash, key: 56, value: 8, entries: 4096)
-    program = try BPF.Trampoline(onDrop(), for: .tracepoint("kfree_skb"))
+    program = try BPF.Trampoline(try onDrop(), for: .tracepoint("kfree_skb"))
   }
 
   /// How many drops, of whatever and wherever, were not heard so far: those within the handling of another.
@@ -98,20 +98,20 @@ public final class DropReasons {
   ///
   ///     -56  the key: namespace 8, source 16, destination 16, ports 2 and 2, sequence 4, nothing 4, reason 4
   ///     -64  what was read last, then the count
-  private func onDrop() -> BPF.Program {
+  private func onDrop() throws -> BPF.Program {
     let (key, value): (Int16, Int16) = (-56, -64)
     var p = BPF.Program()
     /// `register = *(u64 *)(base + member)`
-    func pointer(_ register: BPF.Register, _ base: BPF.Register, _ member: String) {
-      p.fetch(register, 8, base, layout.values[member] ?? 0, through: value)
+    func pointer(_ register: BPF.Register, _ base: BPF.Register, _ member: String) throws {
+      p.fetch(register, 8, base, try layout.values.kept(member), through: value)
     }
     p.load(.double, .r6, .r1, 0)  // skb
     p.load(.double, .r7, .r1, 16)  // reason
     for frame in stride(from: key, to: 0, by: 8) { p.zero(frame) }
     // The namespace by the device, or where TCP has let go of that, by the route.
-    pointer(.r8, .r6, "sk_buff.dev")
+    try pointer(.r8, .r6, "sk_buff.dev")
     p.jump(if: .r8, differsFrom: 0, to: "device")
-    pointer(.r8, .r6, "sk_buff._skb_refdst")
+    try pointer(.r8, .r6, "sk_buff._skb_refdst")
     p.and(.r8, -2)  // SKB_DST_NOREF
     p.jump(if: .r8, differsFrom: 0, to: "route")
     // Neither: it waited for its socket (tcp_add_backlog), whose owner, so this process, handles it now.
@@ -126,19 +126,19 @@ public final class DropReasons {
     p.jump(if: .r1, equals: getpid(), to: "ours")
     p.jump(to: "out")
     p.label("route")
-    pointer(.r8, .r8, "dst_entry.dev")
+    try pointer(.r8, .r8, "dst_entry.dev")
     p.label("device")
-    pointer(.r8, .r8, "net_device.nd_net")
-    p.read(8, .r8, layout.values["net.net_cookie"] ?? 0, to: key)
+    try pointer(.r8, .r8, "net_device.nd_net")
+    p.read(8, .r8, try layout.values.kept("net.net_cookie"), to: key)
     p.lookup(namespaces, key)
     p.jump(if: .r0, equals: 0, to: "out")
     p.label("ours")
     p.store(.word, .r10, key + 52, .r7)
 
-    pointer(.r9, .r6, "sk_buff.head")
-    p.fetch(.r8, 2, .r6, layout.values["sk_buff.network_header"] ?? 0, through: value)
+    try pointer(.r9, .r6, "sk_buff.head")
+    p.fetch(.r8, 2, .r6, try layout.values.kept("sk_buff.network_header"), through: value)
     p.add(.r8, .r9)  // r8: the IP header
-    p.fetch(.r1, 2, .r6, layout.values["sk_buff.transport_header"] ?? 0, through: value)
+    p.fetch(.r1, 2, .r6, try layout.values.kept("sk_buff.transport_header"), through: value)
     p.add(.r9, .r1)  // r9: TCP's
     p.fetch(.r1, 1, .r8, 0, through: value)
     p.shiftRight(.r1, 4)

@@ -46,7 +46,7 @@ public struct NetworkNamespace: ~Copyable {
         let socket = try TCP.socket(ipv6: false)
         defer { TCP.close(socket) }
         var cookie: UInt64 = 0
-        try SystemError.check(clinux_net_cookie(socket, &cookie), "getsockopt", "SO_NETNS_COOKIE")
+        try SystemError.check(clinux_net_cookie(socket.descriptor, &cookie), "getsockopt", "SO_NETNS_COOKIE")
         return cookie
       }
     }

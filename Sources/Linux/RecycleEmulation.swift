@@ -57,7 +57,10 @@ public final class RecycleEmulation {
       return Layout(values: values)
     }
 
-    subscript(_ name: String) -> Int { values[name] ?? 0 }
+    /// What is not there is an error: offset 0 is the beginning of the structure, and evidence of something else.
+    subscript(_ name: String) -> Int {
+      get throws { try values.kept(name) }
+    }
   }
 
   /// What is remembered of one pair of addresses.
@@ -83,12 +86,12 @@ public final class RecycleEmulation {
     let make = Programs(
       layout: layout, namespaces: namespaces, stamps: stamps, ends: ends, scratch: scratch,
       tick: try Self.tick())
-    let (closing, timeWait) = (layout["tcp_time_wait"], layout["tcp_timewait_state_process"])
+    let (closing, timeWait) = (try layout["tcp_time_wait"], try layout["tcp_timewait_state_process"])
     programs = [
-      try BPF.Trampoline(make.onClosing(), for: .entry(closing)),
-      try BPF.Trampoline(make.beforeTimeWait(), for: .entry(timeWait)),
-      try BPF.Trampoline(make.afterTimeWait(), for: .exit(timeWait)),
-      try BPF.Trampoline(make.onRequest(), for: .returnValue(layout["security_inet_conn_request"])),
+      try BPF.Trampoline(try make.onClosing(), for: .entry(closing)),
+      try BPF.Trampoline(try make.beforeTimeWait(), for: .entry(timeWait)),
+      try BPF.Trampoline(try make.afterTimeWait(), for: .exit(timeWait)),
+      try BPF.Trampoline(try make.onRequest(), for: .returnValue(try layout["security_inet_conn_request"])),
     ]
   }
 
@@ -190,14 +193,14 @@ private struct Programs {
   private static let finWait2: Int32 = 5
 
   /// fentry of `tcp_time_wait(sk, state, timeo)`.
-  func onClosing() -> BPF.Program {
+  func onClosing() throws -> BPF.Program {
     var p = BPF.Program()
     p.load(.double, .r6, .r1, 0)  // sk
     p.load(.double, .r7, .r1, 8)  // state
-    key(&p)
-    readStamp(&p, "tcp_sock.rx_opt.ts_recent", "tcp_sock.rx_opt.ts_recent_stamp")
+    try key(&p)
+    try readStamp(&p, "tcp_sock.rx_opt.ts_recent", "tcp_sock.rx_opt.ts_recent_stamp")
     // 3.5 RTO.
-    fetch(&p, .r1, 4, "inet_connection_sock.icsk_rto")
+    try fetch(&p, .r1, 4, "inet_connection_sock.icsk_rto")
     p.multiply(.r1, 7)
     p.multiply(.r1, tick)
     p.shiftRight(.r1, 1)
@@ -216,12 +219,12 @@ private struct Programs {
   }
 
   /// fentry of `tcp_timewait_state_process(tw, skb, th, ...)`: keeps the state in which it begins.
-  func beforeTimeWait() -> BPF.Program {
+  func beforeTimeWait() throws -> BPF.Program {
     var p = BPF.Program()
     p.load(.double, .r6, .r1, 0)  // tw
     p.load(.double, .r7, .r1, 8)  // skb
     scratch(&p)
-    fetch(&p, .r1, 1, "inet_timewait_sock.tw_substate")
+    try fetch(&p, .r1, 1, "inet_timewait_sock.tw_substate")
     p.store(.double, .r9, 0, .r1)
     p.set(.r1, 0)
     p.store(.double, .r9, 8, .r1)
@@ -230,11 +233,11 @@ private struct Programs {
   }
 
   /// fexit of the same: FIN_WAIT2 may have become TIME_WAIT, and a SYN may have been let through.
-  func afterTimeWait() -> BPF.Program {
+  func afterTimeWait() throws -> BPF.Program {
     var p = BPF.Program()
     p.load(.double, .r6, .r1, 0)  // tw
     p.load(.double, .r7, .r1, 8)  // skb
-    p.load(.double, .r8, .r1, Int16(8 * layout["tcp_timewait_state_process()"]))
+    p.load(.double, .r8, .r1, Int16(clamping: 8 * (try layout["tcp_timewait_state_process()"])))
     scratch(&p)
     p.and(.r8, 0xff)
     p.jump(if: .r8, differsFrom: 3, to: "no SYN")  // TCP_TW_SYN: tcp_tw_isn is set, and the cache not asked
@@ -242,10 +245,10 @@ private struct Programs {
     p.label("no SYN")
     p.load(.double, .r1, .r9, 0)
     p.jump(if: .r1, differsFrom: Self.finWait2, to: "out")
-    fetch(&p, .r1, 1, "inet_timewait_sock.tw_substate")
+    try fetch(&p, .r1, 1, "inet_timewait_sock.tw_substate")
     p.jump(if: .r1, differsFrom: Self.timeWait, to: "out")
-    key(&p)
-    readStamp(&p, "tcp_timewait_sock.tw_ts_recent", "tcp_timewait_sock.tw_ts_recent_stamp")
+    try key(&p)
+    try readStamp(&p, "tcp_timewait_sock.tw_ts_recent", "tcp_timewait_sock.tw_ts_recent_stamp")
     p.lookup(ends, Frame.key)
     p.jump(if: .r0, equals: 0, to: "unknown")
     p.move(.r9, .r0)
@@ -260,21 +263,21 @@ private struct Programs {
   }
 
   /// fmod_ret of `security_inet_conn_request(sk, skb, req)`: anything but 0 refuses the request.
-  func onRequest() -> BPF.Program {
+  func onRequest() throws -> BPF.Program {
     var p = BPF.Program()
     p.load(.double, .r0, .r1, 24)
     p.jump(if: .r0, differsFrom: 0, to: "refused already")
     p.load(.double, .r7, .r1, 8)  // skb
     p.load(.double, .r6, .r1, 16)  // req
     // Without a listener the answer is a cookie.
-    fetch(&p, .r1, 8, "sock_common.skc_listener")
+    try fetch(&p, .r1, 8, "sock_common.skc_listener")
     p.jump(if: .r1, equals: 0, to: "out")
     scratch(&p)
     p.load(.double, .r1, .r9, 8)
     p.set(.r2, 0)
     p.store(.double, .r9, 8, .r2)
     p.jump(if: .r1, equals: .r7, to: "out")
-    key(&p)
+    try key(&p)
     p.lookup(stamps, Frame.key)
     p.jump(if: .r0, equals: 0, to: "out")
     p.move(.r9, .r0)
@@ -282,10 +285,10 @@ private struct Programs {
     p.load(.word, .r1, .r9, 4)
     p.subtract32(.r0, .r1)
     p.jump(if: .r0, exceeds: 59, to: "out")
-    fetch(&p, .r1, 1, "inet_request_sock.tstamp_ok")
-    p.and(.r1, 1 << Int32(layout["inet_request_sock.tstamp_ok:"]))
+    try fetch(&p, .r1, 1, "inet_request_sock.tstamp_ok")
+    p.and(.r1, 1 << Int32(try layout["inet_request_sock.tstamp_ok:"]))
     p.jump(if: .r1, equals: 0, to: "refuse")
-    fetch(&p, .r2, 4, "request_sock.ts_recent")
+    try fetch(&p, .r2, 4, "request_sock.ts_recent")
     p.load(.word, .r1, .r9, 0)
     p.subtract32(.r1, .r2)
     p.jump(ifSigned32: .r1, exceeds: 1, to: "refuse")
@@ -312,15 +315,15 @@ private struct Programs {
   /// `memcpy(frame, r6->member, size)`; zeros where that cannot be read.
   private func read(
     _ p: inout BPF.Program, _ size: Int32, _ member: String, of base: BPF.Register = .r6, to frame: Int16
-  ) {
-    p.read(size, base, layout[member], to: frame)
+  ) throws {
+    p.read(size, base, try layout[member], to: frame)
   }
 
   /// `register = r6->member`
   private func fetch(
     _ p: inout BPF.Program, _ register: BPF.Register, _ size: Int32, _ member: String
-  ) {
-    p.fetch(register, size, .r6, layout[member], through: Frame.value)
+  ) throws {
+    p.fetch(register, size, .r6, try layout[member], through: Frame.value)
   }
 
   /// r9: this processor's 16 bytes, the state before and the SYN that was let through.
@@ -332,33 +335,33 @@ private struct Programs {
   }
 
   /// The key of the socket or request in r6, and r8: its namespace's entry. Out where that has none, or is off.
-  private func key(_ p: inout BPF.Program) {
+  private func key(_ p: inout BPF.Program) throws {
     for offset in stride(from: Frame.key, to: 0, by: 8) { p.zero(offset) }
-    fetch(&p, .r8, 8, "sock_common.skc_net")
-    read(&p, 8, "net.net_cookie", of: .r8, to: Frame.key)
+    try fetch(&p, .r8, 8, "sock_common.skc_net")
+    try read(&p, 8, "net.net_cookie", of: .r8, to: Frame.key)
     p.lookup(namespaces, Frame.key)
     p.jump(if: .r0, equals: 0, to: "out")
     p.move(.r8, .r0)
     p.load(.word, .r1, .r8, 0)
     p.jump(if: .r1, equals: 0, to: "out")
-    fetch(&p, .r1, 2, "sock_common.skc_family")
+    try fetch(&p, .r1, 2, "sock_common.skc_family")
     p.jump(if: .r1, equals: AF_INET, to: "IPv4")
-    read(&p, 16, "sock_common.skc_v6_rcv_saddr", to: Frame.key + 8)
-    read(&p, 16, "sock_common.skc_v6_daddr", to: Frame.key + 24)
+    try read(&p, 16, "sock_common.skc_v6_rcv_saddr", to: Frame.key + 8)
+    try read(&p, 16, "sock_common.skc_v6_daddr", to: Frame.key + 24)
     p.jump(to: "ports")
     p.label("IPv4")
-    read(&p, 4, "sock_common.skc_rcv_saddr", to: Frame.key + 8)
-    read(&p, 4, "sock_common.skc_daddr", to: Frame.key + 24)
+    try read(&p, 4, "sock_common.skc_rcv_saddr", to: Frame.key + 8)
+    try read(&p, 4, "sock_common.skc_daddr", to: Frame.key + 24)
     p.label("ports")
-    read(&p, 2, "sock_common.skc_num", to: Frame.key + 40)
-    read(&p, 2, "sock_common.skc_dport", to: Frame.key + 42)
+    try read(&p, 2, "sock_common.skc_num", to: Frame.key + 40)
+    try read(&p, 2, "sock_common.skc_dport", to: Frame.key + 42)
   }
 
   /// The stamp of the socket in r6, out where it has none; its second in the wall clock's terms.
-  private func readStamp(_ p: inout BPF.Program, _ tsval: String, _ second: String) {
+  private func readStamp(_ p: inout BPF.Program, _ tsval: String, _ second: String) throws {
     p.zero(Frame.stamp)
-    read(&p, 4, tsval, to: Frame.stamp)
-    read(&p, 4, second, to: Frame.stamp + 4)
+    try read(&p, 4, tsval, to: Frame.stamp)
+    try read(&p, 4, second, to: Frame.stamp + 4)
     p.load(.word, .r1, .r10, Frame.stamp + 4)
     p.jump(if: .r1, equals: 0, to: "out")
     p.load(.word, .r2, .r8, 8)

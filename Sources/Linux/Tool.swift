@@ -16,47 +16,59 @@ public enum Tool {
   /// It dies with the worker.
   ///
   /// - Parameters:
-  ///   - stdin: what it reads, at most a pipe's 64 KiB.
-  ///   - environment: added to PATH.
+  ///   - stdin: what it reads, of any length.
+  ///   - environment: added to PATH and LC_ALL=C.
+  ///   - milliseconds: after which it is killed, and that is an error.
   public static func run(
     _ command: [String], stdin: String, environment: [String: String], deadline milliseconds: Int = 10_000
   ) throws -> Output {
     let name = command.first ?? ""
-    let (input, output, errors) = (try Stream.pipe(name), try Stream.pipe(name), try Stream.pipe(name))
-    var open: Set<Int32> = [
-      input.read, input.write, output.read, output.write, errors.read, errors.write,
-    ]
+    let input = try Stream.pipe(name)
+    var open: Set<Int32> = [input.write]
     func drop(_ descriptor: Int32) { if open.remove(descriptor) != nil { close(descriptor) } }
     defer { for descriptor in open { close(descriptor) } }
-    _ = Glibc.write(input.write, stdin, stdin.utf8.count)
-    drop(input.write)
-
-    let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
-    let variables = environment.merging(["PATH": path + ":/usr/sbin:/sbin", "LC_ALL": "C"]) { own, _ in own }
-    setenv("PATH", variables["PATH"] ?? path, 1)
-    let pid = try withStrings(command) { arguments in
-      try withStrings(variables.map { "\($0)=\($1)" }) { environment in
-        try SystemError.check(
-          clinux_spawn(arguments, environment, input.read, output.write, errors.write), "spawn", name)
-      }
+    let started: Started?
+    do {
+      defer { close(input.read) }
+      started = try start(command, environment: environment, input: input.read)
     }
-    for descriptor in [input.read, output.write, errors.write] { drop(descriptor) }
+    // As in a shell.
+    guard let (pid, output, errors) = started else {
+      return Output(status: 127, stdout: "", stderr: "\(name): not found")
+    }
+    open.formUnion([output, errors])
 
-    var texts: [Int32: [UInt8]] = [output.read: [], errors.read: []]
+    Stream.ignoreBrokenPipes()
+    _ = fcntl(input.write, F_SETFL, O_NONBLOCK)
+    var rest = [UInt8](stdin.utf8)[...]
+    if rest.isEmpty { drop(input.write) }
+    var texts: [Int32: [UInt8]] = [output: [], errors: []]
     let end = SystemClock.monotonic() + Int64(milliseconds) * 1_000_000
-    var late = false
-    while !texts.keys.allSatisfy({ !open.contains($0) }) {
-      var requests = texts.keys.filter(open.contains).map {
-        Poll.Request(descriptor: $0, events: Poll.readable)
+    var failure: SystemError?
+    while failure == nil, !open.isDisjoint(with: [output, errors]) {
+      var requests = open.sorted().map {
+        Poll.Request(descriptor: $0, events: $0 == input.write ? Poll.writable : Poll.readable)
       }
       let left = end - SystemClock.monotonic()
       guard left > 0 else {
-        kill(pid, SIGKILL)
-        late = true
+        failure = SystemError(
+          stage: "run", object: name, errno: .timedOut, detail: "still running after \(milliseconds) ms")
         break
       }
       _ = try Poll.wait(&requests, timeout: Int(left / 1_000_000) + 1)
       for request in requests where request.ready != 0 {
+        if request.descriptor == input.write {
+          let count = rest.withUnsafeBytes { Glibc.write(input.write, $0.baseAddress, $0.count) }
+          if count >= 0 {
+            rest = rest.dropFirst(count)
+          } else if Errno.current == .brokenPipe {
+            rest = []  // it wants no more; its exit status says whether that was right
+          } else if ![.interrupted, .wouldBlock].contains(Errno.current) {
+            failure = SystemError(stage: "write", object: "standard input of \(name)", errno: .current)
+          }
+          if rest.isEmpty { drop(input.write) }
+          continue
+        }
         var chunk = [UInt8](repeating: 0, count: 16384)
         let count = Glibc.read(request.descriptor, &chunk, chunk.count)
         if count > 0 {
@@ -66,17 +78,65 @@ public enum Tool {
         }
       }
     }
-    var status: Int32 = 0
-    while waitpid(pid, &status, 0) < 0, errno == EINTR {}
-    guard !late else {
-      throw SystemError(
-        stage: "run", object: name, errno: .timedOut, detail: "still running after \(milliseconds) ms")
-    }
+    if failure != nil { kill(pid, SIGKILL) }
+    let status = reap(pid)
+    if let failure { throw failure }
     let text = { (descriptor: Int32) in String(decoding: texts[descriptor] ?? [], as: UTF8.self) }
     let code = status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
-    // execvp's failure shows as 127, as in a shell.
-    let missing = code == 127 && text(errors.read).isEmpty ? "\(name): not found" : text(errors.read)
-    return Output(status: code, stdout: text(output.read), stderr: missing.trimmed)
+    return Output(status: code, stdout: text(output), stderr: text(errors).trimmed)
+  }
+
+  /// A program that was started, with the ends that we read: its standard output, its standard error.
+  private typealias Started = (pid: Int32, output: Int32, errors: Int32)
+
+  /// Starts a program with a descriptor as its standard input; nil where there is none of that name.
+  private static func start(
+    _ command: [String], environment: [String: String], input: Int32
+  ) throws -> Started? {
+    let name = command.first ?? ""
+    guard let path = find(name) else { return nil }
+    let output = try Stream.pipe(name)
+    defer { close(output.write) }
+    let errors: (read: Int32, write: Int32)
+    do { errors = try Stream.pipe(name) } catch {
+      close(output.read)
+      throw error
+    }
+    defer { close(errors.write) }
+    let variables = environment.merging(
+      ["PATH": folders.joined(separator: ":"), "LC_ALL": "C"]) { own, _ in own }
+    do {
+      let pid = try withStrings([path] + command.dropFirst()) { arguments in
+        try withStrings(variables.map { "\($0)=\($1)" }) { environment in
+          try SystemError.check(
+            clinux_spawn(arguments, environment, input, output.write, errors.write), "spawn", name)
+        }
+      }
+      return (pid, output.read, errors.read)
+    } catch {
+      for descriptor in [output.read, errors.read] { close(descriptor) }
+      throw error
+    }
+  }
+
+  /// Where programs are looked for: PATH, and what users' PATHs leave out. Our own PATH stays as it is.
+  static var folders: [String] {
+    let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+    let own = path.split(separator: ":").map(String.init)
+    return own + ["/usr/sbin", "/sbin"].filter { !own.contains($0) }
+  }
+
+  /// A program's path; its name where that is one already; nil where it is nowhere.
+  static func find(_ name: String) -> String? {
+    if name.contains("/") { return access(name, X_OK) == 0 ? name : nil }
+    return folders.lazy.map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
+  }
+
+  /// wait(2)s for its end.
+  private static func reap(_ pid: Int32) -> Int32 {
+    var status: Int32 = 0
+    while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+    return status
   }
 
   /// A program that runs beside the workload, in the namespaces that it was started in. It dies with the worker.
@@ -90,16 +150,12 @@ public enum Tool {
     /// Starts it, with nothing to read.
     public init(_ command: [String]) throws {
       name = command.first ?? ""
-      let (out, err) = (try Stream.pipe(name), try Stream.pipe(name))
-      let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
-      let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
-      setenv("PATH", path + ":/usr/sbin:/sbin", 1)
-      pid = try Tool.withStrings(command) { arguments in
-        try SystemError.check(
-          clinux_spawn(arguments, environ, null, out.write, err.write), "spawn", command.first ?? "")
+      let null = try SystemError.check(libc: open("/dev/null", O_RDONLY | O_CLOEXEC), "open", "/dev/null")
+      defer { close(null) }
+      guard let started = try Tool.start(command, environment: [:], input: null) else {
+        throw SystemError(stage: "run", object: name, errno: .noSuchFileOrDirectory, detail: "not found")
       }
-      for descriptor in [null, out.write, err.write] { close(descriptor) }
-      (output, errors) = (out.read, err.read)
+      (pid, output, errors) = started
     }
 
     deinit {
@@ -134,8 +190,7 @@ public enum Tool {
       do { bytes = try Files.readAll(output) } catch {
         throw SystemError(stage: "read", object: name, errno: error)
       }
-      var status: Int32 = 0
-      while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+      _ = Tool.reap(pid)
       return bytes
     }
   }

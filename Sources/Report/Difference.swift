@@ -25,7 +25,7 @@ public struct Difference: Sendable {
         let mechanism = attempt.holds ? attempt.expected.mechanism.map { " by \($0.rawValue)" } ?? "" : ""
         // A prediction's outcome is the dice's.
         outcomes[label, default: []].insert(
-          expected.hasPrefix("predicted") ? expected : attempt.outcome.rawValue + mechanism)
+          expected.hasPrefix("predicted") ? expected : attempt.word + mechanism)
       }
       self.outcomes = outcomes.mapValues { $0.sorted().joined(separator: ", ") }
       counters = []

@@ -179,7 +179,7 @@ extension Results.Entry {
   /// What disagreed, a line each.
   var evidence: [String] {
     attempts.filter { !$0.holds }.map {
-      "\($0.attempt.label) #\($0.attempt.id): \($0.outcome.rawValue), expected \($0.expected), "
+      "\($0.attempt.label) #\($0.attempt.id): \($0.word), expected \($0.expected), "
         + "\($0.syns) SYNs sent, \($0.synsAtServer) at the server"
     } + witnesses.filter { !$0.holds }.map { "\($0.name): expected \($0.expected), saw \($0.seen)" }
   }

@@ -53,7 +53,7 @@ enum HTMLAssets {
       d.rows.forEach((r,i)=>{const y=top+i*step+10,out=r[4]==='1';
         s.append(make('text',{x:66,y:y+4,'text-anchor':'end',class:'dim'},r[0]));
         s.append(make('text',{x:74,y:y+4},r[1]));
-        const legs=d.hop?[[x[0],x[1],r[2]],[x[1],x[2],r[3]]]:[[x[0],x[1],r[2]||r[3]]];
+        const legs=d.hop&&r[8]?(r[2]&&r[3]?[[x[0],x[2],'1']]:[[x[0],x[1],r[2]],[x[1],x[2],r[3]]]):d.hop?[[x[0],x[1],r[2]],[x[1],x[2],r[3]]]:[[x[0],x[1],r[2]||r[3]]];
         legs.forEach(([a,b,seen])=>{if(!seen)return;const from=out?a:b,to=out?b:a,k=out?-1:1;\
     s.append(make('path',{d:`M${from} ${y}H${to}m${7*k} -4l${-7*k} 4l${7*k} 4`,class:r[7]&&r[5]==='SYN'?'lost':''}));\
     s.append(make('text',{x:(a+b)/2,y:y-3,'text-anchor':'middle'},r[5]))});

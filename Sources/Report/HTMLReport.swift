@@ -143,7 +143,7 @@ public struct HTMLReport {
       for judged in entry.attempts.prefix(20) {
         text +=
           "<tr><td>\(escaped(judged.attempt.label)) #\(judged.attempt.id)</td><td>\(escaped("\(judged.expected)"))</td>"
-          + "<td class=\"\(judged.holds ? "" : "fail")\">\(judged.outcome.rawValue)"
+          + "<td class=\"\(judged.holds ? "" : "fail")\">\(judged.word)"
           + "\(judged.attempt.errno.map { " (\(escaped($0)))" } ?? "")</td><td>\(judged.syns)</td>"
           + "<td>\(judged.synsAtServer)</td><td>\(fixed(judged.milliseconds, decimals: 1))</td></tr>\n"
       }
@@ -196,7 +196,8 @@ public struct HTMLReport {
     var text = ""
     let clients = Set(result.test.network.clients.prefix(3).map(\.name))
     let ladder = Ladder(
-      observation, hop: result.test.network.hop != nil, clients: clients, limit: 60,
+      observation, hop: result.test.network.hop != nil, around: result.test.network.topology.hasRouter,
+      clients: clients, limit: 60,
       remarks: remarks(on: result.judgement, of: result.test, on: kernel, seen: observation))
     text +=
       "<h4>Packets</h4><div class=\"scroll draw\" tabindex=\"0\" data-ladder=\"\(escaped(ladder.json))\"></div>\n"
@@ -270,9 +271,9 @@ extension Results.Entry {
       .dropped, .lost, .refused, .reset, .exhausted, .unacknowledged, .delayed,
     ]
     let odd =
-      attempts.first { !$0.holds }?.outcome
-      ?? worst.first { outcome in attempts.contains { $0.outcome == outcome } }
-    return (odd ?? attempts.last?.outcome)?.rawValue ?? "connected"
+      attempts.first { !$0.holds }?.word
+      ?? worst.first { outcome in attempts.contains { $0.outcome == outcome } }?.rawValue
+    return odd ?? attempts.last?.word ?? "connected"
   }
 }
 

@@ -22,20 +22,23 @@ public struct Ladder {
 
   private let rows: [Row]
   let hop: Bool
+  private let around: Bool
   /// Rows beyond the limit.
   let dropped: Int
   private let marks: Bool
 
   /// - Parameters:
+  ///   - around: whether answers go round the hop (direct routing): they are drawn past it.
   ///   - clients: draw only these nodes' packets; nil draws all.
   ///   - limit: at most so many rows.
   ///   - remarks: on packets, by their index; with none the packets alone tell which SYN was not accepted.
   ///   - marks: whether they are to tell it, which takes what follows.
   public init(
-    _ observation: Observation, hop: Bool, clients: Set<String>? = nil, limit: Int = 200,
+    _ observation: Observation, hop: Bool, around: Bool = false, clients: Set<String>? = nil, limit: Int = 200,
     remarks: [Int: String] = [:], marks: Bool = true
   ) {
     self.hop = hop
+    self.around = hop && around
     self.marks = marks && remarks.isEmpty
     var rows: [Row] = []
     /// Rows that only one side has seen so far, by what both sides see alike.
@@ -110,7 +113,11 @@ public struct Ladder {
       let time = fixed(Double(row.time - first.time) / 1_000_000)
       let leg = { (seen: Bool) in seen ? arrow(row.segment, row.outbound) : pad("", 9) }
       var line = pad(time, 10, right: true) + "  " + pad(row.client ?? "", width) + "  |"
-      line += hop ? leg(row.left) + "|" + leg(row.right) + "|" : leg(row.left || row.right) + "|"
+      if around, !row.outbound {
+        line += past(row) + "|"
+      } else {
+        line += hop ? leg(row.left) + "|" + leg(row.right) + "|" : leg(row.left || row.right) + "|"
+      }
       line += "  " + describe(row.segment, row.outbound, bases)
       if let mark = row.remark ?? (marks ? mark(index) : nil) { line += "  <- " + mark }
       lines.append(line)
@@ -120,7 +127,7 @@ public struct Ladder {
   }
 
   /// A row per packet, as the page draws it: ms, client, whether it was seen on the left and on the right, whether it
-  /// was bound for the server, its name, its text, its remark.
+  /// was bound for the server, its name, its text, its remark, whether it went round the hop.
   var cells: [[String]] {
     guard let first = rows.first else { return [] }
     let bases = bases
@@ -128,7 +135,7 @@ public struct Ladder {
       [
         fixed(Double(row.time - first.time) / 1_000_000), row.client ?? "", row.left ? "1" : "",
         row.right ? "1" : "", row.outbound ? "1" : "", name(row.segment),
-        describe(row.segment, row.outbound, bases), row.remark ?? "",
+        describe(row.segment, row.outbound, bases), row.remark ?? "", around && !row.outbound ? "1" : "",
       ]
     }
   }
@@ -145,10 +152,17 @@ public struct Ladder {
     return name == "ACK" && segment.payload > 0 ? "DATA" : name
   }
 
-  private func arrow(_ segment: Segment, _ outbound: Bool) -> String {
+  /// Two legs and the hop between them as one: as far as the packet was seen.
+  private func past(_ row: Row) -> String {
+    if row.left, row.right { return arrow(row.segment, row.outbound, width: 19) }
+    let leg = arrow(row.segment, row.outbound)
+    return row.left ? pad(leg, 19) : pad(leg, 19, right: true)
+  }
+
+  private func arrow(_ segment: Segment, _ outbound: Bool, width: Int = 9) -> String {
     let name = name(segment)
-    let body = String(repeating: "-", count: max(0, 7 - name.count) / 2) + name
-    let line = body + String(repeating: "-", count: max(0, 8 - body.count))
+    let body = String(repeating: "-", count: max(0, width - 2 - name.count) / 2) + name
+    let line = body + String(repeating: "-", count: max(0, width - 1 - body.count))
     return outbound ? line + ">" : "<" + line
   }
 

@@ -4,11 +4,14 @@ import Scenario
 /// another has followed.
 public struct LiveLadder {
   private let hop: Bool
+  private let around: Bool
   private var packets: [Packet] = []
   private var shown = 0
 
-  /// - Parameter hop: whether there is one between the clients and the server.
-  public init(hop: Bool) { self.hop = hop }
+  /// - Parameters:
+  ///   - hop: whether there is one between the clients and the server.
+  ///   - around: whether the answers go round it.
+  public init(hop: Bool, around: Bool = false) { (self.hop, self.around) = (hop, around) }
 
   /// The lines that these packets add, the heading first.
   public mutating func add(_ new: [Packet]) -> [String] {
@@ -23,7 +26,7 @@ public struct LiveLadder {
   private mutating func lines(all: Bool) -> [String] {
     var observation = Observation(caseID: "")
     observation.packets = packets
-    let ladder = Ladder(observation, hop: hop, limit: .max, marks: false)
+    let ladder = Ladder(observation, hop: hop, around: around, limit: .max, marks: false)
     let lines = ladder.lines
     let ready = all || ladder.lastIsComplete ? lines.count : lines.count - 1
     guard ready > max(shown, 1) else { return [] }

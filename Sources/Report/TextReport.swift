@@ -38,7 +38,7 @@ public struct TextReport: Sendable {
     if verdict == .fail || detail == .verbose {
       for attempt in result.judgement.attempts where detail == .verbose || !attempt.holds {
         lines.append(
-          "       \(attempt.attempt.label) #\(attempt.attempt.id): \(attempt.outcome.rawValue)"
+          "       \(attempt.attempt.label) #\(attempt.attempt.id): \(attempt.word)"
             + ", expected \(attempt.expected), \(attempt.syns) SYNs sent, \(attempt.synsAtServer) at the server"
             + ", \(fixed(attempt.milliseconds, decimals: 1)) ms")
       }

@@ -6,7 +6,7 @@ public struct CaseResult: Codable, Sendable, Equatable {
   public var kernel: String
   /// What it came to.
   public var judgement: Judgement
-  /// What was seen; nil where nothing ran or the lab broke.
+  /// What was seen, to the end or until something broke (``Observation/broke``); nil where nothing was.
   public var observation: Observation?
   /// Wall time from the worker's start to its end.
   public var seconds: Double

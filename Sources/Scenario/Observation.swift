@@ -52,11 +52,14 @@ public struct Observation: Codable, Sendable, Equatable {
   public var processorSeconds: Double?
   /// How long each part of the set-up took, in milliseconds, in order.
   public var timings: [Timing] = []
+  /// What broke while the case ran, where this is what was seen until then; nil where it was seen to its end. Looked
+  /// at, and never judged.
+  public var broke: String?
 
   private enum CodingKeys: String, CodingKey {
     case caseID, attempts, captureLosses, packetsNotKept, countersBefore, countersAfter, settings, sockets,
       samples, drops, dropsNotHeard, dropHints, stamps, rules
-    case natBackend, clockMethod, clockChanges, clockReference, processorSeconds, timings
+    case natBackend, clockMethod, clockChanges, clockReference, processorSeconds, timings, broke
   }
 
   /// Starts an empty observation.

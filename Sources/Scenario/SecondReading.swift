@@ -28,12 +28,17 @@ public struct SecondReading: Codable, Sendable {
   public var before: [String: String]
   /// And after it.
   public var after: [String: String]
+  /// By which tcpdump stamped its packets.
+  public var clock: WallClock
 
   /// Makes a reading.
-  public init(captures: [Capture], before: [String: String], after: [String: String]) {
+  public init(
+    captures: [Capture], before: [String: String], after: [String: String], clock: WallClock = WallClock()
+  ) {
     self.captures = captures
     self.before = before
     self.after = after
+    self.clock = clock
   }
 
   /// An observation with these packets and counters in place of the lab's own. What `nstat` does not know
@@ -63,7 +68,8 @@ public struct SecondReading: Codable, Sendable {
       packets.append(
         Packet(
           node: capture.node, interface: capture.interface,
-          time: Int64(number(at)) * 1_000_000_000 + Int64(number(at + 4)), outgoing: capture.outgoing,
+          time: clock.time(wall: Int64(number(at)) * 1_000_000_000 + Int64(number(at + 4))),
+          outgoing: capture.outgoing,
           length: wire,
           bytes: Data(bytes[at + 16..<at + 16 + length])))
       at += 16 + length

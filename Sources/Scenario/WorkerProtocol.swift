@@ -55,6 +55,8 @@ public enum WorkerEvent: Codable, Sendable {
   case done
   /// One round of ``WorkerRequest/benchmarkSetup(_:_:times:)``.
   case timings([Timing])
+  /// What was seen until the lab broke, its packets told before as ever; the failure follows.
+  case seen(Observation)
   /// The lab broke. Last.
   case failure(Failure)
 }

@@ -144,23 +144,35 @@ public enum Worker {
     let end = try beside(testbed)
     var stopwatch = Stopwatch()
     let recorder = try Recorder(testbed, loop: loop, emit: emit)
-    let workload = try Workload(test, on: testbed, recorder: recorder, loop: loop, emit: emit)
-    emit(.stage("workload"))
-    try recorder.before()
-    let prepared = stopwatch.lap("captures")
-    try workload.run()
-    let worked = stopwatch.lap("workload")
-    emit(.stage("evidence"))
-    try loop.drain()
-    try end()
-    return try recorder.finish(timings: [read, prepared, worked], &stopwatch)
+    do {
+      let workload = try Workload(test, on: testbed, recorder: recorder, loop: loop, emit: emit)
+      emit(.stage("workload"))
+      try recorder.before()
+      let prepared = stopwatch.lap("captures")
+      try workload.run()
+      let worked = stopwatch.lap("workload")
+      emit(.stage("evidence"))
+      try loop.drain()
+      try end()
+      return try recorder.finish(timings: [read, prepared, worked], &stopwatch)
+    } catch {
+      // What broke is looked for in what was seen until then.
+      emit(.seen(recorder.soFar()))
+      throw error
+    }
   }
 
   /// One JSON line, written whole: a killed process loses nothing that it said.
   private static func emit(_ event: WorkerEvent) {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
-    guard var line = try? encoder.encode(event) else { return }
+    var line: Data
+    do { line = try encoder.encode(event) } catch {
+      // An answer that is left out would look like a worker that died.
+      let failure = Failure(stage: "worker", object: "answer", cause: "it cannot be coded: \(error)")
+      guard let coded = try? encoder.encode(WorkerEvent.failure(failure)) else { return }
+      line = coded
+    }
     line.append(UInt8(ascii: "\n"))
     // A lab that is gone cannot be told; end of file on standard input ends us.
     try? Stream.write(1, [UInt8](line))

@@ -111,7 +111,7 @@ struct Demo: AsyncParsableCommand {
     lines.append(
       line(
         "tcp_timestamps=0, on a server that is up",
-        "every client of the last minute is \(tried.last?.judgement.attempts.last?.outcome.rawValue ?? "?")"))
+        "every client of the last minute is \(tried.last?.judgement.attempts.last?.word ?? "?")"))
     stage.part(
       "The usual advice, each tried" + (emulated ? " (emulated)" : ""), lines.joined(separator: "\n"))
 
@@ -259,12 +259,12 @@ private final class Teller {
     let time = String(format: "%.1f ms", late.milliseconds)
     let end = late.attempt.errno.map { "\($0) after \(time)" } ?? "in \(time)"
     return
-      "late: \(late.outcome.rawValue), \(late.syns) SYNs sent, \(late.synsAtServer) at the server, \(end). "
+      "late: \(late.word), \(late.syns) SYNs sent, \(late.synsAtServer) at the server, \(end). "
       + "Why: \(result.judgement.reason)"
   }
 
   func outcome(_ result: CaseResult) -> String {
-    let late = result.judgement.attempts.last { $0.attempt.label == "late" }?.outcome.rawValue ?? "?"
+    let late = result.judgement.attempts.last { $0.attempt.label == "late" }?.word ?? "?"
     let length = result.test.rules.first?.timeWait
     return "late \(late.padding(toLength: 10, withPad: " ", startingAt: 0)) TIME_WAIT "
       + (length == .recycled ? "3.5 RTO" : "60 s")

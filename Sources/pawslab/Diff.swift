@@ -100,7 +100,7 @@ struct Diff: AsyncParsableCommand {
       Console.print("  \(names[index]): \(entry.verdict.rawValue)  \(entry.reason)")
       for attempt in entry.attempts {
         Console.print(
-          "    \(attempt.attempt.label) #\(attempt.attempt.id): \(attempt.outcome.rawValue), \(attempt.syns) SYNs sent, "
+          "    \(attempt.attempt.label) #\(attempt.attempt.id): \(attempt.word), \(attempt.syns) SYNs sent, "
             + "\(attempt.synsAtServer) at the server")
       }
       for witness in entry.witnesses where witness.seen.hasPrefix("+") {
@@ -110,10 +110,10 @@ struct Diff: AsyncParsableCommand {
       let result = try side.folder.load(id, kernel: kernels[index])
       guard let observation = result.observation else { continue }
       let clients = Set(result.test.network.clients.prefix(3).map(\.name))
-      for line in Ladder(observation, hop: result.test.network.hop != nil, clients: clients, limit: 40).lines
-      {
-        Console.print("    " + line)
-      }
+      let network = result.test.network
+      let ladder = Ladder(
+        observation, hop: network.hop != nil, around: network.topology.hasRouter, clients: clients, limit: 40)
+      for line in ladder.lines { Console.print("    " + line) }
     }
   }
 }

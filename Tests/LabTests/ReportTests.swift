@@ -131,5 +131,15 @@ import Testing
         "     2.000  late    |--SYN--->|--SYN--->|  seq 0  <- SYN again, not accepted",
         "     2.020  late    |<--ACK---|<--ACK---|  seq 0 ack -5  <- old ACK",
       ])
+    // In direct routing the answer never passes the hop.
+    #expect(
+      Ladder(observation, hop: true, around: true).lines.suffix(2) == [
+        "     2.000  late    |--SYN--->|--SYN--->|  seq 0  <- SYN again, not accepted",
+        "     2.020  late    |<-------ACK--------|  seq 0 ack -5  <- old ACK",
+      ])
+    observation.packets.removeLast()
+    #expect(
+      Ladder(observation, hop: true, around: true).lines.last
+        == "     2.020          |          <--ACK---|  seq 0 ack -5  <- old ACK")
   }
 }

@@ -10,7 +10,7 @@ func told(_ result: CaseResult, on kernel: Kernel) -> String {
   if let seen = result.observation {
     lines +=
       Ladder(
-        seen, hop: result.test.network.hop != nil,
+        seen, hop: result.test.network.hop != nil, around: result.test.network.topology.hasRouter,
         remarks: remarks(on: result.judgement, of: result.test, on: kernel, seen: seen)
       ).lines
   }

@@ -29,7 +29,7 @@ final class Pair {
   let server: TestNode
   let ipv6: Bool
   let serverAddress: SocketAddress
-  let listener: Int32
+  let listener: TCP.Socket
   let capture: PacketCapture
 
   init(ipv6: Bool, timestamps: String = "2") throws {
@@ -61,7 +61,7 @@ final class Pair {
 
   deinit { TCP.close(listener) }
 
-  func connect(sequence: UInt32? = nil) throws -> (client: Int32, server: Int32) {
+  func connect(sequence: UInt32? = nil) throws -> (client: TCP.Socket, server: TCP.Socket) {
     let near = try client.namespace.run { try TCP.socket(ipv6: ipv6) }
     if let sequence { try TCP.pinSequence(near, sequence) }
     if let errno = TCP.connect(near, to: serverAddress) { #expect(errno == .nowInProgress) }
@@ -84,7 +84,7 @@ final class Pair {
 }
 
 /// Sends a byte and waits until it has arrived.
-func pass(from: Int32, to: Int32) throws {
+func pass(from: TCP.Socket, to: TCP.Socket) throws {
   #expect(TCP.send(from, [7]) == nil)
   try wait(to, Poll.readable)
   guard case .bytes([7]) = TCP.receive(to, upTo: 8) else {
@@ -93,8 +93,8 @@ func pass(from: Int32, to: Int32) throws {
   }
 }
 
-func wait(_ descriptor: Int32, _ events: Int16) throws {
-  var requests = [Poll.Request(descriptor: descriptor, events: events)]
+func wait(_ socket: TCP.Socket, _ events: Int16) throws {
+  var requests = [Poll.Request(descriptor: socket.descriptor, events: events)]
   try #require(try Poll.wait(&requests, timeout: 2000) == 1, "waited two seconds for a descriptor")
 }
 

@@ -17,6 +17,7 @@ import Testing
     #expect(
       rules(.iptablesNft, .snat, random: .fully, dropInvalid: true) == """
         *nat
+        :PREROUTING ACCEPT [0:0]
         -A POSTROUTING -o srv+ -p tcp -j SNAT --to-source 198.19.0.1:40000-40003 --random-fully
         COMMIT
         *filter
@@ -32,6 +33,20 @@ import Testing
     #expect(rules(.nft, .snat).contains("snat ip to 198.19.0.1:40000-40003\n"))
     #expect(rules(.nft, .masquerade, random: .fully).contains("masquerade to :40000-40003 fully-random"))
     #expect(rules(.nft, .snat, dropInvalid: true).contains("ct state invalid counter drop"))
+  }
+
+  /// Below 4.18 NAT looks at answers only where a base chain of type nat hooks it into PREROUTING.
+  @Test(arguments: NATRules.Backend.allCases, [false, true])
+  func answersAreTranslatedBackToo(backend: NATRules.Backend, ipv6: Bool) {
+    let text = rules(backend, .snat, ipv6: ipv6)
+    #expect(
+      text.contains(
+        backend == .nft ? "type nat hook prerouting priority dstnat\n" : "*nat\n:PREROUTING ACCEPT [0:0]\n"))
+    // A hop without NAT has no such chain.
+    let hop = Hop(nat: .snat, backend: .auto, ports: 1...2, random: .none, dropInvalid: true)
+    let network = Network(topology: .ipvsNAT, family: .ipv4, clients: [], hop: hop)
+    let plain = NATRules(hop, addressing: Addressing(network), backend: backend).text.lowercased()
+    #expect(!plain.contains("prerouting"))
   }
 
   @Test func countersAreReadOfBothTools() {

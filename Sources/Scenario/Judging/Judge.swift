@@ -1,5 +1,6 @@
 /// Holds what was seen against what was expected. Pure: the same values give the same judgement.
 public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation) -> Judgement {
+  if let broke = observation.broke { return Judgement(verdict: .error, reason: broke) }
   if let (node, lost) = observation.captureLosses.first {
     return Judgement(
       verdict: .error, reason: "the capture on \(node) lost \(lost) packets, so nothing can be judged")
@@ -37,7 +38,7 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
     let again = attempt.kind == .connect && tuple.map { !tuples.insert($0).inserted } == true
     let outcome = outcome(of: attempt, flow: flow, again: again && expected.outcome == .served)
     let judged = JudgedAttempt(
-      attempt: attempt, outcome: outcome ?? .dropped, expected: expected, syns: flow.synsAtClient.count,
+      attempt: attempt, outcome: outcome, expected: expected, syns: flow.synsAtClient.count,
       synsAtServer: flow.synsAtServer.count,
       milliseconds: Double(attempt.ended - attempt.began) / 1_000_000, holds: outcome == expected.outcome)
     attempts.append(judged)
@@ -60,13 +61,13 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
   witnesses += timeWaitWitness(rule, test: test, seen: observation)
   witnesses += serverWitnesses(rule, test: test, attempts: attempts)
   witnesses += ClockWitness.witnesses(test, trace: trace, observation: observation)
+  PinnedSettings.expect(attempts, in: test, on: kernel, trace: trace, counters: &counters)
   witnesses += counters.witnesses(seen: observation, of: test)
 
   if let wrong = attempts.first(where: { !$0.holds }) {
-    let seen = wrong.attempt.errno.map { "\(wrong.outcome.rawValue) (\($0))" } ?? wrong.outcome.rawValue
     return Judgement(
       verdict: .fail,
-      reason: "\(wrong.attempt.label) #\(wrong.attempt.id): expected \(wrong.expected), saw \(seen)",
+      reason: "\(wrong.attempt.label) #\(wrong.attempt.id): expected \(wrong.expected), saw \(wrong.words)",
       attempts: attempts, witnesses: witnesses)
   }
   if let wrong = witnesses.first(where: { !$0.holds }) {
@@ -136,7 +137,9 @@ extension String {
 private func outcome(of attempt: Attempt, flow: Trace.Flow, again: Bool) -> Outcome? {
   switch (attempt.kind, attempt.errno) {
   case (.send, nil): .delivered
-  case (.send, _): attempt.read == true ? .unacknowledged : .lost
+  case (.send, "ECONNRESET"): .reset
+  case (.send, "ETIMEDOUT"): attempt.read == true ? .unacknowledged : .lost
+  case (.send, _): nil
   case (.connect, nil):
     again ? .served : flow.synsAtClient.count > 1 ? .delayed : .connected
   // ETIMEDOUT after a SYN-ACK would be another thing than a dropped SYN.

@@ -37,8 +37,8 @@ public struct Witness: Codable, Sendable, Equatable {
 public struct JudgedAttempt: Codable, Sendable, Equatable {
   /// Which attempt.
   public var attempt: Attempt
-  /// What it did.
-  public var outcome: Outcome
+  /// What it did; nil for an end that the lab has no word for, which is never what was expected.
+  public var outcome: Outcome?
   /// What was expected of it; for a prediction, what the rule gave.
   public var expected: Expectation
   /// SYNs that left the client's link.
@@ -52,7 +52,7 @@ public struct JudgedAttempt: Codable, Sendable, Equatable {
 
   /// Makes a judged attempt.
   public init(
-    attempt: Attempt, outcome: Outcome, expected: Expectation, syns: Int, synsAtServer: Int,
+    attempt: Attempt, outcome: Outcome?, expected: Expectation, syns: Int, synsAtServer: Int,
     milliseconds: Double, holds: Bool
   ) {
     self.attempt = attempt
@@ -62,6 +62,22 @@ public struct JudgedAttempt: Codable, Sendable, Equatable {
     self.synsAtServer = synsAtServer
     self.milliseconds = milliseconds
     self.holds = holds
+  }
+
+  /// ``outcome`` in a word, `reset`; where there is none, what connect(2) or send(2) said in the end.
+  public var word: String {
+    outcome?.rawValue ?? attempt.errno.map { "ended with \($0)" } ?? "ended"
+  }
+
+  /// The same in a sentence: `dropped (ETIMEDOUT)`, `reset: the connection was reset (ECONNRESET)`.
+  var words: String {
+    switch (outcome, attempt.errno) {
+    case (nil, "ETIMEDOUT"): "a SYN-ACK, and ETIMEDOUT nevertheless"
+    case (nil, _): word
+    case (.reset, "ECONNRESET"): "\(word): the connection was reset (ECONNRESET)"
+    case (_, let errno?): "\(word) (\(errno))"
+    case (_, nil): word
+    }
   }
 }
 

@@ -14,7 +14,7 @@ final class Recorder {
   private var observation: Observation
   private var stream = Pcapng.Writer()
   private var packets = 0
-  /// Segments with data, for ``dataSegments(arrivedAt:since:from:)``; those of earlier steps are forgotten.
+  /// Segments with data, for ``dataSegments(on:outgoing:since:end:)``; those of earlier steps are forgotten.
   private var data: [Segment] = []
   private let loop: EventLoop
   private let emit: (WorkerEvent) -> Void
@@ -55,26 +55,23 @@ final class Recorder {
   private var names: [UInt64: String] = [:]
   private let hints: DropHints?
 
-  /// Nanoseconds by which the wall clock was set forward; all times are told without.
-  private(set) var jumped: Int64 = 0
-
   /// `date -s`: everything that was captured until now is taken first.
   func setWallClock(forward seconds: Int) throws {
     try drainAll()
-    try SystemClock.setRealtime(forward: seconds)
+    try testbed.time.advance(seconds: seconds)
     try testbed.recycling?.advance(seconds: seconds)
-    jumped += Int64(seconds) * 1_000_000_000
   }
 
   private func drain(_ capture: Node.Capture, of node: Node) throws {
     do {
       try capture.socket.drain { time, outgoing, length, bytes in
         let packet = Packet(
-          node: node.name, interface: capture.interface, time: time - jumped, outgoing: outgoing,
+          node: node.name, interface: capture.interface, time: testbed.time.time(wall: time),
+          outgoing: outgoing,
           length: length, bytes: Data(bytes))
         stream.add(packet)
         packets += 1
-        if watchesData, !outgoing, let segment = Segment(packet), segment.payload > 0 { data.append(segment) }
+        if watchesData, let segment = Segment(packet), segment.payload > 0 { data.append(segment) }
       }
     } catch {
       throw Failure(error, stage: "capture", object: "\(node.name) \(capture.interface)")
@@ -96,7 +93,7 @@ final class Recorder {
     }
   }
 
-  /// Whether a step sends on open connections, and so asks for ``dataSegments(arrivedAt:since:from:)``.
+  /// Whether a step sends on open connections, and so asks for ``dataSegments(on:outgoing:since:end:)``.
   private lazy var watchesData = testbed.test.workload.contains { if case .send = $0 { true } else { false } }
 
   /// Counters at the start. Last before the workload, so that the set-up counts for nothing.
@@ -138,17 +135,20 @@ final class Recorder {
   func sample() throws {
     let ipv6 = testbed.test.network.family == .ipv6
     let count = try testbed.servers.reduce(0) { try $0 + ($1.sockets.census(ipv6: ipv6)["TIME-WAIT"] ?? 0) }
-    observation.samples.append(TimeWaitSample(time: SystemClock.realtime() - jumped, timeWait: count))
+    observation.samples.append(TimeWaitSample(time: testbed.time.now, timeWait: count))
   }
 
-  /// How many segments with data reached a node since a time, to or from the client's port.
-  func dataSegments(arrivedAt node: String, since: Int64, from local: String?) -> Int {
+  /// How many segments with data passed a node's link since a time, to or from one end of a connection.
+  ///
+  /// - Parameters:
+  ///   - outgoing: whether they left the node or arrived there.
+  ///   - end: the connection's client as that link knows it, `198.18.0.2:40112`; nil counts those of all.
+  func dataSegments(on node: String, outgoing: Bool, since: Int64, end: String?) -> Int {
     data.removeAll { $0.time < since }
     return data.count { segment in
-      guard segment.node == node else { return false }
-      return testbed.hop != nil || local == nil
-        || local == SocketAddress.text(segment.source, port: segment.sourcePort)
-        || local == SocketAddress.text(segment.destination, port: segment.destinationPort)
+      guard segment.node == node, segment.outgoing == outgoing else { return false }
+      return end == nil || end == SocketAddress.text(segment.source, port: segment.sourcePort)
+        || end == SocketAddress.text(segment.destination, port: segment.destinationPort)
     }
   }
 
@@ -164,16 +164,8 @@ final class Recorder {
       observation.dropsNotHeard = drops?.misses ?? hints?.notHeard
       try drainAll()
     } while packets != seen
-    for node in testbed.nodes {
-      for capture in node.captures {
-        let lost = try capture.socket.lost()
-        if lost > 0 { observation.captureLosses[node.name, default: 0] += lost }
-      }
-      observation.settings[node.name] = try Settings.inForce(on: node, kernel: testbed.kernel)
-      if let recycling = testbed.recycling {
-        observation.settings[node.name]?["tcp_tw_recycle"] = recycling.value(on: node.name)
-      }
-    }
+    try losses()
+    try settings()
     if let hop = testbed.hop, let nat = testbed.nat {
       observation.natBackend = nat.backend.rawValue
       // A rule that may drop is asked how often it did; the others are told as they were given.
@@ -182,18 +174,59 @@ final class Recorder {
         observation.countersAfter[hop.name, default: [:]][name] = value
       }
     }
-    observation.clockMethod = testbed.clocks?.method
-    observation.clockChanges = testbed.clocks?.changes ?? []
     observation.clockReference = try testbed.clients[0].node.namespace.run {
       ClockReference(
-        time: SystemClock.realtime() - jumped, ticks: try TCP.clock(),
+        time: testbed.time.now, ticks: try TCP.clock(),
         ticksPerSecond: testbed.kernel.timestampTicksPerSecond)
     }
+    conclude()
+    observation.timings = testbed.timings + timings + [stopwatch.lap("evidence")]
+    return observation
+  }
+
+  /// As much of it as can be had after something broke: nothing here may hide what did.
+  func soFar() -> Observation {
+    try? drainAll()
+    // Without those before they would be everything since the namespaces were made.
+    if !observation.countersBefore.isEmpty, let now = try? counters() { observation.countersAfter = now }
+    observation.drops = kernelDrops()
+    observation.dropsNotHeard = drops?.misses ?? hints?.notHeard
+    try? losses()
+    try? settings()
+    if let nat = testbed.nat {
+      observation.natBackend = nat.backend.rawValue
+      observation.rules = nat.text
+    }
+    conclude()
+    observation.timings = testbed.timings
+    return observation
+  }
+
+  private func losses() throws {
+    for node in testbed.nodes {
+      for capture in node.captures {
+        let lost = try capture.socket.lost()
+        if lost > 0 { observation.captureLosses[node.name, default: 0] += lost }
+      }
+    }
+  }
+
+  private func settings() throws {
+    for node in testbed.nodes {
+      observation.settings[node.name] = try Settings.inForce(on: node, kernel: testbed.kernel)
+      if let recycling = testbed.recycling {
+        observation.settings[node.name]?["tcp_tw_recycle"] = recycling.value(on: node.name)
+      }
+    }
+  }
+
+  /// What needs no more of the kernel; the last packets are told.
+  private func conclude() {
+    observation.clockMethod = testbed.clocks?.method
+    observation.clockChanges = testbed.clocks?.changes ?? []
     observation.attempts = attempts.sorted { $0.id < $1.id }
     tell()
     observation.processorSeconds = System.processorSeconds()
-    observation.timings = testbed.timings + timings + [stopwatch.lap("evidence")]
-    return observation
   }
 
   /// What the kernel has thrown away so far, and why; nil where it is not asked.
@@ -212,7 +245,7 @@ final class Recorder {
     }
     let heard = try hints?.drain() ?? []
     observation.dropHints?.append(
-      contentsOf: heard.map { DropHint(time: $0.time - jumped, reason: $0.reason) })
+      contentsOf: heard.map { DropHint(time: testbed.time.time(ofNow: $0.time), reason: $0.reason) })
   }
 
   private func counters() throws -> [String: [String: Int]] {

@@ -41,7 +41,7 @@ final class SecondReader {
         SecondReading.Capture(
           node: capture.node, interface: capture.interface, outgoing: capture.outgoing,
           pcap: Data(try capture.tcpdump.interrupt()))
-      }, before: before, after: after)
+      }, before: before, after: after, clock: testbed.time.wall)
   }
 
   private func counters() throws -> [String: String] {

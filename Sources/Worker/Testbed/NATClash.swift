@@ -25,7 +25,7 @@ enum NATClash {
     let loop = EventLoop()
     let target = try SocketAddress(testbed.addressing.target(of: 0), port: Network.serverPort)
 
-    func connect(_ client: Int, sequence: UInt32, done: @escaping () -> Void) throws -> Int32 {
+    func connect(_ client: Int, sequence: UInt32, done: @escaping () -> Void) throws -> TCP.Socket {
       let socket = try testbed.clients[client].node.namespace.run {
         let socket = try TCP.socket(ipv6: false)
         try TCP.pinSequence(socket, sequence)
@@ -38,7 +38,7 @@ enum NATClash {
       }
       return socket
     }
-    var accepted: Int32?
+    var accepted: TCP.Socket?
     loop.watch(listener, Poll.readable) { accepted = try TCP.accept(listener) ?? accepted }
     let first = try connect(0, sequence: 0x4000_0000) {}
     try loop.run(until: { accepted != nil }, awaiting: "the first connection", within: 5_000)

@@ -50,6 +50,9 @@ struct NATRules {
 
   private var range: String { "\(hop.ports.lowerBound)-\(hop.ports.upperBound)" }
 
+  /// The answers come back by PREROUTING, where nothing is to be done but to have NAT look at them: legacy tables always
+  /// do, nft's base chains only where they are (until 4.18, when NAT took its own hooks), and iptables-nft makes those
+  /// that are named.
   private var iptablesText: String {
     let random =
       switch hop.random {
@@ -65,7 +68,7 @@ struct NATRules {
       }
     var text = ""
     if addressing.topology.hidesClients {
-      text += "*nat\n-A POSTROUTING -o srv+ -p tcp -j \(target)\(random)\nCOMMIT\n"
+      text += "*nat\n:PREROUTING ACCEPT [0:0]\n-A POSTROUTING -o srv+ -p tcp -j \(target)\(random)\nCOMMIT\n"
     }
     if hop.dropInvalid {
       text += "*filter\n-A FORWARD -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n"
@@ -90,6 +93,9 @@ struct NATRules {
     var text = "table inet lab {\n"
     if addressing.topology.hidesClients {
       text += """
+          chain prerouting {
+            type nat hook prerouting priority dstnat
+          }
           chain postrouting {
             type nat hook postrouting priority srcnat
             oifname "srv*" meta l4proto tcp counter \(statement)

@@ -70,10 +70,6 @@ enum Probe {
         throw Failure(stage: "nft", object: "tcp option timestamp", cause: output.stderr)
       }
     }
-    let flavour = found.capabilities.contains(.feature(.iptablesNft)) ? "nft" : "legacy"
-    found.probe(.stripTimestamps) {
-      try StrippedTimestamps.apply(on: try Node(name: "probe"), ipv6: false, flavour: flavour)
-    }
     found.probe(.bridge) {
       let scratch = try Node(name: "probe")
       scratch.routes.addBridge(name: "lan", index: Testbed.Index.lan)
@@ -104,6 +100,13 @@ enum Probe {
       release: release, machine: machine, capabilities: found.capabilities, perKernelSettings: perKernel,
       timestampTicksPerSecond: ticks, privilege: privilege, missing: found.missing,
       layout: layout)
+    for backend in NATRules.Backend.allCases where kernel.has(backend.feature) {
+      found.probe(backend.feature) { try NATProof.hold(backend, on: kernel) }
+    }
+    (kernel.capabilities, kernel.missing) = (found.capabilities, found.missing)
+    found.probe(.stripTimestamps) {
+      try StrippedTimestamps.apply(on: try Node(name: "probe"), ipv6: false, kernel: kernel)
+    }
     found.probe(.natEvictsClosing) {
       guard try NATClash.isResolved(on: kernel) else {
         throw Failure(
@@ -131,7 +134,7 @@ enum Probe {
       let client = try TCP.socket(ipv6: false)
       defer { for socket in [listener, client] { TCP.close(socket) } }
       _ = TCP.connect(client, to: address)
-      var accepted: Int32?
+      var accepted: TCP.Socket?
       try wait(for: "a connection on loopback") {
         accepted = try TCP.accept(listener)
         return accepted != nil
@@ -182,6 +185,7 @@ enum Probe {
         try attempt()
         capabilities.insert(.feature(feature))
       } catch {
+        capabilities.remove(.feature(feature))
         missing[feature.rawValue] = "\(error)"
       }
     }

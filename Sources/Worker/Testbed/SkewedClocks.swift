@@ -17,9 +17,14 @@ final class SkewedClocks {
   private(set) var offsets: [String: UInt32] = [:]
   private let kernel: Kernel
   private let nodes: [String: Node]
+  private let time: CaseClock
 
-  init(test: Case, clients: [(description: Client, node: Node)], kernel: Kernel) throws {
+  /// - Parameter time: by which changes are told.
+  init(
+    test: Case, clients: [(description: Client, node: Node)], kernel: Kernel, time: CaseClock
+  ) throws {
     self.kernel = kernel
+    self.time = time
     nodes = Dictionary(uniqueKeysWithValues: clients.map { ($0.node.name, $0.node) })
     let stepped = Set(
       test.workload.compactMap { step in
@@ -49,7 +54,9 @@ final class SkewedClocks {
 
   /// Moves a client's clock, at any time.
   func set(_ client: String, milliseconds: Int) throws {
-    guard let node = nodes[client] else { return }
+    guard let node = nodes[client] else {
+      throw Failure(stage: "clock", object: client, cause: "no client of that name")
+    }
     var ticks = milliseconds * kernel.timestampTicksPerSecond / 1000
     if let program = programs[client] {
       do { try program.set(offset: UInt32(truncatingIfNeeded: ticks)) } catch {
@@ -60,7 +67,7 @@ final class SkewedClocks {
     } else {
       ticks = try flip(ticks.signum(), on: node)
     }
-    changes.append(ClockChange(client: client, time: SystemClock.realtime(), ticks: ticks))
+    changes.append(ClockChange(client: client, time: time.now, ticks: ticks))
   }
 
   /// Moves the clock by 2^30 ticks forward or back by flipping bits, which nft can do and adding it cannot.

@@ -16,11 +16,7 @@ enum StrippedTimestamps {
 
   /// `iptables -t mangle -A PREROUTING|POSTROUTING -p tcp -j TCPOPTSTRIP --strip-options timestamp`
   static func apply(on node: Node, ipv6: Bool, kernel: Kernel) throws {
-    try apply(on: node, ipv6: ipv6, flavour: kernel.has(.iptablesNft) ? "nft" : "legacy")
-  }
-
-  /// - Parameter flavour: of iptables, `nft` or `legacy`.
-  static func apply(on node: Node, ipv6: Bool, flavour: String) throws {
+    let flavour = kernel.has(.iptablesNft) ? "nft" : "legacy"
     let rules = ["PREROUTING", "POSTROUTING"].map {
       "-A \($0) -p tcp -j TCPOPTSTRIP --strip-options timestamp\n"
     }

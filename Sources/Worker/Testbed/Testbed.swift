@@ -8,6 +8,8 @@ final class Testbed {
   let test: Case
   let kernel: Kernel
   let addressing: Addressing
+  /// By which everything is told that is seen here.
+  let time = CaseClock()
   let nodes: [Node]
   let servers: [Node]
   let hop: Node?
@@ -110,7 +112,7 @@ final class Testbed {
     }
     timings.append(stopwatch.lap("nat"))
 
-    clocks = try SkewedClocks(test: test, clients: clients, kernel: kernel)
+    clocks = try SkewedClocks(test: test, clients: clients, kernel: kernel, time: time)
     timings.append(stopwatch.lap("clocks"))
 
     try awaitLinks(monitors)

@@ -8,6 +8,8 @@ final class EventLoop {
   private struct Watch {
     var events: Int16
     var handler: Handler
+    /// Whose descriptor it is: while it is watched, nobody else gets its number.
+    var socket: TCP.Socket?
   }
 
   private var watches: [Int32: Watch] = [:]
@@ -18,20 +20,37 @@ final class EventLoop {
     watches[descriptor] = Watch(events: events, handler: handler)
   }
 
-  func forget(_ descriptor: Int32) { watches[descriptor] = nil }
+  /// The same for a socket; nothing where it is closed.
+  func watch(_ socket: TCP.Socket, _ events: Int16, _ handler: @escaping Handler) {
+    guard socket.isOpen else { return }
+    watches[socket.descriptor] = Watch(events: events, handler: handler, socket: socket)
+  }
+
+  /// Nothing is called for it any more. Before it is closed: a closed one has no number.
+  func forget(_ socket: TCP.Socket) { if socket.isOpen { watches[socket.descriptor] = nil } }
 
   /// Calls `handler` once, so many milliseconds from now.
   func after(milliseconds: Int, _ handler: @escaping Handler) {
-    timers.append((SystemClock.monotonic() + Int64(milliseconds) * 1_000_000, handler))
+    timers.append((Self.now(plus: milliseconds), handler))
   }
 
-  /// Runs until `done` holds, which is asked after every event and at least every `interval` milliseconds.
+  /// CLOCK_MONOTONIC so many milliseconds from now, at most its end: limits follow from what lab files say.
+  private static func now(plus milliseconds: Int) -> Int64 {
+    let (nanoseconds, tooMany) = Int64(milliseconds).multipliedReportingOverflow(by: 1_000_000)
+    let (time, tooLate) = SystemClock.monotonic().addingReportingOverflow(tooMany ? .max : nanoseconds)
+    return tooLate ? .max : time
+  }
+
+  /// Runs until `done` holds, which is asked after every event and at least every `interval` milliseconds, each time
+  /// twice as long after the last up to `slowest`: what does not come soon need not be asked for a thousand times a
+  /// second.
   /// Throws when the deadline passes; the error names what was awaited.
   func run(
     until done: () throws -> Bool, awaiting what: @autoclosure () -> String, within milliseconds: Int,
-    interval: Int = 100
+    interval: Int = 100, slowest: Int = 0
   ) throws {
-    let deadline = SystemClock.monotonic() + Int64(milliseconds) * 1_000_000
+    let deadline = Self.now(plus: milliseconds)
+    var interval = interval
     while try !done() {
       let now = SystemClock.monotonic()
       guard now < deadline else {
@@ -40,6 +59,7 @@ final class EventLoop {
           mend: "pawslab explain shows the packets so far; a loaded machine needs fewer --jobs")
       }
       let next = min(deadline, now + Int64(interval) * 1_000_000, timers.map(\.due).min() ?? .max)
+      interval = max(interval, min(interval * 2, slowest))
       try turn(timeout: Int(max(0, next - now + 999_999) / 1_000_000))
     }
   }
@@ -48,13 +68,16 @@ final class EventLoop {
   func drain() throws { try turn(timeout: 0) }
 
   private func turn(timeout: Int) throws {
-    var requests = watches.keys.sorted().map {
-      Poll.Request(descriptor: $0, events: watches[$0]?.events ?? 0)
+    var requests = watches.keys.sorted().compactMap { descriptor -> Poll.Request? in
+      guard let watch = watches[descriptor], watch.socket?.isOpen != false else { return nil }
+      return Poll.Request(descriptor: descriptor, events: watch.events)
     }
     _ = try Poll.wait(&requests, timeout: timeout)
-    for request in requests where request.ready != 0 {
-      // A handler before may have closed this one.
-      try watches[request.descriptor]?.handler()
+    let watched = requests.map { watches[$0.descriptor]?.socket }
+    for (request, socket) in zip(requests, watched) where request.ready != 0 {
+      // A handler before may have closed this one, and another may have its number by now.
+      guard let watch = watches[request.descriptor], watch.socket === socket else { continue }
+      try watch.handler()
     }
     let now = SystemClock.monotonic()
     let due = timers.filter { $0.due <= now }

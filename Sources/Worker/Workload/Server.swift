@@ -6,19 +6,23 @@ import SystemPackage
 final class Server {
   private let loop: EventLoop
   private let network: Network
-  private var listeners: [Int32] = []
+  private var listeners: [TCP.Socket] = []
   /// Connections that stay open, by the attempt that made them.
   private(set) var open: [Int: Connection] = [:]
   /// The client's address as accept(2) gave it, by attempt.
   private(set) var peers: [Int: String] = [:]
   /// Bytes read on open connections, by attempt, beyond the greeting.
   private(set) var received: [Int: Int] = [:]
+  /// What ended connections, by attempt, and was no FIN: ECONNRESET where the other end sent a RST.
+  private(set) var failures: [Int: Errno] = [:]
+  /// Accepted connections that are to be closed, by either end, and are not yet.
+  private(set) var closing = 0
 
   final class Connection {
-    let socket: Int32
+    let socket: TCP.Socket
     var greeting: [UInt8] = []
     var attempt: Int?
-    init(socket: Int32) { self.socket = socket }
+    init(socket: TCP.Socket) { self.socket = socket }
   }
 
   /// The node's name.
@@ -46,8 +50,11 @@ final class Server {
     }
   }
 
-  /// The accepted socket of an open connection.
-  func socket(attempt: Int) -> Int32? { open[attempt]?.socket }
+  /// Bytes that were sent on an open connection and are not yet acknowledged; nil where it is closed here.
+  func unacknowledged(attempt: Int) throws -> Int? {
+    guard let socket = open[attempt]?.socket, socket.isOpen else { return nil }
+    return try TCP.unacknowledged(socket)
+  }
 
   /// One byte to the client of an open connection.
   func send(attempt: Int) -> Errno? {
@@ -55,18 +62,23 @@ final class Server {
     return TCP.send(connection.socket, [UInt8(ascii: "d")])
   }
 
-  private func accept(_ listener: Int32) throws {
+  private func accept(_ listener: TCP.Socket) throws {
     while let socket = try TCP.accept(listener) {
       let connection = Connection(socket: socket)
+      closing += 1
       loop.watch(socket, Poll.readable) { [unowned self] in serve(connection) }
     }
   }
 
   private func serve(_ connection: Connection) {
-    while true {
+    while connection.socket.isOpen {
       switch TCP.receive(connection.socket, upTo: 64) {
       case .wouldBlock: return
-      case .end, .failed:
+      case .end:
+        close(connection)
+        return
+      case .failed(let errno):
+        if let attempt = connection.attempt { failures[attempt] = errno }
         close(connection)
         return
       case .bytes(let bytes):
@@ -81,7 +93,9 @@ final class Server {
         _ = TCP.send(connection.socket, [UInt8(ascii: "k")])
         switch greeting.closes {
         case .client: break
-        case .nobody: open[greeting.attempt] = connection
+        case .nobody:
+          open[greeting.attempt] = connection
+          closing -= 1
         case .server:
           close(connection)
           return
@@ -93,6 +107,7 @@ final class Server {
   private func close(_ connection: Connection) {
     loop.forget(connection.socket)
     TCP.close(connection.socket)
-    if let attempt = connection.attempt { open[attempt] = nil }
+    let wasOpen = connection.attempt.flatMap { open.removeValue(forKey: $0) } != nil
+    if !wasOpen { closing -= 1 }
   }
 }
