@@ -5,7 +5,7 @@ import SystemPackage
 /// Programs that the lab leaves to others: `iptables-restore`, `nft`.
 public enum Tool {
   /// How a program ended.
-  public struct Output {
+  public struct Output: Sendable {
     /// Exit status; 128 plus the signal where one ended it.
     public var status: Int32
     public var stdout: String

@@ -34,7 +34,8 @@ public struct Ladder {
   ///   - remarks: on packets, by their index; with none the packets alone tell which SYN was not accepted.
   ///   - marks: whether they are to tell it, which takes what follows.
   public init(
-    _ observation: Observation, hop: Bool, around: Bool = false, clients: Set<String>? = nil, limit: Int = 200,
+    _ observation: Observation, hop: Bool, around: Bool = false, clients: Set<String>? = nil,
+    limit: Int = 200,
     remarks: [Int: String] = [:], marks: Bool = true
   ) {
     self.hop = hop

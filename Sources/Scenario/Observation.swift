@@ -56,7 +56,8 @@ public struct Observation: Codable, Sendable, Equatable {
   /// at, and never judged.
   public var broke: String?
 
-  private enum CodingKeys: String, CodingKey {
+  /// All but ``packets``, held against the properties by a test: what is missing here would never be saved.
+  enum CodingKeys: String, CodingKey, CaseIterable {
     case caseID, attempts, captureLosses, packetsNotKept, countersBefore, countersAfter, settings, sockets,
       samples, drops, dropsNotHeard, dropHints, stamps, rules
     case natBackend, clockMethod, clockChanges, clockReference, processorSeconds, timings, broke

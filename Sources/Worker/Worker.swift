@@ -162,19 +162,21 @@ public enum Worker {
     }
   }
 
-  /// One JSON line, written whole: a killed process loses nothing that it said.
+  /// Written whole: a killed process loses nothing that it said.
   private static func emit(_ event: WorkerEvent) {
+    // A lab that is gone cannot be told; end of file on standard input ends us.
+    try? Stream.write(1, line(event))
+  }
+
+  /// One line of JSON. What cannot be coded becomes the failure that says so: an answer that is left out would look
+  /// like a worker that died.
+  static func line(_ event: WorkerEvent) -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
-    var line: Data
-    do { line = try encoder.encode(event) } catch {
-      // An answer that is left out would look like a worker that died.
+    do { return [UInt8](try encoder.encode(event)) + [UInt8(ascii: "\n")] } catch {
       let failure = Failure(stage: "worker", object: "answer", cause: "it cannot be coded: \(error)")
-      guard let coded = try? encoder.encode(WorkerEvent.failure(failure)) else { return }
-      line = coded
+      // Four strings.
+      return [UInt8]((try? encoder.encode(WorkerEvent.failure(failure))) ?? Data()) + [UInt8(ascii: "\n")]
     }
-    line.append(UInt8(ascii: "\n"))
-    // A lab that is gone cannot be told; end of file on standard input ends us.
-    try? Stream.write(1, [UInt8](line))
   }
 }

@@ -122,6 +122,25 @@ import Testing
     #expect(text.contains(complaint), "\(text)")
   }
 
+  /// Both readings of a case that cannot be run agree: nothing was checked, and that is no success.
+  @Test func aCrossCheckOfNothingIsNoSuccess() throws {
+    let ended = try Self.run(
+      "bench", "crosscheck", "lab/tw-recycle-length.yaml", "--kernel", "host", "--case", "*")
+    #expect(ended.status == 1)
+    #expect(ended.output.hasPrefix("skip   tw-recycle-length/"), "\(ended.output)")
+    #expect(ended.errors.contains("every case was skipped: nothing was checked"))
+  }
+
+  /// The run, the lab beside tcpdump, and tcpdump with nstat: three judgements.
+  @Test(.enabled(if: geteuid() == 0, "SKIPPED: needs root for tcpdump"))
+  func aCrossCheckHoldsBothReadingsAgainstTheRun() throws {
+    let ended = try Self.run(
+      "bench", "crosscheck", "lab/direct.yaml", "--kernel", "host", "--set", "family=ipv4")
+    #expect(ended.status == 0, "\(ended.output)\(ended.errors)")
+    #expect(ended.output.contains("run: pass; the lab: pass, "), "\(ended.output)")
+    #expect(ended.output.contains("tcpdump and nstat: pass, "))
+  }
+
   @Test func aBadLabFileCreatesNothing() throws {
     let folder = ReportTests.folder()
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

@@ -49,6 +49,37 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: "/proc/\(number)"))
   }
 
+  /// What a worker tells before it breaks is kept, and never judged. Was lost.
+  @Test(arguments: [true, false]) func whatWasSeenUntilItBrokeIsKept(tells: Bool) async throws {
+    let attempt = Attempt(
+      id: 0, step: 0, label: "c", kind: .connect, client: "c", local: "198.18.0.2:40000",
+      remote: "198.18.0.1:8000", isn: nil, began: 1, ended: 2, calls: 1, errno: nil)
+    var pcapng = Pcapng.Writer()
+    pcapng.add(
+      Packet(
+        node: "c", interface: "eth0", time: 1, outgoing: true, length: 60,
+        bytes: Data(repeating: 0, count: 60)))
+    var seen = Observation(caseID: "x/y")
+    seen.attempts = [attempt]
+    seen.rules = "kept"
+    var events: [WorkerEvent] = [.stage("workload"), .attempt(attempt), .packets(pcapng.take())]
+    if tells {
+      events += [.seen(seen), .failure(Failure(stage: "wait", object: "a FIN", cause: "not seen"))]
+    }
+    let lines = try events.map {
+      "echo '\(String(decoding: try JSONEncoder().encode($0), as: UTF8.self))'"
+    }
+    let runner = try Self.runner(lines.joined(separator: "\n") + "\nexit 3")
+    let result = try #require(await runner.run([(PlanTests.test(), Self.host)], onEvent: { _ in }).first)
+    #expect(result.judgement.verdict == .error)
+    let observation = try #require(result.observation)
+    #expect(observation.attempts == [attempt])
+    #expect(observation.packets.count == 1)
+    #expect(observation.broke == result.judgement.reason)
+    #expect(observation.rules == (tells ? "kept" : ""))
+    #expect(judge(result.test, on: Self.host.kernel, seen: observation) == result.judgement)
+  }
+
   @Test func oneBrokenCaseDoesNotStopTheOthers() async throws {
     let cases = (0..<6).map { index in
       var test = PlanTests.test()

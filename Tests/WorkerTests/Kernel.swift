@@ -1,0 +1,64 @@
+import Foundation
+import LabFile
+import Linux
+import Scenario
+import TestSupport
+import Testing
+
+@testable import Worker
+
+/// What one case gave on the running kernel, in this process.
+struct Ran {
+  var kernel: Kernel
+  var seen: Observation
+  /// Nil where the workload ran to its end.
+  var failure: (any Error)?
+  var judgement: Judgement
+  /// Milliseconds of the workload, by the wall and by this process' processor.
+  var wall: Int
+  var processor: Int
+
+  /// - Parameter file: a lab file with one case.
+  init(
+    _ file: String, between: @escaping @Sendable (Testbed) throws -> Void = { _ in },
+    change: @escaping @Sendable (inout Case) -> Void = { _ in }
+  ) throws {
+    self = try onOwnThread {
+      var test = try #require(try LabFile.parse(file, file: "here.yaml").cases().first)
+      change(&test)
+      let kernel = try Probe.kernel(privilege: .root)
+      let testbed = try Testbed(test, on: kernel)
+      let loop = EventLoop()
+      var pieces = Data()
+      let recorder = try Recorder(testbed, loop: loop) {
+        if case .packets(let piece) = $0 { pieces += piece }
+      }
+      let workload = try Workload(test, on: testbed, recorder: recorder, loop: loop) { _ in }
+      try recorder.before()
+      try between(testbed)
+      let (began, used) = (SystemClock.monotonic(), System.processorSeconds())
+      var failure: (any Error)?
+      do { try workload.run() } catch { failure = error }
+      let wall = Int((SystemClock.monotonic() - began) / 1_000_000)
+      let processor = Int((System.processorSeconds() - used) * 1000)
+      var stopwatch = Stopwatch()
+      var seen = failure == nil ? try recorder.finish(timings: [], &stopwatch) : recorder.soFar()
+      var reader = Pcapng.Reader()
+      seen.packets = try reader.add(pieces).sorted { $0.time < $1.time }
+      seen.broke = failure.map { "\($0)" }
+      return Ran(
+        kernel: kernel, seen: seen, failure: failure, judgement: judge(test, on: kernel, seen: seen),
+        wall: wall, processor: processor)
+    }
+  }
+
+  private init(
+    kernel: Kernel, seen: Observation, failure: (any Error)?, judgement: Judgement, wall: Int, processor: Int
+  ) {
+    (self.kernel, self.seen, self.failure) = (kernel, seen, failure)
+    (self.judgement, self.wall, self.processor) = (judgement, wall, processor)
+  }
+
+  /// `later reset`
+  var outcomes: [String] { judgement.attempts.map { "\($0.attempt.label) \($0.word)" } }
+}
