@@ -24,7 +24,6 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -435,38 +434,4 @@ uint32_t clinux_tsc_khz(void) {
 #else
   return 0;
 #endif
-}
-
-int clinux_guard(char *const argv[], char *const envp[]) {
-  sigset_t child;
-  sigemptyset(&child);
-  sigaddset(&child, SIGCHLD);
-  sigprocmask(SIG_BLOCK, &child, NULL);
-  int signals = signalfd(-1, &child, SFD_CLOEXEC);
-  if (signals < 0) return -errno;
-  pid_t parent = getpid();
-  pid_t pid = fork();
-  if (pid < 0) return -errno;
-  if (pid == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(127);
-    sigprocmask(SIG_UNBLOCK, &child, NULL);
-    execvpe(argv[0], argv, envp);
-    _exit(127);
-  }
-  // No events are asked for, so only the hang-up shows; the bytes are the child's.
-  struct pollfd awaited[] = {{.fd = 0, .events = 0}, {.fd = signals, .events = POLLIN}};
-  int status;
-  while (waitpid(pid, &status, WNOHANG) == 0) {
-    if (poll(awaited, 2, -1) < 0 && errno != EINTR) return -errno;
-    if (awaited[0].revents) {
-      kill(pid, SIGKILL);
-      awaited[0].fd = -1;
-    }
-    if (awaited[1].revents) {
-      struct signalfd_siginfo info;
-      if (read(signals, &info, sizeof info) < 0) return -errno;
-    }
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -42,24 +42,34 @@ public struct Machines: Sendable {
   public func stored(_ name: String, mirror: String? = nil) async throws -> StoredKernel {
     let store = hypervisor.store
     let packages = Packages(store: store)
-    if name == "running" {
+    let key = try KernelName(name)
+    if key == .running {
       let release = Self.runningRelease
       if let entry = store.entry(name), entry.release == release { return entry }
       await say("running: reading /boot and /lib/modules of \(release)")
       return try await packages.addRunning(release: release)
     }
-    if let entry = store.entry(name) { return entry }
-    guard let known = KnownKernel.named(name) else {
-      let names = ["host", "running"] + store.all().map(\.name) + KnownKernel.all.map(\.name)
+    let known = KnownKernel.named(name)
+    switch store.look(at: key) {
+    case .success(let entry): return entry
+    // What can be had again is; anything else is for whoever added it.
+    case .failure(let failure) where known?.current == true || mirror != nil:
+      await say("\(name): fetched again, for \(failure.cause)")
+    case .failure(let failure): throw failure
+    case nil: break
+    }
+    guard let known else {
+      let others = Set(store.all().map(\.name) + KnownKernel.all.map(\.name)).subtracting(["running"])
+      let names = ["host", "running"] + others.sorted()
       throw Failure(
         stage: "--kernel", object: name, cause: "no kernel of that name",
         mend: (Nearest.to(name, among: names).map { "did you mean \($0)? " } ?? "")
-          + "pawslab kernels list shows them all, pawslab kernels add makes one")
+          + "there are \(names.joined(separator: ", ")); pawslab kernels add makes others", isUsage: true)
     }
     guard known.current || mirror != nil else {
       throw Failure(
         stage: "--kernel", object: name, cause: "a past release, which the mirrors no longer have",
-        mend: "pawslab kernels fetch \(name) --mirror URL of an archive of old releases")
+        mend: "pawslab kernels fetch \(name) --mirror URL of an archive of old releases", isUsage: true)
     }
     return try await packages.fetch(known, mirror: mirror, progress: say)
   }

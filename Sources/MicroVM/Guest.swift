@@ -17,8 +17,8 @@ public actor Guest {
     var qemu: QEMU
     /// Seconds until the guest must have said hello.
     var bootDeadline = 60
-    /// Where the initramfs lies while it boots, and the console while it runs.
-    var folder: URL
+    /// A group that it needs: that of `/dev/kvm`. 0 for none.
+    var group: gid_t = 0
   }
 
   /// What a boot took.
@@ -39,6 +39,7 @@ public actor Guest {
   public private(set) var processorSeconds: Double?
 
   private nonisolated let options: Options
+  private nonisolated let consoleFile: MemoryFile
   private var writer: StandardInputWriter?
   private var lastWrite: Task<Void, any Error>?
   private var process: Task<Void, Never>?
@@ -49,12 +50,12 @@ public actor Guest {
   private var stopping = false
   private var exitText = ""
 
-  init(name: String, options: Options) {
+  /// - Throws: `Failure` where there is no descriptor or no memory for its console.
+  init(name: String, options: Options) throws {
     self.name = name
     self.options = options
+    consoleFile = try MemoryFile("console of \(name)")
   }
-
-  private var consolePath: String { options.folder.appendingPathComponent("console").path }
 
   /// Whether it can still be asked.
   public var isAlive: Bool { gone == nil }
@@ -63,15 +64,13 @@ public actor Guest {
   func start(worker: String, kernel: String, initramfs: Data, prepared: [Timing]) async throws {
     var phases = prepared
     var clock = PhaseClock()
-    let archive = options.folder.appendingPathComponent("initramfs")
-    do { try initramfs.write(to: archive) } catch {
-      throw Failure(
-        stage: "guest", object: archive.path, cause: error.localizedDescription,
-        mend: "free some space there, or set XDG_CACHE_HOME")
-    }
+    let archive = try MemoryFile("initramfs of \(name)", initramfs)
     phases.append(clock.lap("write"))
-    let command = options.qemu.command(
-      QEMU.Files(kernel: kernel, initramfs: archive.path, console: consolePath))
+    guard let program = Command.path(QEMU.program) else { throw QEMU.missing(name) }
+    let command =
+      ["guard", "--read", kernel, "--read", archive.path, "--write", consoleFile.path]
+      + ["--group", "\(options.group)", "--file-size", "\(QEMU.longestConsole)", "--", program]
+      + options.qemu.command(.descriptors).dropFirst()
     let (hello, continuation) = AsyncStream<Frame>.makeStream()
     streams[0] = continuation
     process = Task { await self.run(worker: worker, command: command) }
@@ -84,7 +83,8 @@ public actor Guest {
       defer { group.cancelAll() }
       return await group.next() ?? nil
     }
-    try? FileManager.default.removeItem(at: archive)
+    // QEMU keeps it mapped, though a kernel that has said hello has read it.
+    archive.empty()
     guard let frame, frame.kind == .hello else {
       let failure = gone ?? self.failure("no hello within \(options.bootDeadline) s")
       await stop()
@@ -107,7 +107,7 @@ public actor Guest {
     platform.teardownSequence = []
     do {
       let result = try await Subprocess.run(
-        .path(FilePath(worker)), arguments: Arguments(["guard"] + command), platformOptions: platform,
+        .path(FilePath(worker)), arguments: Arguments(command), platformOptions: platform,
         input: .inputWriter, output: .sequence, error: .string(limit: 1 << 20)
       ) { execution in
         self.connected(execution.standardInputWriter)
@@ -125,9 +125,12 @@ public actor Guest {
         processorSeconds = line.split(separator: " ").last.flatMap { Double($0) }
       }
       let said = text.split(separator: "\n").filter { !$0.hasPrefix("pawslab-guard:") }.suffix(3)
+      let full =
+        result.terminationStatus == .exited(128 + SIGXFSZ)
+        ? ", for its console is full at \(QEMU.longestConsole >> 20) MiB" : ""
       end(
-        "QEMU ended (\(result.terminationStatus))" + (said.isEmpty ? "" : ": \(said.joined(separator: "; "))")
-      )
+        "QEMU ended (\(result.terminationStatus)\(full))"
+          + (said.isEmpty ? "" : ": \(said.joined(separator: "; "))"))
     } catch {
       end("QEMU could not be run: \(error)")
     }
@@ -148,7 +151,7 @@ public actor Guest {
 
   /// A failure with what the console said last.
   private func failure(_ cause: String) -> Failure {
-    let lines = consoleNow.split(whereSeparator: \.isNewline).map(String.init).filter { !$0.isEmpty }
+    let lines = consoleFile.text.split(whereSeparator: \.isNewline).map(String.init).filter { !$0.isEmpty }
     // What our own first process said, else the kernel's verdict: the last lines are often its registers.
     let panic =
       lines.last { $0.hasPrefix("pawslab: ") }
@@ -224,11 +227,8 @@ public actor Guest {
     await process?.value
     for stream in streams.values { stream.finish() }
     streams = [:]
-    console = consoleNow
-    try? FileManager.default.removeItem(at: options.folder)
+    console = consoleFile.text
   }
-
-  private var consoleNow: String { (try? String(contentsOfFile: consolePath, encoding: .utf8)) ?? "" }
 
   private final class Late: @unchecked Sendable {
     private let lock = NSLock()

@@ -31,8 +31,8 @@ public actor Hypervisor {
   private nonisolated let additions: Additions
   private let onEvent: @Sendable (Event) async -> Void
   private var accelerator: QEMU.Accelerator?
-  private var verified: Set<String> = []
-  private var number = 0
+  private var verified: Set<KernelName> = []
+  private var sandboxed = true
 
   public init(
     store: KernelStore, worker: String, additions: Additions = Additions(),
@@ -42,6 +42,7 @@ public actor Hypervisor {
     self.worker = worker
     self.additions = additions
     self.onEvent = onEvent
+    store.sweep()
   }
 
   /// What the kernel's probe found before; nil where it must be asked again.
@@ -59,23 +60,24 @@ public actor Hypervisor {
   /// - Throws: `Failure` with the last lines of the console, after one more try.
   public func boot(_ kernel: StoredKernel) async throws -> Guest {
     var clock = PhaseClock()
-    guard Command.exists(QEMU.program) else {
-      throw Failure(
-        stage: "guest", object: kernel.name, cause: "no \(QEMU.program)",
-        mend: "apt-get install qemu-system-x86")
-    }
-    if !verified.contains(kernel.name) {
+    guard Self.canBoot else { throw QEMU.missing(kernel.name) }
+    if !verified.contains(kernel.key) {
       try await store.verify(kernel)
-      verified.insert(kernel.name)
+      verified.insert(kernel.key)
     }
     var phases = [clock.lap("verify")]
     let archive = try await Initramfs.make(
-      kernel, in: store.folder(kernel.name), worker: worker, extraTools: additions.tools)
+      kernel, in: store.folder(kernel.key), worker: worker, extraTools: additions.tools)
     phases.append(clock.lap("initramfs"))
     do {
       return try await boot(kernel, archive, phases, verbose: false)
     } catch let failure as Failure {
       try Task.checkCancellation()
+      if sandboxed, failure.cause.contains("-sandbox") {
+        sandboxed = false
+        await onEvent(.note("this QEMU is built without seccomp: guests run without -sandbox"))
+        return try await boot(kernel, archive, phases, verbose: false)
+      }
       await onEvent(.retry(kernel: kernel.name, failure))
       return try await boot(kernel, archive, phases, verbose: true)
     }
@@ -85,12 +87,12 @@ public actor Hypervisor {
     _ kernel: StoredKernel, _ archive: Data, _ phases: [Timing], verbose: Bool
   ) async throws -> Guest {
     let candidates: [QEMU.Accelerator] =
-      if let accelerator { [accelerator] } else if access("/dev/kvm", R_OK | W_OK) == 0 { [.kvm, .tcg] } else
-      { [.tcg] }
+      if let accelerator { [accelerator] } else if QEMU.groupForKVM != nil { [.kvm, .tcg] } else { [.tcg] }
     // A device file proves nothing: where KVM is there, both are started, and the first that answers stays.
     var guests: [QEMU.Accelerator: Guest] = [:]
     for candidate in candidates { guests[candidate] = try guest(kernel, candidate, verbose: verbose) }
-    let path = store.folder(kernel.name).appendingPathComponent(kernel.pvh ? "vmlinux" : "image").path
+    let image = try KernelFile(
+      store.folder(kernel.key).appendingPathComponent(kernel.pvh ? "vmlinux" : "image"))
     let started = guests
     let outcome = await withTaskGroup(
       of: (QEMU.Accelerator, Result<Void, any Error>).self
@@ -98,7 +100,7 @@ public actor Hypervisor {
       for (candidate, guest) in started {
         group.addTask { [worker] in
           do {
-            try await guest.start(worker: worker, kernel: path, initramfs: archive, prepared: phases)
+            try await guest.start(worker: worker, kernel: image.path, initramfs: archive, prepared: phases)
             return (candidate, .success(()))
           } catch {
             return (candidate, .failure(error))
@@ -124,8 +126,7 @@ public actor Hypervisor {
       accelerator = winner
       if winner == .tcg {
         let why =
-          candidates.count == 1
-          ? "no /dev/kvm that can be opened" : "no guest answered under KVM before one did without"
+          candidates.count == 1 ? QEMU.whyNotKVM : "no guest answered under KVM before one did without"
         await onEvent(.note("guests are emulated (TCG): \(why)"))
       }
     }
@@ -134,17 +135,65 @@ public actor Hypervisor {
   }
 
   private func guest(_ kernel: StoredKernel, _ accelerator: QEMU.Accelerator, verbose: Bool) throws -> Guest {
-    number += 1
-    let folder = try ScratchFolder.make(
-      "\(number)", in: store.root.appendingPathComponent("guests"), prefix: "", stage: "guest")
     var qemu = QEMU(accelerator: accelerator, pvh: kernel.pvh)
     qemu.megabytes = additions.megabytes
     qemu.verbose = verbose
     qemu.append = additions.append
     qemu.extra = additions.qemu
-    return Guest(
+    qemu.sandboxed = sandboxed
+    return try Guest(
       name: kernel.name,
-      options: Guest.Options(qemu: qemu, bootDeadline: additions.bootDeadline, folder: folder))
+      options: Guest.Options(
+        qemu: qemu, bootDeadline: additions.bootDeadline,
+        group: accelerator == .kvm ? QEMU.groupForKVM ?? 0 : 0))
+  }
+}
+
+/// A kernel's image as QEMU can open it, which is somebody else: the file in the store where everybody may read that,
+/// else a copy in memory (a umask of 077).
+private struct KernelFile: Sendable {
+  let path: String
+  private let copy: MemoryFile?
+
+  init(_ file: URL) throws {
+    var status = stat()
+    if stat(file.path, &status) == 0, status.st_mode & S_IROTH != 0 {
+      (path, copy) = (file.path, nil)
+      return
+    }
+    let content: Data
+    do { content = try Data(contentsOf: file, options: .alwaysMapped) } catch {
+      throw Failure(stage: "kernel image", object: file.path, cause: Files.words(error))
+    }
+    let made = try MemoryFile("kernel", content)
+    (path, copy) = (made.path, made)
+  }
+}
+
+extension QEMU {
+  /// What is said where there is none.
+  static func missing(_ kernel: String) -> Failure {
+    Failure(
+      stage: "guest", object: kernel, cause: "no \(program)", mend: "apt-get install qemu-system-x86")
+  }
+
+  /// The group by which a QEMU that is nobody may open `/dev/kvm`; 0 where it needs none, nil where it may not.
+  static var groupForKVM: gid_t? {
+    var status = stat()
+    guard stat("/dev/kvm", &status) == 0, access("/dev/kvm", R_OK | W_OK) == 0 else { return nil }
+    let (both, group) = (S_IROTH | S_IWOTH, S_IRGRP | S_IWGRP)
+    if geteuid() != 0 || status.st_mode & both == both { return 0 }
+    return status.st_mode & group == group && status.st_gid != 0 ? status.st_gid : nil
+  }
+}
+
+extension QEMU {
+  /// Why ``groupForKVM`` is nil.
+  static var whyNotKVM: String {
+    guard FileManager.default.fileExists(atPath: "/dev/kvm") else { return "there is no /dev/kvm" }
+    return access("/dev/kvm", R_OK | W_OK) == 0
+      ? "/dev/kvm is for root alone, and QEMU is not root: chgrp kvm /dev/kvm; chmod 660 /dev/kvm"
+      : "this user may not open /dev/kvm: a member of its group may"
   }
 }
 

@@ -99,7 +99,9 @@ enum Initramfs {
     }
     var order = ""
     for bundle in kernel.bundles {
-      order += ([bundle.name] + bundle.files).joined(separator: " ") + "\n"
+      // As systemd and make have it: what may fail has a dash.
+      let files = bundle.files.map { bundle.optional?.contains($0) == true ? "-\($0)" : $0 }
+      order += ([bundle.name] + files).joined(separator: " ") + "\n"
       for file in bundle.files {
         archive.file("modules/\(file)", try read(folder.appendingPathComponent("modules/\(file)").path))
       }
@@ -161,7 +163,7 @@ enum Initramfs {
 
   private static func read(_ path: String) throws -> Data {
     do { return try Data(contentsOf: URL(fileURLWithPath: path)) } catch {
-      throw Failure(stage: "initramfs", object: path, cause: error.localizedDescription)
+      throw Failure(stage: "initramfs", object: path, cause: Files.words(error))
     }
   }
 }

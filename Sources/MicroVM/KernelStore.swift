@@ -1,39 +1,11 @@
+import CLinux
 import Foundation
 import Scenario
-
-/// A kernel that guests can boot: files in the cache, known by a name.
-public struct StoredKernel: Codable, Sendable, Equatable {
-  /// What `--kernel` calls it.
-  public var name: String
-  /// `uname -r`, as the image or its package says.
-  public var release: String
-  /// Where it came from, e.g. `linux-image-6.1.0-50-cloud-amd64 6.1.176-1`.
-  public var source: String
-  /// File below the entry's folder to its SHA-256.
-  public var digests: [String: String]
-  /// Bundle to the module files in the order of loading.
-  public var bundles: [Bundle]
-  /// Whether `vmlinux` can be started directly.
-  public var pvh: Bool
-  /// Of this format, and of the list of modules that were kept.
-  public var version = StoredKernel.currentVersion
-
-  static let currentVersion = 1
-
-  /// Modules that are loaded together.
-  public struct Bundle: Codable, Sendable, Equatable {
-    public var name: String
-    public var files: [String]
-  }
-
-  /// Names it by what its files hold.
-  var digest: String { digests.sorted { $0.key < $1.key }.map(\.value).joined(separator: "+") }
-}
 
 /// The kernels in the cache: `$XDG_CACHE_HOME/pawslab/kernels/NAME`.
 ///
 /// An entry is made in a folder of another name and renamed when it is whole, so an interrupted fetch leaves
-/// nothing that could be taken for a kernel; what it does leave goes with the next fetch.
+/// nothing that could be taken for a kernel; what it does leave goes with the next command.
 public struct KernelStore: Sendable {
   /// `$XDG_CACHE_HOME/pawslab`, else `~/.cache/pawslab`.
   public let root: URL
@@ -53,154 +25,154 @@ public struct KernelStore: Sendable {
   private var kernels: URL { root.appendingPathComponent("kernels") }
 
   /// The folder of an entry.
-  func folder(_ name: String) -> URL { kernels.appendingPathComponent(name) }
+  func folder(_ name: KernelName) -> URL { kernels.appendingPathComponent(name.text) }
 
-  /// Every entry, by name.
+  // MARK: what there is
+
+  /// Every entry that can be used, by name.
   public func all() -> [StoredKernel] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: kernels.path)) ?? []
-    return names.filter { !$0.hasPrefix(".") }.sorted().compactMap(entry)
+    names().compactMap { if case .success(let kernel)? = look(at: $0) { kernel } else { nil } }
   }
 
-  /// The entry of that name; nil where there is none or it was made by another version.
+  /// What is there and cannot be used, with the reason and its mend.
+  public func damaged() -> [(name: KernelName, failure: Failure)] {
+    names().compactMap { name in
+      if case .failure(let failure)? = look(at: name) { (name, failure) } else { nil }
+    }
+  }
+
+  private func names() -> [KernelName] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: kernels.path)) ?? []
+    return names.compactMap { try? KernelName($0) }.filter { $0 != .host }.sorted()
+  }
+
+  /// The entry of that name; nil where there is none, or none that can be used.
   public func entry(_ name: String) -> StoredKernel? {
-    let file = folder(name).appendingPathComponent("manifest.json")
-    guard let data = try? Data(contentsOf: file),
-      let kernel = try? JSONDecoder().decode(StoredKernel.self, from: data),
-      kernel.version == StoredKernel.currentVersion
-    else { return nil }
+    guard let name = try? KernelName(name), case .success(let kernel)? = look(at: name) else { return nil }
     return kernel
+  }
+
+  /// The entry of that name, or why it cannot be used; nil where there is none.
+  public func look(at name: KernelName) -> Result<StoredKernel, Failure>? {
+    guard name != .host, Self.isThere(folder(name)) else { return nil }
+    do throws(Failure) {
+      let bytes = try Files.read(
+        folder(name).appendingPathComponent("manifest.json").path, stage: "kernel", atMost: Bounds.record,
+        mend: "pawslab kernels remove \(name), then fetch or add it again")
+      return .success(try StoredKernel(bytes: bytes, of: name))
+    } catch { return .failure(error) }
+  }
+
+  private static func isThere(_ url: URL) -> Bool {
+    var status = stat()
+    return lstat(url.path, &status) == 0
   }
 
   /// Checks every file against its digest.
   public func verify(_ kernel: StoredKernel) async throws {
     let names = kernel.digests.keys.sorted()
-    let found = try await Self.digests(of: names, in: folder(kernel.name))
-    for name in names where found[name] != kernel.digests[name] {
-      throw Failure(
-        stage: "kernel", object: kernel.name, cause: "\(name) is not what was stored (SHA-256 differs)",
+    func spoilt(_ cause: String) -> Failure {
+      Failure(
+        stage: "kernel", object: kernel.name, cause: cause,
         mend: "pawslab kernels remove \(kernel.name), then fetch or add it again")
     }
-  }
-
-  /// Whether an entry may have that name.
-  public static func check(name: String) throws {
-    guard !name.isEmpty, !name.hasPrefix("."),
-      name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-._".contains($0)) }),
-      !["host", "running"].contains(name)
-    else {
-      throw Failure(
-        stage: "kernels", object: name, cause: "cannot be a kernel's name",
-        mend: "letters, digits and - . _; host and running have a meaning of their own")
+    for name in names {
+      var status = stat()
+      guard lstat(folder(kernel.key).path + "/" + name, &status) == 0, status.st_mode & S_IFMT == S_IFREG
+      else {
+        throw spoilt("\(name) is gone")
+      }
+    }
+    let found = try await Self.digests(of: names, in: folder(kernel.key))
+    for name in names where found[name] != kernel.digests[name] {
+      throw spoilt("\(name) is not what was stored (SHA-256 differs)")
     }
   }
 
-  /// Forgets an entry.
+  // MARK: changes
+
+  /// Removes what commands that were killed have left.
+  public func sweep() { ScratchFolder.sweep(kernels) }
+
+  /// Forgets an entry, and what its probe found.
+  /// - Throws: `Failure`, of usage, where none is of that name; nothing is removed then.
   public func remove(_ name: String) throws {
-    guard FileManager.default.fileExists(atPath: folder(name).path) else {
-      let names = all().map(\.name)
+    let key = try KernelName(name)
+    guard key != .host, Self.isThere(folder(key)) else {
+      let names = names().map(\.text)
       throw Failure(
-        stage: "kernels remove", object: name, cause: "no such kernel in \(kernels.path)",
-        mend: Nearest.to(name, among: names).map { "did you mean \($0)?" })
+        stage: "kernels remove", object: name, cause: "no kernel of that name is stored",
+        mend: (Nearest.to(name, among: names).map { "did you mean \($0)? " } ?? "")
+          + (names.isEmpty ? "none is" : "there are \(names.joined(separator: ", "))"), isUsage: true)
     }
-    try FileManager.default.removeItem(at: folder(name))
+    let guarded = try FolderLock(kernels, stage: "kernels remove")
+    defer { guarded.unlock() }
+    do { try FileManager.default.removeItem(at: folder(key)) } catch {
+      throw Failure(stage: "kernels remove", object: name, cause: Files.words(error))
+    }
+    ProbeCache.remove(key, in: self)
   }
 
-  /// Makes an entry of an image and a folder of modules.
-  ///
-  /// - Parameters:
-  ///   - modules: searched for `.ko` files; nil for a kernel that has all built in.
-  ///   - release: nil takes what the image itself says.
-  public func add(
-    name: String, image: URL, modules: URL?, source: String, release: String? = nil
-  ) async throws -> StoredKernel {
-    let data: Data
-    do { data = try Data(contentsOf: image, options: .alwaysMapped) } catch {
-      throw Failure(stage: "kernel image", object: image.path, cause: error.localizedDescription)
+  /// A store of its own beside the entries, for a kernel that has yet to show that it boots.
+  public func staging() throws -> Staging { try Staging(beside: kernels) }
+
+  /// A folder beside the entries that goes with the instance.
+  func scratch() throws -> ScratchFolder { try ScratchFolder(in: kernels, stage: "kernel cache") }
+
+  /// Whether an entry of that name may be put in another's place.
+  public enum Replacing: Sendable {
+    /// Only where none is there that can be used.
+    case nothing
+    /// Whatever is there.
+    case entry
+  }
+
+  /// Takes a kernel over from where it has shown that it boots. At no moment is there neither the old nor the new.
+  public func adopt(_ kernel: StoredKernel, from staging: Staging, replacing: Replacing) throws {
+    try install(staging.store.folder(kernel.key), as: kernel.key, replacing)
+  }
+
+  /// - Throws: `Failure`, of usage, where an entry is there and is not to be replaced.
+  func install(_ made: URL, as name: KernelName, _ replacing: Replacing) throws {
+    let target = folder(name).path
+    let guarded = try FolderLock(kernels, stage: "kernel cache")
+    defer { guarded.unlock() }
+    var result = clinux_rename_new(made.path, target)
+    if result == -EEXIST || result == -ENOTEMPTY {
+      if case .success? = look(at: name), replacing == .nothing { throw Self.exists(name) }
+      result = clinux_rename_exchange(made.path, target)
     }
-    let format = try KernelImage.format(of: data, named: image.path)
-    return try await whole(name) { folder in
-      var pvh = false
-      try data.write(to: folder.appendingPathComponent("image"))
-      switch format {
-      case .elf(let direct):
-        guard direct else {
-          throw Failure(
-            stage: "kernel image", object: image.path,
-            cause: "an ELF kernel without a PVH entry cannot be started",
-            mend: "name its bzImage, or build with CONFIG_PVH=y")
+    // A file system that cannot do either (NFS, FUSE): the lock is held, so nobody of ours looks in between.
+    if result == -EINVAL || result == -ENOSYS {
+      if Self.isThere(folder(name)) {
+        if case .success? = look(at: name), replacing == .nothing { throw Self.exists(name) }
+        let old = made.path + ".old"
+        result = rename(target, old) == 0 ? 0 : -errno
+        if result == 0, rename(made.path, target) != 0 {
+          result = -errno
+          rename(old, target)
         }
-        pvh = true
-        try FileManager.default.moveItem(
-          at: folder.appendingPathComponent("image"), to: folder.appendingPathComponent("vmlinux"))
-      case .bzImage(let payload, let unpacker):
-        if let unpacker,
-          let kernel = await KernelImage.unpacked(data, payload: payload, unpacker: unpacker, scratch: folder)
-        {
-          pvh = true
-          try kernel.write(to: folder.appendingPathComponent("vmlinux"))
-          try FileManager.default.removeItem(at: folder.appendingPathComponent("image"))
-        }
+      } else {
+        result = rename(made.path, target) == 0 ? 0 : -errno
       }
-      let target = folder.appendingPathComponent("modules")
-      try FileManager.default.createDirectory(at: target, withIntermediateDirectories: true)
-      var bundles: [StoredKernel.Bundle] = []
-      if let modules {
-        let tree = ModuleTree(modules)
-        guard !tree.isEmpty else {
-          throw Failure(
-            stage: "kernels add", object: modules.path, cause: "no module (.ko) below it",
-            mend: "name lib/modules/RELEASE of the same kernel")
-        }
-        bundles = try await tree.copy(to: target).map { StoredKernel.Bundle(name: $0.name, files: $0.files) }
-      }
-      return (release ?? Self.release(in: data) ?? "unknown", source, bundles, pvh)
+    }
+    guard result == 0 else {
+      throw Failure(
+        stage: "kernel cache", object: target, cause: Files.words(errno: -result),
+        mend: "set XDG_CACHE_HOME to a folder that can be written")
     }
   }
 
-  /// The text that `file(1)` shows: the boot header's kernel_version (offset 0x20e).
-  static func release(in data: Data) -> String? {
-    guard data.count > 0x210, data[data.startIndex + 0x202] == UInt8(ascii: "H") else { return nil }
-    let offset = Int(data[data.startIndex + 0x20e]) | Int(data[data.startIndex + 0x20f]) << 8
-    guard offset > 0, offset + 0x200 < data.count else { return nil }
-    let text = data[(data.startIndex + offset + 0x200)...].prefix { $0 != 0 && $0 != 0x20 }
-    return text.isEmpty || text.count > 64 ? nil : String(decoding: text, as: UTF8.self)
+  /// What is said of a name that is taken.
+  public static func exists(_ name: KernelName) -> Failure {
+    Failure(
+      stage: "kernels add", object: name.text, cause: "a kernel of that name is stored",
+      mend:
+        "--replace puts this one in its place once it has booted; pawslab kernels remove \(name) forgets it",
+      isUsage: true)
   }
 
-  private func whole(
-    _ name: String,
-    _ fill: (URL) async throws -> (release: String, source: String, bundles: [StoredKernel.Bundle], pvh: Bool)
-  ) async throws -> StoredKernel {
-    let files = FileManager.default
-    let folder = try scratch(for: name)
-    do {
-      let made = try await fill(folder)
-      let names = try files.subpathsOfDirectory(atPath: folder.path).filter { path in
-        var isFolder: ObjCBool = false
-        return files.fileExists(atPath: folder.path + "/" + path, isDirectory: &isFolder)
-          && !isFolder.boolValue
-      }
-      let kernel = StoredKernel(
-        name: name, release: made.release, source: made.source,
-        digests: try await Self.digests(of: names.sorted(), in: folder), bundles: made.bundles, pvh: made.pvh)
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-      try encoder.encode(kernel).write(to: folder.appendingPathComponent("manifest.json"))
-      try Task.checkCancellation()
-      if files.fileExists(atPath: self.folder(name).path) { try files.removeItem(at: self.folder(name)) }
-      try files.moveItem(at: folder, to: self.folder(name))
-      return kernel
-    } catch {
-      try? files.removeItem(at: folder)
-      throw error
-    }
-  }
-
-  /// A folder beside the entries, of this process.
-  func scratch(for name: String) throws -> URL {
-    try ScratchFolder.make(name, in: kernels, prefix: ".partial-", stage: "kernel cache")
-  }
-
-  private static func digests(of names: [String], in folder: URL) async throws -> [String: String] {
+  static func digests(of names: [String], in folder: URL) async throws -> [String: String] {
     guard !names.isEmpty else { return [:] }
     let lines = try await Command(["sha256sum", "--"] + names.map { folder.path + "/" + $0 }).lines()
     var digests: [String: String] = [:]
@@ -208,5 +180,17 @@ public struct KernelStore: Sendable {
       digests[name] = line.split(separator: " ").first.map(String.init)
     }
     return digests
+  }
+}
+
+/// A store of its own in a folder that goes with the instance.
+public final class Staging: Sendable {
+  /// Has no entry at first.
+  public let store: KernelStore
+  private let folder: ScratchFolder
+
+  init(beside kernels: URL) throws {
+    folder = try ScratchFolder(in: kernels, stage: "kernel cache")
+    store = KernelStore(root: folder.url)
   }
 }

@@ -2,9 +2,9 @@ import Foundation
 import Scenario
 
 /// What a kernel's probe found, kept beside the kernels: a probe takes a boot and some seconds.
-/// Valid for the same files of the kernel and the same worker.
+/// Valid for the same files of the kernel and the same worker. What cannot be read, or cannot be, is asked again.
 public struct ProbeCache: Sendable {
-  private let folder: URL
+  private let file: URL
   private let key: String
 
   private struct Entry: Codable {
@@ -13,27 +13,40 @@ public struct ProbeCache: Sendable {
   }
 
   init(_ kernel: StoredKernel, store: KernelStore, worker: String) {
-    folder = store.root.appendingPathComponent("probes")
     let attributes = try? FileManager.default.attributesOfItem(atPath: worker)
     let modified = (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
     key = "\(kernel.digest) \(attributes?[.size] ?? 0) \(modified)"
-    file = folder.appendingPathComponent("\(kernel.name).json")
+    file = Self.file(kernel.key, in: store)
   }
 
-  private let file: URL
+  private static func file(_ name: KernelName, in store: KernelStore) -> URL {
+    store.root.appendingPathComponent("probes").appendingPathComponent("\(name).json")
+  }
 
   /// What was found before; nil where something has changed since.
   func load() -> Kernel? {
-    guard let data = try? Data(contentsOf: file),
+    guard let data = try? Files.read(file.path, stage: "probe", atMost: Bounds.record),
       let entry = try? JSONDecoder().decode(Entry.self, from: data),
-      entry.key == key
+      entry.key == key, Self.isPossible(entry.kernel)
     else { return nil }
     return entry.kernel
   }
 
+  /// Whether a kernel can be so: what a judgement divides by, and what is printed.
+  static func isPossible(_ kernel: Kernel) -> Bool {
+    (1...1_000_000_000).contains(kernel.timestampTicksPerSecond) && Release.checked(kernel.release) != nil
+      && Release.checked(kernel.machine) != nil
+  }
+
   /// Keeps it; not to be able to costs only time.
   func save(_ kernel: Kernel) {
-    try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    try? FileManager.default.createDirectory(
+      at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
     try? JSONEncoder().encode(Entry(key: key, kernel: kernel)).write(to: file, options: .atomic)
+  }
+
+  /// Forgets it.
+  static func remove(_ name: KernelName, in store: KernelStore) {
+    try? FileManager.default.removeItem(at: file(name, in: store))
   }
 }

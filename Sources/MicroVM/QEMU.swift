@@ -9,13 +9,20 @@ struct QEMU: Sendable {
     case kvm, tcg
   }
 
-  /// What is handed to QEMU besides.
+  /// What is handed to QEMU besides. It is somebody else, so it has them by descriptor.
   struct Files: Sendable {
     var kernel: String
     var initramfs: String
     /// The kernel's own words, from the 8250.
     var console: String
+
+    /// As `pawslab-worker guard` hands them over, in that order.
+    static let descriptors = Files(
+      kernel: "/proc/self/fd/3", initramfs: "/proc/self/fd/4", console: "/proc/self/fd/5")
   }
+
+  /// Bytes that a console may have: more is a kernel that does not end its complaint.
+  static let longestConsole = 16 << 20
 
   static let program = "qemu-system-x86_64"
 
@@ -25,6 +32,8 @@ struct QEMU: Sendable {
   var megabytes = 512
   /// Says all that it does on the console: for the second try after a boot that failed.
   var verbose = false
+  /// Whether it gives up the system calls that it does not need (seccomp(2)); a QEMU may be built without.
+  var sandboxed = true
   /// Added to the kernel's command line.
   var append: [String] = []
   /// Added to QEMU's.
@@ -33,6 +42,9 @@ struct QEMU: Sendable {
   /// The program and its arguments.
   func command(_ files: Files) -> [String] {
     var words = [Self.program, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+    if sandboxed {
+      words += ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
+    }
     words += ["-m", "\(megabytes)M", "-smp", "1"]
     words += ["-accel", accelerator.rawValue, "-cpu", "max"]
     let bus: String

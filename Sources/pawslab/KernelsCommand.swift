@@ -41,6 +41,9 @@ struct KernelsList: AsyncParsableCommand {
           "            one per kernel: \(kernel.perKernelSettings.sorted().joined(separator: " "))")
       }
     }
+    for (name, failure) in store.damaged() {
+      Console.print("\(column(name.text)) cannot be used: \(failure)")
+    }
     Console.print("")
     for known in KnownKernel.all where store.entry(known.name) == nil {
       Console.print(
@@ -62,7 +65,11 @@ struct KernelsFetch: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "fetch", abstract: "Get a Debian kernel from the mirror that apt uses here.")
 
-  @Argument(help: "debian-11, debian-12, debian-13, debian-sid; with --mirror also debian-8, -9, -10.")
+  @Argument(
+    help: """
+      debian-11, debian-12, debian-13, debian-sid, each with -generic and -rt too, debian-12-backports and \
+      debian-13-backports; with --mirror also debian-8, -9, -10. One that is there is replaced once the new one has booted.
+      """)
   var names: [String]
 
   @Option(help: "An archive of past releases, as in apt's sources: a URL.")
@@ -75,15 +82,17 @@ struct KernelsFetch: AsyncParsableCommand {
       guard let known = KnownKernel.named(name) else {
         throw ValidationError(
           "no kernel called \(name) can be fetched"
-            + (Nearest.to(name, among: KnownKernel.all.map(\.name)).map { "; did you mean \($0)?" } ?? ""))
+            + (Nearest.to(name, among: KnownKernel.all.map(\.name)).map { "; did you mean \($0)?" } ?? "")
+            + "; there are \(KnownKernel.all.map(\.name).joined(separator: ", "))")
       }
       guard known.current || mirror != nil else {
         throw ValidationError("\(name) is a past release: name an archive with --mirror URL")
       }
-      let stored = try await Packages(store: hypervisor.store).fetch(
-        known, mirror: mirror, progress: Console.note)
-      await Console.note("\(name): stored, Linux \(stored.release)")
-      try await running.probe(stored, hypervisor)
+      try await running.take(
+        into: hypervisor, replacing: .entry, mustBoot: hypervisor.store.entry(name) != nil
+      ) {
+        try await Packages(store: $0).fetch(known, mirror: mirror, progress: Console.note)
+      }
     }
   }
 }
@@ -113,27 +122,35 @@ struct KernelsAdd: AsyncParsableCommand {
   @Option(help: "RPM packages of one kernel; may be given several times.")
   var rpm: [String] = []
 
+  @Flag(help: "Put it in the place of a stored kernel of that name, once it has booted.")
+  var replace = false
+
   func validate() throws {
     guard [image != nil, !deb.isEmpty, !rpm.isEmpty].count(where: { $0 }) == 1 else {
       throw ValidationError("it takes one of --image, --deb and --rpm")
     }
+    for (option, value) in [("--image", image), ("--modules", modules)] where value == "" {
+      throw ValidationError("the name that \(option) takes is empty")
+    }
     if modules != nil, image == nil { throw ValidationError("--modules goes with --image") }
-    do { try KernelStore.check(name: name) } catch { throw ValidationError("\(error)") }
+    do { _ = try KernelName(ofEntry: name) } catch { throw ValidationError("\(error)") }
   }
 
   func run() async throws {
     let running = Running.fixed()
     let hypervisor = try running.hypervisor()
-    let stored: StoredKernel
-    if let image {
-      stored = try await hypervisor.store.add(
+    let name = try KernelName(ofEntry: name)
+    let isThere = hypervisor.store.look(at: name) != nil
+    // Before anything is unpacked.
+    if isThere, !replace { throw KernelStore.exists(name) }
+    let (image, modules, packages) = (image, modules, deb + rpm)
+    try await running.take(into: hypervisor, replacing: replace ? .entry : .nothing, mustBoot: isThere) {
+      store in
+      guard let image else { return try await Packages(store: store).add(name: name, packages: packages) }
+      return try await store.add(
         name: name, image: URL(fileURLWithPath: image), modules: modules.map { URL(fileURLWithPath: $0) },
         source: image)
-    } else {
-      stored = try await Packages(store: hypervisor.store).add(name: name, packages: deb + rpm)
     }
-    await Console.note("\(name): stored, Linux \(stored.release)")
-    try await running.probe(stored, hypervisor)
   }
 }
 
@@ -149,16 +166,44 @@ struct KernelsRemove: AsyncParsableCommand {
 }
 
 extension Running {
-  /// Boots a kernel that was just stored once, so that one which cannot be used says so now.
-  fileprivate func probe(_ stored: StoredKernel, _ hypervisor: Hypervisor) async throws {
+  /// Makes a kernel aside, boots it, and only then puts it into the store: what does not boot is not kept, and what is
+  /// there stays as it is until the other has shown that it is as good.
+  ///
+  /// - Parameter mustBoot: where it cannot be tried, for there is no QEMU, it does not replace another.
+  fileprivate func take(
+    into hypervisor: Hypervisor, replacing: KernelStore.Replacing, mustBoot: Bool,
+    _ make: (KernelStore) async throws -> StoredKernel
+  ) async throws {
+    let staging = try hypervisor.store.staging()
+    let stored = try await make(staging.store)
     guard Hypervisor.canBoot else {
-      await Console.note("\(stored.name): not tried, for there is no QEMU: apt-get install qemu-system-x86")
+      let mend = "apt-get install qemu-system-x86"
+      guard !mustBoot else {
+        throw Failure(
+          stage: "kernels", object: stored.name,
+          cause: "it cannot replace the stored one untried, and there is no QEMU",
+          mend: mend)
+      }
+      try hypervisor.store.adopt(stored, from: staging, replacing: replacing)
+      await Console.note(
+        "\(stored.name): stored, Linux \(stored.release); not tried, for there is no QEMU: \(mend)")
       return
     }
-    let runner = try runner(hypervisor)
-    let machine = try await Machines(runner: runner, hypervisor: hypervisor, say: Console.note).machine(
-      stored)
+    let aside = Hypervisor(store: staging.store, worker: hypervisor.worker, onEvent: Running.tell)
+    let machine: Machine
+    do {
+      machine = try await Machines(runner: try runner(aside), hypervisor: aside, say: Console.note).machine(
+        stored)
+    } catch let failure as Failure {
+      var failure = failure
+      failure.mend = [failure.mend, "nothing was stored" + (mustBoot ? "; the one there is as it was" : "")]
+        .compactMap { $0 }.joined(separator: "; ")
+      throw failure
+    }
+    try hypervisor.store.adopt(stored, from: staging, replacing: replacing)
+    hypervisor.keep(machine.kernel, of: stored)
     let features = Capability.Feature.allCases.filter(machine.kernel.has).map(\.rawValue)
-    await Console.note("\(stored.name): it boots; has \(features.joined(separator: " "))")
+    await Console.note(
+      "\(stored.name): stored, Linux \(stored.release); it boots; has \(features.joined(separator: " "))")
   }
 }

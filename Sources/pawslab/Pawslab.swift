@@ -51,7 +51,7 @@ struct Pawslab: AsyncParsableCommand {
       return 2
     case let failure as Failure:
       Console.error("pawslab: \(failure)")
-      return 3
+      return failure.isUsage ? 2 : 3
     default:
       // ArgumentParser answers --help with success, everything else is usage.
       let message = fullMessage(for: error)

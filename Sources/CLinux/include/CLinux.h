@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "Confine.h"
+
 /// unshare(2): CLONE_NEWNET, CLONE_NEWUSER.
 int clinux_unshare_net(void);
 int clinux_unshare_user(void);
@@ -109,6 +111,3 @@ int clinux_load_module(int fd);
 int clinux_fork_worker(int in, int out, int err);
 /// Rate of the time stamp counter in kHz, measured over some milliseconds; 0 where there is none.
 uint32_t clinux_tsc_khz(void);
-/// Runs a program with our own standard streams, and kills it when standard input ends (poll(2), POLLHUP) or
-/// we die (PDEATHSIG). Returns its exit status, 128 plus the signal that ended it, or -errno.
-int clinux_guard(char *const argv[], char *const envp[]);

@@ -111,7 +111,8 @@ public enum Init {
   }
 }
 
-/// The modules in the initramfs: `/modules/order` has a line per bundle with its files in the order of loading.
+/// The modules in the initramfs: `/modules/order` has a line per bundle with its files in the order of loading; a dash
+/// before a file says that the others are loaded though this one is not: kmod's softdeps.
 struct Modules {
   private var bundles: [String: [String]] = [:]
   private var loaded: Set<String> = []
@@ -126,8 +127,13 @@ struct Modules {
 
   mutating func load(_ names: [String]) throws {
     for name in names {
-      for file in bundles[name] ?? [] where loaded.insert(file).inserted {
-        try Guest.loadModule("/modules/\(file)")
+      for word in bundles[name] ?? [] {
+        let isOptional = word.hasPrefix("-")
+        let file = isOptional ? String(word.dropFirst()) : word
+        guard loaded.insert(file).inserted else { continue }
+        do { try Guest.loadModule("/modules/\(file)") } catch {
+          if !isOptional { throw error }
+        }
       }
     }
   }
