@@ -51,10 +51,8 @@ struct Execution {
       seconds: seconds)
     kept.mark(&saved)
     saved.leaveOut(plan, stop.isReached ? .maxFail(maxFail ?? 0) : .ended)
-    do {
-      try folder?.save(saved)
-      try folder?.saveReports(of: saved)
-    } catch { await screen.complain("\(error)") }
+    do { try folder?.save(saved) } catch { await screen.complain("\(error)") }
+    do { try folder?.saveReports(of: saved) } catch { await screen.complain("\(error)") }
     return (results, saved)
   }
 

@@ -36,7 +36,7 @@ struct Replay: AsyncParsableCommand {
           continue
         }
         lost[entry.kernel, default: [:]][entry.id] =
-          "was \(entry.verdict.rawValue), and that run did not keep the case"
+          "not run: it came to \(entry.verdict.rawValue) then, and that run did not keep the case"
       } catch { lost[entry.kernel, default: [:]][entry.id] = "\(error)" }
     }
     guard !saved.isEmpty else {

@@ -36,9 +36,7 @@ struct ReportCommand: ParsableCommand {
       if unread <= 3 { Console.error("pawslab: \(failure)") }
     }
     if let output {
-      do { try Data(text.utf8).write(to: URL(fileURLWithPath: output), options: .atomic) } catch {
-        throw Failure(stage: "--output", object: output, cause: error.localizedDescription)
-      }
+      try OutputFile.write(text, to: output, option: "--output")
     } else {
       Console.write(text, to: .standardOutput)
     }

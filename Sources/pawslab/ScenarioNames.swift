@@ -17,8 +17,7 @@ enum ScenarioNames {
   static func check(_ scenarios: [(path: String, scenario: Scenario)]) throws {
     var known: [String: String] = [:]
     for (path, scenario) in scenarios {
-      // Where case is ignored, two such files would be one.
-      if let first = known.updateValue(path, forKey: scenario.name.lowercased()) {
+      if let first = known.updateValue(path, forKey: scenario.name) {
         throw ValidationError(
           "\(first) and \(path) both make a scenario called \(scenario.name): rename one, or run them apart")
       }

@@ -132,6 +132,18 @@ import Testing
     #expect(try RunFolder(reading: scratch.path + "/previous").loadResults().cases.map(\.id) == ["x/a=2"])
   }
 
+  /// A run of before dotted names, and of before there was a run.json.
+  @Test func aRecordedRunIsSetAsideAndDeletedByItsOwnLists() throws {
+    let scratch = try Scratch()
+    let out = scratch.path + "/out"
+    try FileManager.default.copyItem(atPath: RecordedTests.folder, toPath: out)
+    try Self.run(["x/a=1"], into: out)
+    #expect(try RunFolder(reading: out + "/previous").loadResults().cases.count == 21)
+    try Self.run(["x/a=2"], into: out)
+    #expect(try RunFolder(reading: out + "/previous").loadResults().cases.map(\.id) == ["x/a=1"])
+    #expect(!scratch.files.contains { $0.contains("linux-4.9") })
+  }
+
   /// Killed while it moved the first run away: the next goes on where it was.
   @Test func halfAMoveIsFinished() throws {
     let scratch = try Scratch()
@@ -342,5 +354,36 @@ import Testing
     try folder.save(results)
     let summary = try folder.loadResults().summary
     #expect((summary.pass, summary.fail) == (1, 1))
+  }
+
+  // MARK: --output
+
+  @Test func whatIsNoFileIsWrittenToAndNotReplaced() throws {
+    let scratch = try Scratch()
+    let path = scratch.path + "/x"
+    try OutputFile.write("one", to: path, option: "--output")
+    try OutputFile.write("two", to: path, option: "--output")
+    #expect(scratch.read("x") == "two")
+    // Through a link, which stays one.
+    #expect(symlink("x", scratch.path + "/link") == 0)
+    try OutputFile.write("three", to: scratch.path + "/link", option: "--output")
+    #expect(scratch.read("x") == "three")
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: scratch.path + "/link") == "x")
+    // A pipe, as /dev/stdout is one.
+    #expect(mkfifo(scratch.path + "/pipe", 0o600) == 0)
+    let reader = open(scratch.path + "/pipe", O_RDONLY | O_NONBLOCK)
+    defer { close(reader) }
+    try OutputFile.write("four", to: scratch.path + "/pipe", option: "--output")
+    var bytes = [UInt8](repeating: 0, count: 10)
+    #expect(read(reader, &bytes, 10) == 4)
+    #expect(scratch.files.contains("pipe"))
+    for (name, cause) in [
+      ("", "no name"), (scratch.path, "Is a directory"),
+      (scratch.path + "/no/x", "No such file or directory"),
+    ] {
+      let failure = #expect(throws: Failure.self) { try OutputFile.write("", to: name, option: "--output") }
+      #expect(failure?.cause == cause)
+      #expect(failure?.isUsage == true)
+    }
   }
 }
