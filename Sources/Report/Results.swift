@@ -11,13 +11,13 @@ public struct Results: Codable, Sendable {
   public var summary: Summary
   /// The kernels that cases ran on, by the names that `--kernel` takes.
   public var kernels: [String: Kernel]
+  /// Cases that the run set out to do and did not come to: an error each, or a skip where `--max-fail` left them
+  /// out. nil where the run is finished.
+  public var notJudged: [Entry]?
   /// The guests that were booted for it.
   public var guests: [GuestCost]
   /// In the order of the lab files, kernel by kernel.
   public var cases: [Entry]
-  /// Cases that the run set out to do and did not come to: an error each, or a skip where `--max-fail` left them
-  /// out. nil where the run is finished.
-  public var notJudged: [Entry]?
 
   /// Counts by verdict.
   public struct Summary: Codable, Sendable, Equatable {
@@ -92,8 +92,7 @@ public struct Results: Codable, Sendable {
     /// Its packets, for Wireshark; as above.
     public var capture: String?
 
-    /// Makes an entry; on which kernel says what was expected.
-    public init(_ result: CaseResult, on kernel: Kernel?) {
+    init(_ result: CaseResult, on kernel: Kernel?) {
       id = result.test.id
       emulated = result.emulated
       again = result.again

@@ -9,12 +9,12 @@ import Scenario
 struct Execution {
   let runner: Runner
   let folder: RunFolder?
-  let screen: Screen
-  let interrupt: Interrupt
   /// What of the plan has come to something before: a continued run's.
   var earlier: (plan: PlannedRun, results: [CaseResult], guests: [GuestCost], seconds: Double)?
   /// After how many cases that failed or broke no other is begun; nil is never.
   var maxFail: Int?
+  let screen: Screen
+  let interrupt: Interrupt
 
   /// The results in the order of the plan, as they are and as `results.json` has them.
   ///
@@ -71,88 +71,6 @@ struct Execution {
     guard count > 0 else { return }
     Console.error("pawslab: \(count) times something could not be kept in --out; the first cause is above")
     throw ExitCode(3)
-  }
-}
-
-/// Puts what happens into the folder: what was seen first, then that it was, so that what the folder says is there.
-private final class Kept: @unchecked Sendable {
-  private let folder: RunFolder?
-  private let kernels: [String: Kernel]
-  private let lock = NSLock()
-  /// Cases of which there is a verdict and no evidence.
-  private var lost: Set<PlannedRun.Place> = []
-
-  init(_ folder: RunFolder?, kernels: [String: Kernel]) {
-    self.folder = folder
-    self.kernels = kernels
-  }
-
-  /// - Returns: what could not be kept, and why.
-  func keep(_ event: Runner.Event) -> [String] {
-    guard let folder else { return [] }
-    var complaints: [String] = []
-    func attempt(_ body: () throws -> Void) -> Bool {
-      do {
-        try body()
-        return true
-      } catch {
-        complaints.append("\(error)")
-        return false
-      }
-    }
-    switch event {
-    case .started(let test, let kernel):
-      _ = attempt { try folder.append(RunEvent(started: test, kernel: kernel)) }
-    case .finished(let result):
-      if let kernel = kernels[result.kernel], !attempt({ try folder.save(result, on: kernel) }) {
-        _ = lock.withLock { lost.insert(.init(id: result.test.id, kernel: result.kernel)) }
-      }
-      _ = attempt { try folder.append(RunEvent(finished: result)) }
-    case .guestEnded(let cost, let console):
-      _ = attempt { try folder.append(RunEvent(ended: cost)) }
-      _ = attempt { try folder.save(console: console, of: cost.kernel) }
-    }
-    return complaints
-  }
-
-  /// Results name no file that is not there.
-  func mark(_ results: inout Report.Results) {
-    let lost = lock.withLock { self.lost }
-    for index in results.cases.indices {
-      let entry = results.cases[index]
-      guard lost.contains(.init(id: entry.id, kernel: entry.kernel)) else { continue }
-      (results.cases[index].observation, results.cases[index].capture) = (nil, nil)
-    }
-  }
-}
-
-/// `--max-fail`: counts what failed or broke, and says once when it is enough.
-final class Stop: @unchecked Sendable {
-  private let lock = NSLock()
-  private var left: Int?
-  private var handler: (@Sendable () -> Void)?
-
-  init(after count: Int?) { left = count }
-
-  /// Whether it was enough.
-  var isReached: Bool { lock.withLock { left.map { $0 <= 0 } ?? false } }
-
-  func count(_ verdict: Verdict) {
-    guard [.fail, .error].contains(verdict) else { return }
-    let handler = lock.withLock {
-      left = left.map { $0 - 1 }
-      return left == 0 ? self.handler : nil
-    }
-    handler?()
-  }
-
-  /// What is done then; at once, if it is enough already.
-  func onReached(_ handler: @escaping @Sendable () -> Void) {
-    let late = lock.withLock {
-      self.handler = handler
-      return left.map { $0 <= 0 } ?? false
-    }
-    if late { handler() }
   }
 }
 

@@ -92,8 +92,8 @@ struct Run: AsyncParsableCommand {
       report: TextReport(detail: quiet ? .quiet : verbose ? .verbose : .normal, colour: Console.colour),
       live: Console.isTerminal && !quiet && format == .text, silent: format != .text)
     let execution = Execution(
-      runner: runner, folder: folder, screen: screen, interrupt: interrupt, earlier: earlier,
-      maxFail: resuming.maxFail)
+      runner: runner, folder: folder, earlier: earlier, maxFail: resuming.maxFail, screen: screen,
+      interrupt: interrupt)
     let (results, saved) = try await execution.run(tests)
     if format == .text {
       for line in screen.report.summary(
