@@ -173,7 +173,8 @@ import Testing
     if skips == 6 {
       #expect(without.status == 1)
       #expect(without.output.contains("6 cases could not be compared"))
-      #expect(without.output.contains("now: not run: it came to skip then, and that run did not keep the case"))
+      #expect(
+        without.output.contains("now: not run: it came to skip then, and that run did not keep the case"))
       #expect(!without.output.contains("no difference"))
     }
     // One whose lab broke.
