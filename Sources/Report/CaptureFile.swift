@@ -36,39 +36,17 @@ struct CaptureFile {
     return kept == packets.count ? nil : packets.count - kept
   }
 
-  /// Writes piece by piece, to a name beside it first.
-  func write(to file: URL, notKept: Int) throws {
+  /// Writes piece by piece.
+  func write(notKept: Int, _ write: (Data) throws(Failure) -> Void) throws(Failure) {
     var header = header
     if notKept > 0 {
       header.comment += "\ncut: \(notKept) packets that came later are not in this file"
     }
-    let partial = file.path + ".partial"
-    guard FileManager.default.createFile(atPath: partial, contents: nil),
-      let handle = FileHandle(forWritingAtPath: partial)
-    else { throw CocoaError(.fileWriteUnknown) }
-    do {
-      var writer = Pcapng.Writer(header)
-      for (index, packet) in packets.dropLast(notKept).enumerated() {
-        writer.add(packet, comment: comments[index])
-        if writer.count > 1 << 20 { try handle.write(contentsOf: writer.take()) }
-      }
-      try handle.write(contentsOf: writer.take())
-      try handle.close()
-      guard rename(partial, file.path) == 0 else { throw CocoaError(.fileWriteUnknown) }
-    } catch {
-      try? handle.close()
-      try? FileManager.default.removeItem(atPath: partial)
-      throw error
+    var writer = Pcapng.Writer(header)
+    for (index, packet) in packets.dropLast(notKept).enumerated() {
+      writer.add(packet, comment: comments[index])
+      if writer.count > 1 << 20 { try write(writer.take()) }
     }
-  }
-
-  /// The packets that were written.
-  static func packets(in file: URL) throws -> [Packet] {
-    var reader = Pcapng.Reader()
-    let handle = try FileHandle(forReadingFrom: file)
-    defer { try? handle.close() }
-    var packets: [Packet] = []
-    while let piece = try handle.read(upToCount: 1 << 20), !piece.isEmpty { packets += try reader.add(piece) }
-    return packets
+    try write(writer.take())
   }
 }

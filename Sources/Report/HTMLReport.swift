@@ -9,10 +9,10 @@ public struct HTMLReport {
   private let results: Results
   private let title: String
   /// Ladders and charts of cases, by place, as JSON; nil where nothing was seen.
-  private let load: (Results.Entry) -> CaseResult?
+  private let load: (Results.Entry) throws -> CaseResult?
 
-  /// - Parameter load: what a case gave, packets and all; nil where that is not there.
-  public init(_ results: Results, title: String, load: @escaping (Results.Entry) -> CaseResult?) {
+  /// - Parameter load: what a case gave, packets and all; nil where nothing was seen. What it throws is said there.
+  public init(_ results: Results, title: String, load: @escaping (Results.Entry) throws -> CaseResult?) {
     self.results = results
     self.title = title
     self.load = load
@@ -128,7 +128,11 @@ public struct HTMLReport {
   // MARK: a case
 
   private func section(_ entry: Results.Entry, _ number: Int) -> String {
-    let result = load(entry)
+    var result: CaseResult?
+    var unread = ""
+    do { result = try load(entry) } catch {
+      unread = "<p class=\"note\">its packets cannot be shown: \(escaped("\(error)"))</p>\n"
+    }
     let kernel = results.kernels[entry.kernel]
     var text =
       "<details class=\"case\" id=\"c\(number)\"><summary><span class=\"v \(entry.verdict.rawValue)\">"
@@ -150,6 +154,7 @@ public struct HTMLReport {
       text += "</tbody></table></div>\n"
       if entry.attempts.count > 20 { text += "<p>and \(entry.attempts.count - 20) more attempts</p>\n" }
     }
+    text += unread
     if let result, let kernel { text += drawings(result, on: kernel) }
     let moved = entry.counters.sorted { $0.key < $1.key }.flatMap { node, counters in
       counters.sorted { $0.key < $1.key }.map { "\(node) \($0.key) +\($0.value)" }

@@ -1,5 +1,3 @@
-import Foundation
-import Glibc
 import Scenario
 
 /// `results.json`, version 3: what a run came to. Keys are written sorted, durations in the unit they name.
@@ -13,6 +11,9 @@ public struct Results: Codable, Sendable {
   public var summary: Summary
   /// The kernels that cases ran on, by the names that `--kernel` takes.
   public var kernels: [String: Kernel]
+  /// Cases that the run set out to do and did not come to: an error each, or a skip where `--max-fail` left them
+  /// out. nil where the run is finished.
+  public var notJudged: [Entry]?
   /// The guests that were booted for it.
   public var guests: [GuestCost]
   /// In the order of the lab files, kernel by kernel.
@@ -106,13 +107,14 @@ public struct Results: Codable, Sendable {
       witnesses = result.judgement.witnesses
       let seen = result.observation
       counters = Dictionary(
-        uniqueKeysWithValues: result.test.network.nodes.map { ($0, seen?.counters(of: $0) ?? [:]) }
-      ).filter { !$0.value.isEmpty }
+        result.test.network.nodes.map { ($0, seen?.counters(of: $0) ?? [:]) }
+      ) { first, _ in first }.filter { !$0.value.isEmpty }
       settings = seen?.settings ?? [:]
       timings = seen?.timings ?? []
       seconds = result.seconds
-      capture = seen == nil ? nil : RunFolder.capturePath(id, kernel: result.kernel)
-      observation = seen == nil ? nil : RunFolder.observationPath(id, kernel: result.kernel)
+      let files = CaseFiles(id: id, kernel: result.kernel)
+      capture = seen == nil ? nil : files.capture
+      observation = seen == nil ? nil : files.observation
     }
   }
 
@@ -132,185 +134,5 @@ public struct Results: Codable, Sendable {
 
   static func ordered(_ names: some Sequence<String>) -> [String] {
     names.sorted { ($0 == "host" ? 0 : 1, $0) < ($1 == "host" ? 0 : 1, $1) }
-  }
-}
-
-/// The folder that `--out` names.
-public struct RunFolder: Sendable {
-  private let path: String
-
-  /// The mark by which a folder is known to be ours.
-  private static let results = "results.json"
-
-  /// Makes the folder, or takes one that holds an earlier run. Anything else is refused before anything runs.
-  public init(creating path: String) throws {
-    self.path = path
-    let files = FileManager.default
-    var isFolder: ObjCBool = false
-    do {
-      if files.fileExists(atPath: path, isDirectory: &isFolder) {
-        let content = isFolder.boolValue ? try files.contentsOfDirectory(atPath: path) : nil
-        guard let content, content.isEmpty || content.contains(Self.results) else {
-          throw Failure(
-            stage: "--out", object: path,
-            cause: isFolder.boolValue ? "holds something that is not a run of pawslab" : "is a file",
-            mend: "name a new folder")
-        }
-        for old in ["observations", "captures", "consoles", "events.jsonl"] {
-          try? files.removeItem(atPath: path + "/" + old)
-        }
-      }
-      try files.createDirectory(atPath: path + "/observations", withIntermediateDirectories: true)
-      let probe = path + "/.writable"
-      try Data().write(to: URL(fileURLWithPath: probe))
-      try files.removeItem(atPath: probe)
-    } catch let failure as Failure {
-      throw failure
-    } catch {
-      throw Failure(
-        stage: "--out", object: path, cause: error.localizedDescription,
-        mend: "name a folder that can be written")
-    }
-  }
-
-  /// A folder that a run has written.
-  public init(reading path: String) throws {
-    self.path = path
-    guard FileManager.default.fileExists(atPath: path + "/" + Self.results) else {
-      throw Failure(
-        stage: "read", object: path, cause: "no \(Self.results) there", mend: "pawslab run --out \(path)")
-    }
-  }
-
-  /// Keeps everything that one case gave: what was seen as JSON, its packets as pcapng.
-  ///
-  /// - Parameter limit: bytes of packets that are kept; what is beyond is said in the file and in the observation.
-  public func save(_ result: CaseResult, on kernel: Kernel, limit: Int = 256 << 20) throws {
-    guard var observation = result.observation else { return }
-    var result = result
-    let packets = CaptureFile(result, on: kernel)
-    observation.packetsNotKept = packets.notKept(limit: limit)
-    result.observation = observation
-    try write(result, to: Self.observationPath(result.test.id, kernel: result.kernel))
-    let name = Self.capturePath(result.test.id, kernel: result.kernel)
-    let file = URL(fileURLWithPath: path + "/" + name)
-    do {
-      try FileManager.default.createDirectory(
-        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try packets.write(to: file, notKept: observation.packetsNotKept ?? 0)
-    } catch {
-      throw Failure(stage: "write", object: file.path, cause: error.localizedDescription)
-    }
-  }
-
-  /// Keeps what a guest's kernel said: `consoles/KERNEL-1.txt` and so on.
-  public func save(console: String, of kernel: String) throws {
-    let folder = URL(fileURLWithPath: path + "/consoles")
-    var number = 1
-    func file() -> URL { folder.appendingPathComponent("\(kernel)-\(number).txt") }
-    while FileManager.default.fileExists(atPath: file().path) { number += 1 }
-    do {
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      try Data(console.utf8).write(to: file())
-    } catch {
-      throw Failure(stage: "write", object: file().path, cause: error.localizedDescription)
-    }
-  }
-
-  /// Writes `results.json`, whole or not at all.
-  public func save(_ results: Results) throws { try write(results, to: Self.results) }
-
-  /// The folder's own name.
-  public var name: String { URL(fileURLWithPath: path).standardizedFileURL.lastPathComponent }
-
-  /// When `results.json` was written.
-  public var written: Date {
-    let attributes = try? FileManager.default.attributesOfItem(atPath: path + "/" + Self.results)
-    return attributes?[.modificationDate] as? Date ?? Date()
-  }
-
-  /// Writes a text, whole or not at all.
-  public func save(_ text: String, as file: String) throws {
-    do {
-      try Data(text.utf8).write(to: URL(fileURLWithPath: path + "/" + file), options: .atomic)
-    } catch {
-      throw Failure(stage: "write", object: "\(path)/\(file)", cause: error.localizedDescription)
-    }
-  }
-
-  /// Adds a line to `events.jsonl`, so that what was judged is there whatever comes after.
-  public func append(event: some Encodable) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let file = path + "/events.jsonl"
-    // O_APPEND and one write: cases end side by side.
-    let descriptor = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else {
-      throw Failure(stage: "write", object: file, cause: String(cString: strerror(errno)))
-    }
-    defer { close(descriptor) }
-    let line = [UInt8](try encoder.encode(event)) + [UInt8(ascii: "\n")]
-    guard Glibc.write(descriptor, line, line.count) == line.count else {
-      throw Failure(stage: "write", object: file, cause: String(cString: strerror(errno)))
-    }
-  }
-
-  /// What a case gave.
-  public func load(_ id: String, kernel: String) throws -> CaseResult {
-    let file = path + "/" + Self.observationPath(id, kernel: kernel)
-    do {
-      var result = try JSONDecoder().decode(
-        CaseResult.self, from: Data(contentsOf: URL(fileURLWithPath: file)))
-      let capture = path + "/" + Self.capturePath(id, kernel: kernel)
-      result.observation?.packets = try CaptureFile.packets(in: URL(fileURLWithPath: capture))
-      return result
-    } catch {
-      throw Failure(
-        stage: "read", object: file, cause: "\(error)", mend: "the case was not run, or by another version")
-    }
-  }
-
-  /// The summary of the run.
-  public func loadResults() throws -> Results {
-    let file = path + "/" + Self.results
-    struct Version: Decodable { var version: Int }
-    do {
-      let data = try Data(contentsOf: URL(fileURLWithPath: file))
-      let version = try JSONDecoder().decode(Version.self, from: data).version
-      guard version == Results.currentVersion else {
-        throw Failure(
-          stage: "read", object: file, cause: "of version \(version); this is for \(Results.currentVersion)",
-          mend: "run it again with this version of the lab")
-      }
-      return try JSONDecoder().decode(Results.self, from: data)
-    } catch let failure as Failure {
-      throw failure
-    } catch {
-      throw Failure(stage: "read", object: file, cause: "\(error)", mend: "written by another version?")
-    }
-  }
-
-  static func observationPath(_ id: String, kernel: String) -> String {
-    "observations/\(kernel)/\(fileName(id)).json"
-  }
-
-  static func capturePath(_ id: String, kernel: String) -> String {
-    "captures/\(kernel)/\(fileName(id)).pcapng"
-  }
-
-  private static func fileName(_ id: String) -> String {
-    String(id.map { $0.isLetter || $0.isNumber || "=,.-".contains($0) ? $0 : "_" })
-  }
-
-  private func write(_ value: some Encodable, to name: String) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    do {
-      let folder = URL(fileURLWithPath: path + "/" + name).deletingLastPathComponent()
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      try encoder.encode(value).write(to: URL(fileURLWithPath: path + "/" + name), options: .atomic)
-    } catch {
-      throw Failure(stage: "write", object: "\(path)/\(name)", cause: error.localizedDescription)
-    }
   }
 }

@@ -7,7 +7,8 @@ struct Diff: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "What changed between two runs, or between two kernels of one run.",
     discussion: """
-      Each side is a folder that --out kept, or one kernel of it: DIR or DIR:KERNEL. Exit status 1 if something differs.
+      Each side is a folder that --out kept, or one kernel of it: DIR or DIR:KERNEL. Cases that cannot be compared are \
+      named: those on one side only, not judged, or broken. Exit status 1 if something differs or could not be compared.
 
       Examples:
         pawslab diff before after
@@ -32,24 +33,20 @@ struct Diff: AsyncParsableCommand {
 
     init(_ text: String) throws {
       name = text
-      let parts = text.split(separator: ":").map(String.init)
+      let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
       let isFolder = FileManager.default.fileExists(atPath: text)
+      guard isFolder || parts.count > 1 else {
+        throw ValidationError("\(text.isEmpty ? "\"\"" : text): no such folder; a side is DIR or DIR:KERNEL")
+      }
       folder = try RunFolder(reading: isFolder ? text : parts.dropLast().joined(separator: ":"))
       results = try folder.loadResults()
       kernel = isFolder ? nil : parts.last
       if let kernel, results.kernels[kernel] == nil {
         throw ValidationError(
-          "\(text): that run had no kernel \(kernel); it had \(results.kernelNames.joined(separator: ", "))")
+          "\(text): that run had no kernel \(kernel.isEmpty ? "\"\"" : kernel); it had \(results.kernelNames.joined(separator: ", "))"
+        )
       }
-    }
-
-    /// Its cases under the side's own name, so that both can be held against each other.
-    func entries(on kernel: String, as name: String) -> [Results.Entry] {
-      results.cases.filter { $0.kernel == kernel }.map { entry in
-        var entry = entry
-        entry.kernel = name
-        return entry
-      }
+      if let unfinished = results.unfinished { Console.error("pawslab: \(text): \(unfinished)") }
     }
   }
 
@@ -65,27 +62,35 @@ struct Diff: AsyncParsableCommand {
     guard !pairs.isEmpty, sides[0].results.kernels[pairs[0].0] != nil,
       sides[1].results.kernels[pairs[0].1] != nil
     else {
-      throw ValidationError("the two have no kernel in common; name one each: DIR:KERNEL")
+      let names = sides.map { $0.results.kernelNames.joined(separator: ", ") }
+      throw ValidationError(
+        "the two have no kernel in common (\(names[0]); \(names[1])): name one each: DIR:KERNEL")
     }
-    var differ = false
+    var alike = true
     for (left, right) in pairs {
       let names =
         (first == second ? ["\(first):\(left)", "\(second):\(right)"] : [sides[0].name, sides[1].name])
-      let own = sides[0].entries(on: left, as: names[0])
-      let other = sides[1].entries(on: right, as: names[1])
-      let releases = [
-        sides[0].results.kernels[left]?.release ?? "", sides[1].results.kernels[right]?.release ?? "",
-      ]
-      Console.print("\(names[0]): \(left), Linux \(releases[0])")
-      Console.print("\(names[1]): \(right), Linux \(releases[1])")
-      let differences = Difference.all(own + other, between: names, skips: true)
-      for line in Difference.lines(differences) { Console.print(line) }
-      let missing = Set(own.map(\.id)).symmetricDifference(other.map(\.id))
-      if !missing.isEmpty { Console.print("\(missing.count) cases are in one of the two only") }
-      differ = differ || !differences.isEmpty || !missing.isEmpty
-      for difference in differences { try show(difference, sides, [left, right], names) }
+      for (name, (side, kernel)) in zip(names, zip(sides, [left, right])) {
+        Console.print("\(name): \(kernel), Linux \(side.results.kernels[kernel]?.release ?? "?")")
+      }
+      let comparison = Comparison(
+        .init(name: names[0], sides[0].results, kernel: left),
+        .init(name: names[1], sides[1].results, kernel: right))
+      for line in comparison.lines { Console.print(line) }
+      alike = alike && comparison.isAlike
+      for difference in comparison.differences { try show(difference, sides, [left, right], names) }
     }
-    if differ { throw ExitCode(1) }
+    // Kernels of which the other side has none were not looked at: that is no likeness.
+    if sides.allSatisfy({ $0.kernel == nil }) {
+      let compared = Set(common)
+      for side in sides {
+        for name in side.results.kernelNames where !compared.contains(name) {
+          Console.print("\(side.name): \(name) is on this side only, and was compared with nothing")
+          alike = false
+        }
+      }
+    }
+    if !alike { throw ExitCode(1) }
   }
 
   /// The witnesses of both sides, for the first case of a difference.
@@ -106,7 +111,11 @@ struct Diff: AsyncParsableCommand {
       for witness in entry.witnesses where witness.seen.hasPrefix("+") {
         Console.print("    \(witness.name) \(witness.seen)")
       }
-      guard packets, entry.observation != nil else { continue }
+      guard packets else { continue }
+      guard entry.observation != nil else {
+        Console.print("    its packets were not kept")
+        continue
+      }
       let result = try side.folder.load(id, kernel: kernels[index])
       guard let observation = result.observation else { continue }
       let clients = Set(result.test.network.clients.prefix(3).map(\.name))

@@ -9,70 +9,59 @@ import Scenario
 struct Execution {
   let runner: Runner
   let folder: RunFolder?
+  /// What of the plan has come to something before: a continued run's.
+  var earlier: (plan: PlannedRun, results: [CaseResult], guests: [GuestCost], seconds: Double)?
+  /// After how many cases that failed or broke no other is begun; nil is never.
+  var maxFail: Int?
   let screen: Screen
   let interrupt: Interrupt
 
-  /// A line of `events.jsonl`.
-  private struct Line: Encodable {
-    var event: String
-    var time = Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
-    var kernel: String
-    var `case`: String?
-    var verdict: Verdict?
-    var reason: String?
-    var seconds: Double?
-    var emulated: Bool?
-  }
-
-  /// The results in the order of the tests, as they are and as `results.json` has them.
-  func run(_ tests: [(test: Case, machine: Machine)]) async -> ([CaseResult], Report.Results) {
-    let kernels = Dictionary(tests.map { ($0.machine.name, $0.machine.kernel) }) { first, _ in first }
+  /// The results in the order of the plan, as they are and as `results.json` has them.
+  ///
+  /// - Throws: before anything runs, where the folder cannot take it.
+  func run(_ tests: [(test: Case, machine: Machine)]) async throws -> ([CaseResult], Report.Results) {
+    let plan =
+      earlier?.plan
+      ?? PlannedRun(
+        tests.map { ($0.test, $0.machine.name) },
+        kernels: Dictionary(tests.map { ($0.machine.name, $0.machine.kernel) }) { first, _ in first })
+    if earlier == nil { try folder?.begin(plan) } else { try folder?.goOn() }
     let began = ContinuousClock.now
+    let stop = Stop(after: maxFail)
+    let kept = Kept(folder, kernels: plan.kernels)
     let work = Task {
       await runner.run(tests) { event in
         await screen.show(event)
-        do { try keep(event, kernels) } catch { await screen.complain("\(error)") }
+        for complaint in kept.keep(event) { await screen.complain(complaint) }
+        if case .finished(let result) = event { stop.count(result.judgement.verdict) }
       }
     }
     interrupt.onSignal { work.cancel() }
+    stop.onReached { work.cancel() }
     let finished = await work.value
     await screen.end()
-    let seconds = began.duration(to: .now) / .seconds(1)
-    let order = Dictionary(
-      tests.enumerated().map { ("\($1.machine.name) \($1.test.id)", $0) }
-    ) { first, _ in first }
-    func place(_ result: CaseResult) -> Int { order["\(result.kernel) \(result.test.id)"] ?? 0 }
-    let results = finished.sorted { place($0) < place($1) }
-    let saved = Report.Results(results, kernels: kernels, guests: await screen.guests, seconds: seconds)
-    do {
-      try folder?.save(saved)
-      try folder?.saveReports(of: saved)
-    } catch { await screen.complain("\(error)") }
+    let seconds = (earlier?.seconds ?? 0) + began.duration(to: .now) / .seconds(1)
+    let order = Dictionary(plan.cases.enumerated().map { ($1, $0) }) { first, _ in first }
+    func place(_ result: CaseResult) -> Int {
+      order[.init(id: result.test.id, kernel: result.kernel)] ?? 0
+    }
+    let results = ((earlier?.results ?? []) + finished).sorted { place($0) < place($1) }
+    var saved = Report.Results(
+      results, kernels: plan.kernels, guests: (earlier?.guests ?? []) + (await screen.guests),
+      seconds: seconds)
+    kept.mark(&saved)
+    saved.leaveOut(plan, stop.isReached ? .maxFail(maxFail ?? 0) : .ended)
+    do { try folder?.save(saved) } catch { await screen.complain("\(error)") }
+    do { try folder?.saveReports(of: saved) } catch { await screen.complain("\(error)") }
     return (results, saved)
   }
 
-  private func keep(_ event: Runner.Event, _ kernels: [String: Kernel]) throws {
-    guard let folder else { return }
-    switch event {
-    case .started(let test, let kernel):
-      try folder.append(event: Line(event: "started", kernel: kernel, case: test.id))
-    case .finished(let result):
-      let judgement = result.judgement
-      try folder.append(
-        event: Line(
-          event: "finished", kernel: result.kernel, case: result.test.id, verdict: judgement.verdict,
-          reason: judgement.reason, seconds: result.seconds, emulated: result.emulated))
-      if let kernel = kernels[result.kernel] { try folder.save(result, on: kernel) }
-    case .guestEnded(let cost, let console):
-      try folder.append(
-        event: Line(event: "guest ended", kernel: cost.kernel, seconds: cost.processorSeconds))
-      try folder.save(console: console, of: cost.kernel)
-    }
-  }
-
-  func throwIfInterrupted(judged: Int, of total: Int) throws {
+  func throwIfInterrupted(_ results: Report.Results) throws {
     guard let signal = interrupt.received else { return }
-    Console.error("pawslab: interrupted; \(total - judged) of \(total) cases were not judged")
+    let missing = results.notJudged?.count ?? 0
+    Console.error(
+      "pawslab: interrupted; \(missing) of \(results.cases.count + missing) cases were not judged"
+        + (folder.map { "; pawslab run --continue --out \($0.path) runs them" } ?? ""))
     throw ExitCode(128 + signal)
   }
 

@@ -30,11 +30,17 @@ struct Explain: AsyncParsableCommand {
     if let from, !run {
       let folder = try RunFolder(reading: from)
       let results = try folder.loadResults()
-      let id = try pick(results.cases.map(\.id))
-      let kernels = results.cases.filter { $0.id == id && $0.observation != nil }.map(\.kernel)
+      if let unfinished = results.unfinished { Console.error("pawslab: \(from): \(unfinished)") }
+      let entries = results.cases + (results.notJudged ?? [])
+      let id = try pick(entries.map(\.id))
+      let own = entries.filter { $0.id == id }
+      let kernels = own.filter { $0.observation != nil }.map(\.kernel)
       guard let name = kernel ?? kernels.first, kernels.contains(name) else {
+        let others = own.filter { $0.observation == nil }
+          .map { "; on \($0.kernel) it came to \($0.verdict.rawValue): \($0.reason)" }
         throw ValidationError(
-          "\(id) was seen on \(kernels.isEmpty ? "no kernel" : kernels.joined(separator: ", "))")
+          "\(id) was seen on \(kernels.isEmpty ? "no kernel" : kernels.joined(separator: ", "))"
+            + others.joined())
       }
       let result = try folder.load(id, kernel: name)
       show(result.test)
@@ -80,7 +86,8 @@ struct Explain: AsyncParsableCommand {
   /// The one case that a name or pattern means.
   static func pick(_ name: String, among ids: [String]) throws -> String {
     if ids.contains(name) { return name }
-    let matching = ids.filter { Glob(name).matches($0) }
+    // On several kernels it is one case all the same.
+    let matching = Set(ids.filter { Glob(name).matches($0) }).sorted()
     guard let only = matching.first, matching.count == 1 else {
       throw ValidationError(
         matching.isEmpty

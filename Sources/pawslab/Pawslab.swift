@@ -79,14 +79,16 @@ struct Selection: ParsableArguments {
   /// All mistakes of all files at once; nothing has been created by then.
   func cases() throws -> [Case] {
     var mistakes: [Mistake] = []
-    var scenarios: [Scenario] = []
+    var scenarios: [(path: String, scenario: Scenario)] = []
     let folder = ProcessInfo.processInfo.environment["PAWSLAB_LAB"] ?? "lab"
-    for path in try LabFile.discover(paths: paths.isEmpty ? [folder] : paths) {
-      do { scenarios.append(try LabFile.load(path: path)) } catch { mistakes += error.mistakes }
+    for path in ScenarioNames.distinct(try LabFile.discover(paths: paths.isEmpty ? [folder] : paths)) {
+      do { scenarios.append((path, try LabFile.load(path: path))) } catch { mistakes += error.mistakes }
     }
     guard mistakes.isEmpty else { throw LabFileError(mistakes: mistakes) }
-    let cases = try select(scenarios)
+    try ScenarioNames.check(scenarios)
+    let cases = try select(scenarios.map(\.scenario))
     guard !cases.isEmpty else { throw ValidationError("no case matches") }
+    try ScenarioNames.check(cases)
     return cases
   }
 

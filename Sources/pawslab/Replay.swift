@@ -9,7 +9,9 @@ struct Replay: AsyncParsableCommand {
     abstract: "Run exactly the cases of a saved run again, and say where they differ now.",
     discussion: """
       The cases are those that were saved with the run, settings and expectations and all, whatever the lab files say \
-      now; each on the kernel of the same name. Exit status as of run, and 1 where something differs.
+      now; each on the kernel of the same name. All of them are run, those that were skipped or broke too, and what \
+      cannot be run again or compared is named. Exit status as of run, and 1 where something differs, or could not be \
+      compared.
       """)
 
   @Argument(help: "A folder that a run kept with --out.")
@@ -17,66 +19,60 @@ struct Replay: AsyncParsableCommand {
 
   @OptionGroup var running: Running
 
-  @Option(help: "Keep what this run gives in this folder.")
+  @Option(help: "Keep what this run gives in this folder; a run that is there is moved to its previous.")
   var out: String?
 
   func run() async throws {
     let old = try RunFolder(reading: folder)
     let before = try old.loadResults()
-    let entries = before.cases.filter { $0.observation != nil }
-    guard !entries.isEmpty else {
-      throw Failure(stage: "replay", object: folder, cause: "no case of that run was run")
+    if let unfinished = before.unfinished { Console.error("pawslab: \(folder): \(unfinished)") }
+    let planned = try old.loadPlan()?.testsByID ?? [:]
+    var saved: [(test: Case, kernel: String)] = []
+    var lost: [String: [String: String]] = [:]
+    for entry in before.cases + (before.notJudged ?? []) {
+      do {
+        if let test = try old.savedTest(entry, planned) {
+          saved.append((test, entry.kernel))
+          continue
+        }
+        lost[entry.kernel, default: [:]][entry.id] =
+          "not run: it came to \(entry.verdict.rawValue) then, and that run did not keep the case"
+      } catch { lost[entry.kernel, default: [:]][entry.id] = "\(error)" }
     }
-    let saved = try entries.map { try old.load($0.id, kernel: $0.kernel).test }
+    guard !saved.isEmpty else {
+      throw Failure(
+        stage: "replay", object: folder, cause: "that run kept none of its \(before.cases.count) cases",
+        mend: "pawslab run --out \(folder) makes one that can be replayed")
+    }
     let new = try out.map { try RunFolder(creating: $0) }
     let (_, runner, machines) = try running.lab(keepsPackets: false)
     var known: [String: Machine] = [:]
-    for name in Set(entries.map(\.kernel)).sorted() { known[name] = try await machine(name, machines) }
-    let tests = zip(saved, entries).compactMap { test, entry in
-      known[entry.kernel].map { (test: test, machine: $0) }
-    }
+    for name in Set(saved.map(\.kernel)).sorted() { known[name] = try await machines.inResult(name) }
+    let tests = saved.compactMap { test, kernel in known[kernel].map { (test: test, machine: $0) } }
     let screen = Screen(
       total: tests.count, report: TextReport(detail: .quiet, colour: Console.colour), live: Console.isTerminal
     )
     let execution = Execution(runner: runner, folder: new, screen: screen, interrupt: Interrupt())
-    let (results, now) = await execution.run(tests)
-    try execution.throwIfInterrupted(judged: results.count, of: tests.count)
+    let (results, now) = try await execution.run(tests)
+    try execution.throwIfInterrupted(now)
 
-    var differ = false
-    for name in before.kernelNames where known[name] != nil {
-      func side(_ results: Report.Results, _ title: String) -> [Report.Results.Entry] {
-        results.cases.filter { $0.kernel == name && $0.verdict != .skip }.map { entry in
-          var entry = entry
-          entry.kernel = title
-          return entry
-        }
-      }
-      let titles = ["then", "now"]
-      let differences = Difference.all(
-        side(before, titles[0]) + side(now, titles[1]), between: titles, skips: true)
+    var alike = true
+    for name in before.kernelNames {
+      var now = Comparison.Side(name: "now", now, kernel: name)
+      now.missing.merge(lost[name] ?? [:]) { own, _ in own }
+      let comparison = Comparison(.init(name: "then", before, kernel: name), now)
+      guard !comparison.isEmpty else { continue }
       Console.print(
-        "\(name): then Linux \(before.kernels[name]?.release ?? "?"), now \(now.kernels[name]?.release ?? "?")"
-      )
-      let lines = differences.isEmpty ? ["no difference"] : Difference.lines(differences)
-      for line in lines { Console.print(line) }
-      differ = differ || !differences.isEmpty
+        "\(name): then Linux \(before.kernels[name]?.release ?? "?"), "
+          + "now \(known[name].map { "Linux \($0.kernel.release)" } ?? "not run")")
+      for line in comparison.lines { Console.print(line) }
+      alike = alike && comparison.isAlike
     }
     Console.print("")
     Console.print("then: \(before.summary.text)")
     Console.print("now:  \(now.summary.text)")
     try await execution.throwIfNotSaved()
     if results.contains(where: { $0.judgement.verdict == .error }) { throw ExitCode(3) }
-    if differ || results.contains(where: { $0.judgement.verdict == .fail }) { throw ExitCode(1) }
-  }
-
-  private func machine(_ name: String, _ machines: Machines) async throws -> Machine {
-    let suffix = "-emulated"
-    guard name.hasSuffix(suffix) else { return try await machines.named(name) }
-    let machine = try await machines.named(String(name.dropLast(suffix.count)))
-    guard let emulated = machine.emulating("tcp_tw_recycle") else {
-      throw Failure(
-        stage: "replay", object: name, cause: "tcp_tw_recycle cannot be emulated there any more")
-    }
-    return emulated
+    if !alike || results.contains(where: { $0.judgement.verdict == .fail }) { throw ExitCode(1) }
   }
 }

@@ -29,10 +29,20 @@ struct ReportCommand: ParsableCommand {
   func run() throws {
     let folder = try RunFolder(reading: folder)
     let results = try folder.loadResults()
-    let text = try folder.text(of: results, as: html ? .html : format)
-    guard let output else { return Console.write(text, to: .standardOutput) }
-    do { try Data(text.utf8).write(to: URL(fileURLWithPath: output), options: .atomic) } catch {
-      throw Failure(stage: "--output", object: output, cause: error.localizedDescription)
+    if let unfinished = results.unfinished { Console.error("pawslab: \(folder.path): \(unfinished)") }
+    var unread = 0
+    let text = folder.text(of: results, as: html ? .html : format) { failure in
+      unread += 1
+      if unread <= 3 { Console.error("pawslab: \(failure)") }
+    }
+    if let output {
+      try OutputFile.write(text, to: output, option: "--output")
+    } else {
+      Console.write(text, to: .standardOutput)
+    }
+    if unread > 0 {
+      Console.error("pawslab: \(unread) cases are shown without their packets, which could not be read")
+      throw ExitCode(3)
     }
   }
 }
@@ -45,7 +55,8 @@ struct JudgeCommand: ParsableCommand {
     abstract: "Judge what a saved run has seen again, without running anything.",
     discussion: """
       By the expectations that were saved, or with --lab by those that the lab files have now. Says where a verdict \
-      differs from the saved one. Exit status as of run.
+      differs from the saved one, and how many cases nothing can be said of. A run that was killed is judged as far as \
+      it came. Exit status as of run, and 1 where something differs or was not judged.
       """)
 
   @Argument(help: "A folder that a run kept with --out.")
@@ -68,20 +79,35 @@ struct JudgeCommand: ParsableCommand {
     }
     let report = TextReport(detail: verbose ? .verbose : .normal, colour: Console.colour)
     var verdicts: Set<Verdict> = []
-    var (judged, changed, missing) = (0, 0, 0)
-    for entry in results.cases where entry.observation != nil {
-      guard let kernel = results.kernels[entry.kernel] else { continue }
-      var result = try folder.load(entry.id, kernel: entry.kernel)
-      if !paths.isEmpty {
-        guard let now = cases[entry.id] else {
-          missing += 1
-          continue
+    var (judged, changed, missing, skipped, broken, unread) = (0, 0, 0, 0, 0, 0)
+    for entry in results.cases {
+      guard let kernel = results.kernels[entry.kernel], entry.observation != nil else {
+        switch entry.verdict {
+        case .skip: skipped += 1
+        case .error: broken += 1
+        case .pass, .fail: unread += 1
         }
+        continue
+      }
+      if !paths.isEmpty, cases[entry.id] == nil {
+        missing += 1
+        continue
+      }
+      var result: CaseResult
+      do { result = try folder.load(entry.id, kernel: entry.kernel) } catch {
+        unread += 1
+        Console.error("pawslab: \(error)")
+        continue
+      }
+      if let now = cases[entry.id] {
         // What was done is what was done; only what is expected of it may be another now.
         result.test.rules = now.rules
         result.test.why = now.why
       }
-      guard let observation = result.observation else { continue }
+      guard let observation = result.observation else {
+        unread += 1
+        continue
+      }
       result.judgement = judge(result.test, on: kernel, seen: observation)
       judged += 1
       verdicts.insert(result.judgement.verdict)
@@ -92,34 +118,58 @@ struct JudgeCommand: ParsableCommand {
         if differs { Console.print("       it was: \(entry.verdict.rawValue): \(entry.reason)") }
       }
     }
-    if missing > 0 { Console.print("\(missing) cases are not in these lab files") }
+    if missing > 0 { Console.print("\(missing) are not in these lab files") }
+    if skipped > 0 { Console.print("\(skipped) were skipped: nothing was seen that could be judged") }
+    if broken > 0 { Console.print("\(broken) broke: nothing was seen that could be judged") }
+    if unread > 0 {
+      Console.print("\(unread) cannot be judged: what was seen is not there, or cannot be read")
+    }
+    if let unfinished = results.unfinished { Console.print(unfinished) }
     Console.print("\(judged) judged again, \(changed) otherwise than before")
-    if verdicts.contains(.error) { throw ExitCode(3) }
-    if verdicts.contains(.fail) || changed > 0 { throw ExitCode(1) }
+    if verdicts.contains(.error) || broken + unread > 0 { throw ExitCode(3) }
+    if verdicts.contains(.fail) || changed + missing > 0 || judged == 0 || results.unfinished != nil {
+      throw ExitCode(1)
+    }
   }
 }
 
 extension RunFolder {
-  /// A saved run in the words of a format.
-  func text(of results: Results, as format: Format) throws -> String {
+  /// A saved run in the words of a format. Cases that were not judged are among the others, for no reader to miss.
+  ///
+  /// - Parameter onUnread: is told of each case whose evidence is not there or cannot be read.
+  func text(of results: Results, as format: Format, onUnread: (Failure) -> Void = { _ in }) -> String {
+    let all = results.withNotJudged
     switch format {
     case .text:
       let report = TextReport(detail: .normal, colour: false)
-      return report.saved(results).joined(separator: "\n") + "\n"
+      return (report.saved(results) + [results.unfinished].compactMap { $0 }).joined(separator: "\n") + "\n"
     case .html:
-      return HTMLReport(results, title: name) { try? load($0.id, kernel: $0.kernel) }.text
-    case .junit: return results.junit(time: written)
-    case .ktap: return results.ktap
-    case .markdown: return results.markdown
-    case .github: return results.github
+      let title = results.unfinished == nil ? name : "\(name) (unfinished)"
+      return withoutActuallyEscaping(onUnread) { onUnread in
+        HTMLReport(all, title: title) { entry in
+          guard entry.observation != nil else { return nil }
+          do { return try load(entry.id, kernel: entry.kernel) } catch {
+            onUnread(
+              error as? Failure ?? Failure(stage: "read", object: entry.id, cause: "\(error)"))
+            throw error
+          }
+        }.text
+      }
+    case .junit: return all.junit(time: written)
+    case .ktap: return all.ktap
+    case .markdown: return all.markdown
+    case .github: return all.github
     }
   }
 
-  /// Writes the files of every format that has one.
+  /// Writes the files of every format that has one, as many as can be; the first that cannot is thrown.
   func saveReports(of results: Results) throws {
+    var first: Failure?
     for format in Format.allCases {
       guard let file = format.file else { continue }
-      try save(text(of: results, as: format), as: file)
+      let text = text(of: results, as: format) { first = first ?? $0 }
+      do { try save(text, as: file) } catch { first = first ?? error as? Failure }
     }
+    if let first { throw first }
   }
 }

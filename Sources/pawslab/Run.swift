@@ -22,11 +22,16 @@ struct Run: AsyncParsableCommand {
   @Flag(help: "Boot no guest: what the host's kernel lacks is skipped.")
   var hostOnly = false
 
-  @Option(help: "Keep results.json and everything that was seen in this folder.")
+  @Option(
+    help:
+      "Keep results.json and everything that was seen in this folder; a run that is there is moved to its previous."
+  )
   var out: String?
 
   @Option(help: "A case that matches (by name or scenario) and is not judged counts as a failure.")
   var require: [String] = []
+
+  @OptionGroup var resuming: Resuming
 
   @Flag(help: "Say only what failed, and the last line.")
   var quiet = false
@@ -53,16 +58,29 @@ struct Run: AsyncParsableCommand {
     if format != .text, out == nil {
       throw ValidationError("--format \(format.rawValue) is made of what --out keeps: name a folder")
     }
+    try resuming.check(
+      out: out,
+      selects: !selection.paths.isEmpty || !selection.settings.isEmpty || !selection.patterns.isEmpty
+        || !kernels.isEmpty || emulate != nil || hostOnly)
     if hostOnly, !kernels.isEmpty { throw ValidationError("--host-only and --kernel exclude each other") }
     if Set(kernelNames).count != kernelNames.count { throw ValidationError("--kernel names one twice") }
   }
 
   func run() async throws {
-    let cases = try selection.cases()
-    let folder = try out.map { try RunFolder(creating: $0) }
+    let failed = try resuming.failedBefore()
+    if failed?.isEmpty == true { return }
+    let cases = resuming.continues ? [] : try resuming.only(failed, of: try selection.cases())
+    let folder = try out.map {
+      resuming.continues ? try RunFolder(continuing: $0) : try RunFolder(creating: $0)
+    }
+    let earlier = try folder.flatMap { try resuming.earlier(in: $0) }
     let (_, runner, machines) = try running.lab(keepsPackets: false)
     let interrupt = Interrupt()
-    let planning = Task { try await plan(cases, machines) }
+    let planning = Task {
+      if let earlier { return try await machines.missing(in: earlier) }
+      if let failed, kernelNames.isEmpty, !hostOnly { return try await machines.again(failed, cases) }
+      return try await plan(cases, machines)
+    }
     interrupt.onSignal { planning.cancel() }
     let tests: [(test: Case, machine: Machine)]
     do { tests = try await planning.value } catch {
@@ -73,18 +91,21 @@ struct Run: AsyncParsableCommand {
       total: tests.count,
       report: TextReport(detail: quiet ? .quiet : verbose ? .verbose : .normal, colour: Console.colour),
       live: Console.isTerminal && !quiet && format == .text, silent: format != .text)
-    let execution = Execution(runner: runner, folder: folder, screen: screen, interrupt: interrupt)
-    let (results, saved) = await execution.run(tests)
+    let execution = Execution(
+      runner: runner, folder: folder, earlier: earlier, maxFail: resuming.maxFail, screen: screen,
+      interrupt: interrupt)
+    let (results, saved) = try await execution.run(tests)
     if format == .text {
       for line in screen.report.summary(
         results, seconds: saved.summary.seconds, kernels: saved.kernels, compared: compared(saved.kernels),
         guests: saved.guests)
       { Console.print(line) }
     } else if let folder {
-      Console.write(try folder.text(of: saved, as: format), to: .standardOutput)
+      Console.write(folder.text(of: saved, as: format), to: .standardOutput)
     }
     if format != .github { try GitHub.tell(saved) }
-    try execution.throwIfInterrupted(judged: results.count, of: tests.count)
+    try execution.throwIfInterrupted(saved)
+    if let unfinished = saved.unfinished { Console.error("pawslab: \(unfinished)") }
     let judged = Set(results.filter { $0.judgement.verdict != .skip && $0.emulated != true }.map(\.test.id))
     let unjudged = results.filter { result in
       !judged.contains(result.test.id)
@@ -96,7 +117,7 @@ struct Run: AsyncParsableCommand {
     try await execution.throwIfNotSaved()
     let verdicts = Set(results.map(\.judgement.verdict))
     if verdicts.contains(.error) { throw ExitCode(3) }
-    if verdicts.contains(.fail) || !unjudged.isEmpty { throw ExitCode(1) }
+    if verdicts.contains(.fail) || !unjudged.isEmpty || saved.unfinished != nil { throw ExitCode(1) }
   }
 
   /// The columns of the comparison: the kernels in the order in which they were named, each before its emulation.

@@ -65,7 +65,7 @@ import Testing
       help.output == """
         OVERVIEW: Run cases and judge them (the default).
 
-        USAGE: pawslab run [<paths> ...] [--set <set> ...] [--case <case> ...] [--jobs <jobs>] [--kernel <kernel> ...] [--emulate <emulate>] [--host-only] [--out <out>] [--require <require> ...] [--quiet] [--verbose] [--format <format>]
+        USAGE: pawslab run [<options>] [<paths> ...]
 
         ARGUMENTS:
           <paths>                 Lab files, or folders of them (default: $PAWSLAB_LAB,
@@ -84,9 +84,17 @@ import Testing
           --host-only             Boot no guest: what the host's kernel lacks is
                                   skipped.
           --out <out>             Keep results.json and everything that was seen in
-                                  this folder.
+                                  this folder; a run that is there is moved to its
+                                  previous.
           --require <require>     A case that matches (by name or scenario) and is not
                                   judged counts as a failure.
+          --continue              Go on with the run in --out that was killed or
+                                  stopped: its cases, its kernels, only what is missing.
+          --last-failed <last-failed>
+                                  Only cases that failed or broke in this folder, on
+                                  their kernels unless --kernel names others.
+          --max-fail <max-fail>   Begin no other case when so many have failed or
+                                  broken; the rest is not judged.
           --quiet                 Say only what failed, and the last line.
           --verbose               Show every witness.
           --format <format>       What is printed: text, html, junit, ktap, markdown or
@@ -293,7 +301,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("{", "written by another version?"), (#"{"version":1}"#, "of version 1; this is for 3"),
+    ("{", "no JSON, cut short"), (#"{"version":1}"#, "of version 1; this is for 3"),
   ])
   func aBrokenOrOldRunIsOneClearError(text: String, words: String) throws {
     let out = ReportTests.folder()

@@ -23,9 +23,11 @@ import Testing
   @Test func aRunIsReadBackAsItWasWritten() throws {
     let path = Self.folder()
     defer { try? FileManager.default.removeItem(atPath: path) }
-    let folder = try RunFolder(creating: path)
-    try folder.save(Self.result(.pass), on: PlanTests.kernel())
-    try folder.save(Results([Self.result(.pass)], kernels: ["host": PlanTests.kernel()], seconds: 2))
+    do {
+      let folder = try RunFolder(creating: path)
+      try folder.save(Self.result(.pass), on: PlanTests.kernel())
+      try folder.save(Results([Self.result(.pass)], kernels: ["host": PlanTests.kernel()], seconds: 2))
+    }
     let again = try RunFolder(reading: path)
     #expect(try again.load("x/a=1", kernel: "host") == Self.result(.pass))
     let results = try again.loadResults()

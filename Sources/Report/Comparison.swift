@@ -1,0 +1,124 @@
+import Scenario
+
+/// Two lists of cases held against each other: what differs, and what nothing can be said of.
+public struct Comparison: Sendable {
+  /// What differs between cases that were judged on both sides, or on one and skipped on the other.
+  public let differences: [Difference]
+  /// How many were judged on both sides.
+  public let compared: Int
+  /// Cases that both sides skipped.
+  public let skipped: [String]
+  /// Cases of which nothing can be said, and why: on one side they are not there, were not judged, or the lab broke.
+  public let incomparable: [(id: String, why: String)]
+
+  /// One side: what it is called, and its cases.
+  public struct Side {
+    /// What its cases are shown under.
+    public var name: String
+    /// Cases that came to something.
+    public var entries: [Results.Entry]
+    /// Cases that did not, id to why.
+    public var missing: [String: String]
+
+    /// Makes a side.
+    public init(name: String, entries: [Results.Entry], missing: [String: String] = [:]) {
+      self.name = name
+      self.entries = entries
+      self.missing = missing
+    }
+
+    /// The cases of one kernel in results.
+    public init(name: String, _ results: Results, kernel: String) {
+      self.name = name
+      entries = results.cases.filter { $0.kernel == kernel }
+      missing = Dictionary(
+        (results.notJudged ?? []).filter { $0.kernel == kernel }.map { ($0.id, $0.reason) }
+      ) { first, _ in first }
+    }
+  }
+
+  /// Compares, in the order of the first side.
+  public init(_ first: Side, _ second: Side) {
+    let sides = [first, second]
+    let known = sides.map { side in
+      Dictionary(side.entries.map { ($0.id, $0) }) { first, _ in first }
+    }
+    var order: [String] = []
+    var seen: Set<String> = []
+    for id in sides.flatMap({ $0.entries.map(\.id) + $0.missing.keys.sorted() })
+    where seen.insert(id).inserted {
+      order.append(id)
+    }
+    var held: [Results.Entry] = []
+    var (compared, skipped): (Int, [String]) = (0, [])
+    var incomparable: [(id: String, why: String)] = []
+    for id in order {
+      var causes: [String?] = []
+      var own: [Results.Entry] = []
+      for (index, side) in sides.enumerated() {
+        guard var entry = known[index][id] else {
+          causes.append(side.missing[id] ?? "not there")
+          continue
+        }
+        causes.append(entry.verdict == .error ? "the lab broke: \(entry.reason)" : nil)
+        entry.kernel = side.name
+        own.append(entry)
+      }
+      if causes[0] == causes[1], let both = causes[0] {
+        incomparable.append((id, "on both sides \(both)"))
+      } else if causes.contains(where: { $0 != nil }) {
+        let words = zip(sides, causes).compactMap { side, cause in cause.map { "\(side.name): \($0)" } }
+        incomparable.append((id, words.joined(separator: "; ")))
+      } else if own.allSatisfy({ $0.verdict == .skip }) {
+        skipped.append(id)
+      } else {
+        if own.allSatisfy({ $0.verdict != .skip }) { compared += 1 }
+        held += own
+      }
+    }
+    differences = Difference.all(held, between: sides.map(\.name), skips: true)
+    (self.compared, self.skipped, self.incomparable) = (compared, skipped, incomparable)
+  }
+
+  /// Whether both sides do the same, as far as anything was compared at all, and nothing is left in the dark.
+  public var isAlike: Bool { differences.isEmpty && incomparable.isEmpty && compared > 0 }
+
+  /// Whether neither side has a case.
+  public var isEmpty: Bool { differences.isEmpty && incomparable.isEmpty && skipped.isEmpty && compared == 0 }
+
+  /// What to say: the differences, what could not be compared, and over how many cases that holds.
+  public var lines: [String] {
+    var lines: [String] = []
+    if !differences.isEmpty { lines += Difference.lines(differences) }
+    if !incomparable.isEmpty {
+      lines.append("\(Self.cases(incomparable.count)) could not be compared")
+      var groups: [(why: String, ids: [String])] = []
+      for (id, why) in incomparable {
+        if let index = groups.firstIndex(where: { $0.why == why }) {
+          groups[index].ids.append(id)
+        } else {
+          groups.append((why, [id]))
+        }
+      }
+      for (why, ids) in groups.prefix(20) {
+        lines.append("    \(ids[0])\(ids.count > 1 ? " and \(ids.count - 1) more" : ""): \(why)")
+      }
+      if groups.count > 20 {
+        let rest = groups.dropFirst(20).reduce(0) { $0 + $1.ids.count }
+        lines.append("    and \(Self.cases(rest)) for \(groups.count - 20) other reasons")
+      }
+    }
+    if !skipped.isEmpty { lines.append("\(Self.cases(skipped.count)) skipped on both sides") }
+    if compared == 0 {
+      lines.append("nothing was compared: no case was judged on both sides")
+    } else if differences.isEmpty {
+      lines.append(
+        incomparable.isEmpty
+          ? "no difference in \(Self.cases(compared))"
+          : "\(Self.cases(compared)) alike, the rest is not known")
+    }
+    return lines
+  }
+
+  private static func cases(_ count: Int) -> String { "\(count) \(count == 1 ? "case" : "cases")" }
+}

@@ -1,0 +1,116 @@
+import Foundation
+import Scenario
+
+/// `run.json`: what a run set out to do, written before its first case, so that a folder whose run was killed can be
+/// judged, reported and continued, and every case of it run again, whatever the lab files say by then.
+public struct PlannedRun: Codable, Sendable {
+  /// The mark of a folder that is ours.
+  private var format = Self.mark
+  private static let mark = "pawslab run"
+  /// Of this format.
+  private var version = Self.currentVersion
+  static let currentVersion = 1
+  /// When it began.
+  public var began: Date
+  /// The kernels that cases were to run on, as they were probed.
+  public var kernels: [String: Kernel]
+  /// Every case once.
+  public var tests: [Case]
+  /// Which case on which kernel, in order.
+  public var cases: [Place]
+
+  /// One case on one kernel.
+  public struct Place: Codable, Sendable, Hashable {
+    /// Of the case.
+    public var id: String
+    /// Name of the kernel.
+    public var kernel: String
+
+    /// Makes a place.
+    public init(id: String, kernel: String) {
+      self.id = id
+      self.kernel = kernel
+    }
+  }
+
+  /// Makes a plan; a case on a kernel twice counts once.
+  public init(
+    _ tests: [(test: Case, kernel: String)], kernels: [String: Kernel], began: Date = Date()
+  ) {
+    self.began = began
+    self.kernels = kernels
+    var known: Set<String> = []
+    self.tests = tests.map(\.test).filter { known.insert($0.id).inserted }
+    var places: Set<Place> = []
+    cases = tests.map { Place(id: $0.test.id, kernel: $0.kernel) }.filter { places.insert($0).inserted }
+  }
+
+  /// The cases by id.
+  public var testsByID: [String: Case] {
+    Dictionary(tests.map { ($0.id, $0) }) { first, _ in first }
+  }
+
+  /// What makes no sense in it; nil where all is well.
+  var mistake: String? {
+    if format != Self.mark { return "it is not of pawslab" }
+    if version != Self.currentVersion { return "of version \(version); this is for \(Self.currentVersion)" }
+    if let mistake = kernels.savedMistake { return mistake }
+    let tests = testsByID
+    guard tests.count == self.tests.count else { return "a case stands in it twice" }
+    for test in self.tests {
+      if let mistake = test.savedMistake { return "\(quoted(test.id)): \(mistake)" }
+    }
+    guard Set(cases).count == cases.count else { return "a case stands in it twice on one kernel" }
+    for place in cases where tests[place.id] == nil || kernels[place.kernel] == nil {
+      return "\(quoted(place.id)) on \(quoted(place.kernel)): no such case or kernel in it"
+    }
+    return CaseName.collisions(among: tests.keys).first.map {
+      "\(quoted($0.first)) and \(quoted($0.second)) have one file name"
+    }
+  }
+}
+
+/// A line of `events.jsonl`: what happened while cases ran, as it happened.
+public struct RunEvent: Codable, Sendable {
+  /// `started`, `finished`, `guest ended`.
+  public var event: String
+  /// ISO 8601.
+  public var time = Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+  /// Name of the kernel.
+  public var kernel: String
+  /// Name of the case.
+  public var `case`: String?
+  public var verdict: Verdict?
+  public var reason: String?
+  /// Wall time; of a guest, processor time.
+  public var seconds: Double?
+  public var emulated: Bool?
+  /// What a guest has cost.
+  public var cost: GuestCost?
+
+  /// A case's worker was started.
+  public init(started test: Case, kernel: String) {
+    event = "started"
+    self.kernel = kernel
+    self.case = test.id
+  }
+
+  /// A case was judged, skipped, or broke.
+  public init(finished result: CaseResult) {
+    event = "finished"
+    kernel = result.kernel
+    self.case = result.test.id
+    verdict = result.judgement.verdict
+    reason = result.judgement.reason
+    seconds = result.seconds
+    emulated = result.emulated
+  }
+
+  /// A guest has ended.
+  public init(ended cost: GuestCost) {
+    event = "guest ended"
+    kernel = cost.kernel
+    seconds = cost.processorSeconds
+    self.cost = cost
+  }
+}

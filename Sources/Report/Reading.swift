@@ -1,0 +1,185 @@
+import Foundation
+import Scenario
+
+/// A text out of a file that somebody else may have written, as it can be shown anywhere: quoted, one line, printable
+/// ASCII, bounded.
+func quoted(_ text: some StringProtocol) -> String {
+  let scalars = text.unicodeScalars.prefix(120)
+  let words = scalars.map { $0.escaped(asASCII: true) }.joined()
+  return "\"\(words)\(text.unicodeScalars.count > 120 ? "..." : "")\""
+}
+
+/// Decodes JSON; what is wrong with it is said with the place in it, not in a library's words.
+func decode<Value: Decodable>(_ type: Value.Type, from data: Data, _ file: String) throws(Failure) -> Value {
+  let decoder = JSONDecoder()
+  decoder.dateDecodingStrategy = .iso8601
+  do { return try decoder.decode(type, from: data) } catch {
+    throw Failure(
+      stage: "read", object: file, cause: words(for: error),
+      mend: "it is damaged, or written by another version of the lab")
+  }
+}
+
+/// `cases[3].verdict: not one of the values that it can have`
+private func words(for error: any Error) -> String {
+  func place(_ path: [any CodingKey]) -> String {
+    guard !path.isEmpty else { return "" }
+    let text = path.reduce("") { text, key in
+      if let index = key.intValue { return text + "[\(index)]" }
+      let name = key.stringValue
+      let isPlain = name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) }
+      return text + (text.isEmpty ? "" : ".") + (isPlain ? name : quoted(name))
+    }
+    return text + ": "
+  }
+  switch error {
+  case DecodingError.keyNotFound(let key, let context):
+    return "\(place(context.codingPath))no \(quoted(key.stringValue))"
+  case DecodingError.valueNotFound(_, let context): return "\(place(context.codingPath))null"
+  case DecodingError.typeMismatch(let type, let context):
+    return "\(place(context.codingPath))not of its type (\(type))"
+  case DecodingError.dataCorrupted(let context):
+    return context.codingPath.isEmpty
+      ? "no JSON, cut short, or a number in it is too large"
+      : "\(place(context.codingPath))not one of the values that it can have"
+  default: return "it cannot be read"
+  }
+}
+
+extension Results {
+  /// How many cases are read of a file; more is damage or an attack.
+  static let most = 200_000
+
+  /// What makes no sense in results that were read: names that lead elsewhere, a case twice, files that are not the
+  /// case's; nil where all is well.
+  var mistake: String? {
+    if cases.count + (notJudged?.count ?? 0) > Self.most { return "more than \(Self.most) cases" }
+    if let mistake = kernels.savedMistake { return mistake }
+    for guest in guests {
+      do { _ = try KernelName.inResult(guest.kernel) } catch { return error.description }
+    }
+    var known: Set<PlannedRun.Place> = []
+    for (list, entries) in [("cases", cases), ("notJudged", notJudged ?? [])] {
+      for (index, entry) in entries.enumerated() {
+        if let mistake = entry.mistake(among: kernels) { return "\(list)[\(index)], \(mistake)" }
+        guard known.insert(.init(id: entry.id, kernel: entry.kernel)).inserted else {
+          return "\(list)[\(index)], \(quoted(entry.id)): stands twice on \(entry.kernel)"
+        }
+      }
+    }
+    return CaseName.collisions(among: Set(cases.map(\.id)).sorted()).first.map {
+      "\(quoted($0.first)) and \(quoted($0.second)) have one file name"
+    }
+  }
+}
+
+extension [String: Kernel] {
+  /// What makes no sense in kernels that were read.
+  var savedMistake: String? {
+    for (name, kernel) in sorted(by: { $0.key < $1.key }) {
+      do { _ = try KernelName.inResult(name) } catch { return error.description }
+      // CONFIG_HZ was once the clock; microseconds are the finest there is.
+      guard (1...1_000_000).contains(kernel.timestampTicksPerSecond) else {
+        return "kernel \(name): \(kernel.timestampTicksPerSecond) ticks per second"
+      }
+    }
+    return nil
+  }
+}
+
+extension Results.Summary {
+  /// Counts the verdicts of cases that were read back; what else it says stays.
+  mutating func count(_ entries: [Results.Entry]) {
+    func count(_ verdict: Verdict, emulated: Bool) -> Int {
+      entries.count { $0.verdict == verdict && ($0.emulated == true) == emulated }
+    }
+    pass = count(.pass, emulated: false)
+    fail = count(.fail, emulated: false)
+    skip = count(.skip, emulated: false)
+    error = count(.error, emulated: false)
+    emulated =
+      entries.contains { $0.emulated == true }
+      ? Counts(
+        pass: count(.pass, emulated: true), fail: count(.fail, emulated: true),
+        error: count(.error, emulated: true)) : nil
+  }
+}
+
+extension Results.Entry {
+  fileprivate func mistake(among kernels: [String: Kernel]) -> String? {
+    if kernels[kernel] == nil { return "\(quoted(id)): no kernel \(quoted(kernel)) in these results" }
+    if scenario.isEmpty || scenario.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == 0 }) {
+      return "\(quoted(id)): \(quoted(scenario)) cannot be a lab file's name"
+    }
+    let own = [CaseFiles(id: id, kernel: kernel), .old(id: id, kernel: kernel)]
+    if let observation, !own.contains(where: { $0.observation == observation }) {
+      return "\(quoted(id)): its observation cannot be \(quoted(observation))"
+    }
+    if let capture, !own.contains(where: { $0.capture == capture }) {
+      return "\(quoted(id)): its capture cannot be \(quoted(capture))"
+    }
+    return seconds.isFinite && seconds >= 0 ? nil : "\(quoted(id)): it took \(seconds) s"
+  }
+}
+
+extension Case {
+  /// What no lab file could have made of a case that was saved: it is run as it stands, so it is held to the same
+  /// bounds (LabFile, ScenarioReader and WorkloadReader). nil where all is well.
+  var savedMistake: String? {
+    // Counts first: what follows is as long as they say.
+    if !(1...250).contains(network.clients.count) { return "\(network.clients.count) clients; 1 to 250" }
+    if !(1...8).contains(network.servers) { return "\(network.servers) servers; 1 to 8" }
+    if !(1...250).contains(network.serverPorts) { return "\(network.serverPorts) ports; 1 to 250" }
+    let nodes = network.nodes
+    let names = nodes + network.clients.map(\.group)
+    if Set(nodes).count != nodes.count { return "two nodes of one name" }
+    let isDirect = network.topology == .direct
+    if isDirect != (network.hop == nil) { return "a hop where none can be, or none" }
+    for name in names
+    where name.isEmpty || name == "." || name == ".." || name.utf8.contains(where: Self.isOdd) {
+      return "no node can be called \(quoted(name))"
+    }
+    if let ports = network.hop?.ports, ports.lowerBound < 1 || ports.upperBound > 65535 {
+      return "ports \(ports.lowerBound) to \(ports.upperBound); 1 to 65535"
+    }
+    for case .offset(let milliseconds) in network.clients.map(\.clock) where Self.isFar(milliseconds) {
+      return "a clock \(milliseconds) ms off"
+    }
+    for (node, values) in settings.sorted(by: { $0.key < $1.key }) {
+      if !nodes.contains(node) { return "no node \(quoted(node)), which has settings" }
+      for name in values.keys.sorted() where Setting.named(name) == nil {
+        return "the lab knows no setting \(quoted(name))"
+      }
+    }
+    return workload.lazy.compactMap { $0.savedMistake(nodes: nodes) }.first
+  }
+
+  private static func isOdd(_ byte: UInt8) -> Bool {
+    byte < 0x20 || byte == 0x7f || byte == UInt8(ascii: "/")
+  }
+
+  /// Beyond any TSval clock: 2^32 ticks are less than 50 days.
+  static func isFar(_ milliseconds: Int) -> Bool { !(-(1 << 40)...(1 << 40)).contains(milliseconds) }
+}
+
+extension Step {
+  fileprivate func savedMistake(nodes: [String]) -> String? {
+    switch self {
+    case .connect(let step):
+      (1...1000).contains(step.times) && (0...60_000).contains(step.again)
+        ? nil : "connects \(step.times) times, again for \(step.again) ms"
+    case .churn(let step):
+      (1...10_000).contains(step.connections) && (1...100_000).contains(step.rate ?? 1)
+        ? nil : "\(step.connections) connections, \(step.rate ?? 1) per second"
+    case .set(let node, let setting, _):
+      Setting.named(setting) != nil && nodes.contains(node)
+        ? nil : "sets \(quoted(setting)) on \(quoted(node))"
+    case .remove(let server): nodes.contains(server) ? nil : "takes \(quoted(server)) away"
+    case .advance(let seconds):
+      (1...1_000_000).contains(seconds) ? nil : "sets the clock \(seconds) s forward"
+    case .clock(_, .offset(let milliseconds)):
+      Case.isFar(milliseconds) ? "a clock \(milliseconds) ms off" : nil
+    case .send, .flush, .clock: nil
+    }
+  }
+}

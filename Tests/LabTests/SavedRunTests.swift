@@ -1,0 +1,212 @@
+import Foundation
+import Scenario
+import Testing
+
+@testable import Report
+
+/// What is read of a folder whose run did not come to its end, and of folders that others have made.
+@Suite struct SavedRunTests {
+  /// One case passed, one was skipped, of one the verdict is there and the evidence is not, of one nothing; and the
+  /// last line is half.
+  private func killed(_ scratch: borrowing RunFolderTests.Scratch) throws {
+    let folder = try RunFolder(creating: scratch.path)
+    try folder.begin(RunFolderTests.plan(["x/a=1", "x/a=2", "x/a=3", "x/a=4"]))
+    let passed = RunFolderTests.result(.pass, "x/a=1")
+    try folder.save(passed, on: PlanTests.kernel())
+    var skipped = RunFolderTests.result(.skip, "x/a=2", seen: false)
+    skipped.judgement.reason = "no ipvs"
+    for result in [passed, skipped, RunFolderTests.result(.pass, "x/a=3")] {
+      try folder.append(RunEvent(finished: result))
+    }
+    try scratch.write(
+      (scratch.read("events.jsonl") ?? "") + #"{"event":"finished","case":"x/a=4","ker"#, "events.jsonl")
+  }
+
+  @Test func aKilledRunSaysWhatItCameToAndWhatIsMissing() throws {
+    let scratch = try RunFolderTests.Scratch()
+    try killed(scratch)
+    let folder = try RunFolder(reading: scratch.path)
+    let results = try folder.loadResults()
+    #expect(results.cases.map(\.id) == ["x/a=1", "x/a=2"])
+    #expect(results.cases.map(\.verdict) == [.pass, .skip])
+    #expect(results.cases[1].reason == "no ipvs")
+    #expect(results.notJudged?.map(\.id) == ["x/a=3", "x/a=4"])
+    #expect(results.notJudged?.allSatisfy { $0.verdict == .error } == true)
+    #expect(
+      results.unfinished == "unfinished: 2 of 4 cases were not judged (the run was ended before it)")
+    #expect((results.summary.pass, results.summary.skip, results.summary.error) == (1, 1, 0))
+    // For readers that know only verdicts it is not green.
+    #expect(results.withNotJudged.summary.error == 2)
+    #expect(results.withNotJudged.junit(time: Date()).contains("errors=\"2\""))
+    let plan = try #require(try folder.loadPlan())
+    #expect(try folder.recovered(plan).results.map(\.test.id) == ["x/a=1", "x/a=2"])
+  }
+
+  @Test func aKilledRunIsContinuedOverHalfALine() throws {
+    let scratch = try RunFolderTests.Scratch()
+    try killed(scratch)
+    let folder = try RunFolder(continuing: scratch.path)
+    try folder.goOn()
+    for id in ["x/a=3", "x/a=4"] {
+      try folder.save(RunFolderTests.result(.pass, id), on: PlanTests.kernel())
+      try folder.append(RunEvent(finished: RunFolderTests.result(.pass, id)))
+    }
+    let results = try folder.loadResults()
+    #expect(results.cases.map(\.id) == ["x/a=1", "x/a=2", "x/a=3", "x/a=4"])
+    #expect(results.unfinished == nil && results.notJudged == nil)
+    #expect(throws: Failure.self) { try RunFolder(continuing: scratch.path + "/observations") }
+  }
+
+  /// Results of a first part, then a second part that was killed.
+  @Test func whatCameAfterTheResultsCounts() throws {
+    let scratch = try RunFolderTests.Scratch()
+    try killed(scratch)
+    let folder = try RunFolder(reading: scratch.path)
+    var first = try folder.loadResults()
+    first.cases.removeLast()
+    first.leaveOut(try #require(try folder.loadPlan()), .maxFail(1))
+    try folder.save(first)
+    let results = try folder.loadResults()
+    #expect(results.cases.map(\.id) == ["x/a=1", "x/a=2"])
+    #expect(results.notJudged?.map(\.verdict) == [.skip, .skip])
+    #expect(
+      results.unfinished == "unfinished: 2 of 4 cases were not judged (--max-fail 1 was reached before it)")
+  }
+
+  @Test(arguments: [
+    ("", "no JSON, cut short"), ("{", "no JSON, cut short"), ("[]", "not of its type (Dictionary"),
+    (#"{"version":"3"}"#, "version: not of its type (Int)"), ("{}", "no \"version\""),
+    (#"{"version":3}"#, "no \"summary\""),
+    (
+      #"{"version":3,"summary":{"pass":1,"fail":0,"skip":0,"error":0,"seconds":null}}"#,
+      "summary.seconds: null"
+    ),
+    (
+      #"{"version":3,"summary":{"pass":1e99,"fail":0,"skip":0,"error":0,"seconds":1}}"#,
+      "no JSON, cut short, or a number in it is too large"
+    ),
+    (
+      #"{"version":3,"summary":{"pass":1,"fail":0,"skip":0,"error":0,"seconds":1},"guests":[],"cases":[],"kernels":{"a\u001b":{}}}"#,
+      #"kernels."a\u{1B}": no "release""#
+    ),
+    (#"{"version":4}"#, "of version 4; this is for 3"),
+  ])
+  func whatCannotBeReadIsSaidWithItsPlace(text: String, words: String) throws {
+    let scratch = try RunFolderTests.Scratch()
+    try scratch.write(text, "results.json")
+    let failure = #expect(throws: Failure.self) { try RunFolder(reading: scratch.path).loadResults() }
+    #expect(failure?.object == scratch.path + "/results.json")
+    #expect(failure?.cause.hasPrefix(words) == true, "\(failure?.cause ?? "")")
+    for foreign in ["Error Domain", "DecodingError", "NSCocoa", "CodingKeys"] {
+      #expect(failure?.description.contains(foreign) == false)
+    }
+  }
+
+  /// A saved case is run as it stands: what no lab file could have made is not run.
+  @Test(arguments: SavedRunTests.impossible.keys.sorted())
+  func whatNoLabFileCouldHaveMadeIsRefused(what: String) throws {
+    let scratch = try RunFolderTests.Scratch()
+    var result = RunFolderTests.result(.pass, "x/a=1")
+    let (change, words) = try #require(Self.impossible[what])
+    #expect(result.test.savedMistake == nil)
+    change(&result.test)
+    #expect(result.test.savedMistake?.contains(words) == true, "\(result.test.savedMistake ?? "nothing")")
+    let folder = try RunFolder(creating: scratch.path)
+    try folder.begin(PlannedRun([(result.test, "host")], kernels: ["host": PlanTests.kernel()]))
+    try folder.save(result, on: PlanTests.kernel())
+    #expect(throws: Failure.self) { try folder.load("x/a=1", kernel: "host") }
+    #expect(throws: Failure.self) { try folder.loadPlan() }
+    let entry = Results.Entry(RunFolderTests.result(.pass, "x/a=1"), on: nil)
+    #expect(throws: Failure.self) { try folder.savedTest(entry, [:]) }
+  }
+
+  private static let impossible: [String: (change: @Sendable (inout Case) -> Void, words: String)] = [
+    "a setting by a path": (
+      { $0.settings = ["server": ["../../kernel/core_pattern": "|/bin/x"]] }, "knows no setting"
+    ),
+    "a setting of nobody": ({ $0.settings = ["nobody": ["tcp_sack": "1"]] }, "no node \"nobody\""),
+    "a node by a path": ({ $0.network.clients[0].name = "../x" }, "no node can be called \"../x\""),
+    "a node of a line end": ({ $0.network.clients[0].group = "x\ny" }, "no node can be called"),
+    "two of one name": ({ $0.network.clients[0].name = "server" }, "two nodes of one name"),
+    "no clients": ({ $0.network.clients = [] }, "0 clients"),
+    "many servers": ({ $0.network.servers = .max }, "servers; 1 to 8"),
+    "many ports": ({ $0.network.serverPorts = 0 }, "ports; 1 to 250"),
+    "a clock far off": ({ $0.network.clients[0].clock = .offset(milliseconds: .min) }, "ms off"),
+    "a step without end": (
+      {
+        $0.workload = [.connect(.init(client: "c", label: "c", closes: .client, times: .max, again: 0))]
+      }, "connects"
+    ),
+    "a churn without end": (
+      {
+        $0.workload = [
+          .churn(.init(clients: ["c"], label: "c", connections: .max, rate: 1, closes: .client, flush: nil))
+        ]
+      }, "connections"
+    ),
+    "a set by a path": (
+      { $0.workload = [.set(node: "server", setting: "../x", value: "1")] }, "sets \"../x\""
+    ),
+    "a server that is none": ({ $0.workload = [.remove(server: "../x")] }, "takes \"../x\" away"),
+    "a year": ({ $0.workload = [.advance(seconds: .max)] }, "forward"),
+    "a hop in nothing": ({ $0.network.hop = PlanTests.hop }, "a hop where none can be"),
+  ]
+
+  @Test func aKernelWithoutAClockIsRefused() throws {
+    let scratch = try RunFolderTests.Scratch()
+    try RunFolderTests.run(["x/a=1"], into: scratch.path)
+    let folder = try RunFolder(reading: scratch.path)
+    var results = try folder.loadResults()
+    results.kernels["host"]?.timestampTicksPerSecond = 0
+    try folder.save(results)
+    let failure = #expect(throws: Failure.self) { try folder.loadResults() }
+    #expect(failure?.cause == "kernel host: 0 ticks per second")
+  }
+
+  // MARK: comparing
+
+  private func side(_ name: String, _ results: [CaseResult], missing: [String: String] = [:])
+    -> Comparison.Side
+  {
+    let entries = Results(results, kernels: ["host": PlanTests.kernel()], seconds: 0).cases
+    return .init(name: name, entries: entries, missing: missing)
+  }
+
+  @Test func onlyWhatWasComparedIsAlike() {
+    func lines(_ first: [CaseResult], _ second: [CaseResult], missing: [String: String] = [:]) -> [String] {
+      let comparison = Comparison(side("then", first), side("now", second, missing: missing))
+      #expect(comparison.isAlike == comparison.lines.contains { $0.hasPrefix("no difference") })
+      return comparison.lines
+    }
+    func result(_ verdict: Verdict, _ number: Int) -> CaseResult {
+      RunFolderTests.result(verdict, "x/a=\(number)", seen: verdict != .skip)
+    }
+    #expect(lines([result(.pass, 1)], [result(.pass, 1)]) == ["no difference in 1 case"])
+    #expect(
+      lines([result(.skip, 1)], [result(.skip, 1)]) == [
+        "1 case skipped on both sides", "nothing was compared: no case was judged on both sides",
+      ])
+    #expect(lines([], []) == ["nothing was compared: no case was judged on both sides"])
+    #expect(
+      lines([result(.pass, 1), result(.skip, 2)], [result(.pass, 1), result(.skip, 2)]) == [
+        "1 case skipped on both sides", "no difference in 1 case",
+      ])
+    #expect(
+      lines([result(.pass, 1), result(.error, 2)], [result(.pass, 1), result(.pass, 2)]) == [
+        "1 case could not be compared", "    x/a=2: then: the lab broke: a reason",
+        "1 case alike, the rest is not known",
+      ])
+    #expect(
+      lines(
+        [result(.pass, 1), result(.pass, 2), result(.pass, 3)], [result(.pass, 1)],
+        missing: ["x/a=2": "not kept", "x/a=3": "not kept"]) == [
+          "2 cases could not be compared", "    x/a=2 and 1 more: now: not kept",
+          "1 case alike, the rest is not known",
+        ])
+    #expect(
+      lines([result(.error, 1)], [result(.error, 1)]).first { $0.hasPrefix("    ") }
+        == "    x/a=1: on both sides the lab broke: a reason")
+    // A case that passed and is skipped now is a difference.
+    #expect(lines([result(.pass, 1)], [result(.skip, 1)]).first == "the kernels differ in 1 case")
+  }
+}
