@@ -106,8 +106,8 @@ public struct Results: Codable, Sendable {
       witnesses = result.judgement.witnesses
       let seen = result.observation
       counters = Dictionary(
-        uniqueKeysWithValues: result.test.network.nodes.map { ($0, seen?.counters(of: $0) ?? [:]) }
-      ).filter { !$0.value.isEmpty }
+        result.test.network.nodes.map { ($0, seen?.counters(of: $0) ?? [:]) }
+      ) { first, _ in first }.filter { !$0.value.isEmpty }
       settings = seen?.settings ?? [:]
       timings = seen?.timings ?? []
       seconds = result.seconds

@@ -208,11 +208,11 @@ final class Workload {
     let members = testbed.clients.indices.filter {
       step.clients.contains(testbed.clients[$0].description.group)
     }
-    if step.flush != nil {
+    if let table = step.flush {
       // The table may be emptied only while nothing is under way, so one connection at a time.
       for round in 0..<step.connections {
         for client in members {
-          try flush(.conntrack)
+          try flush(table)
           var done = false
           try begin(
             step: index, label: step.label, client: client, port: round % test.network.serverPorts,
