@@ -19,12 +19,17 @@ public final class ConntrackSocket {
     var sums = Dictionary(uniqueKeysWithValues: Self.names.values.map { ($0, 0) })
     let request = try message(IPCTNL_MSG_CT_GET_STATS_CPU, flags: Int32(NLM_F_DUMP), "conntrack -S")
     try socket.dump(request) { payload in
-      for (type, value) in Socket.attributesOf(payload, from: MemoryLayout<nfgenmsg>.size) {
-        guard let name = Self.names[type], value.count == 4 else { continue }
-        sums[name, default: 0] += Int(UInt32(bigEndian: value.loadUnaligned(as: UInt32.self)))
-      }
+      for (name, value) in Self.statistics(in: payload) { sums[name, default: 0] += value }
     }
     return sums
+  }
+
+  /// One processor's, as an answer tells them.
+  static func statistics(in payload: UnsafeRawBufferPointer) -> [(name: String, value: Int)] {
+    NetlinkAttributes(payload, from: MemoryLayout<nfgenmsg>.size).compactMap { type, value in
+      guard let name = names[type], let number: UInt32 = value.number(at: 0) else { return nil }
+      return (name, Int(UInt32(bigEndian: number)))
+    }
   }
 
   /// `enum ctattr_stats_cpu`, but those that no current kernel counts.

@@ -165,15 +165,18 @@ public final class RouteSocket {
     header.ifi_index = Int32(index)
     var ready = false
     let request = try Socket.message(Int32(RTM_GETLINK), header: header, name: "ip link show dev \(index)")
-    try socket.get(request) { payload in
-      var (up, active) = (false, false)
-      for (type, value) in Socket.attributesOf(payload, from: MemoryLayout<ifinfomsg>.size) {
-        if type == 16 { up = value.first == 6 }  // IFLA_OPERSTATE, IF_OPER_UP
-        if type == 6 { active = !value.starts(with: Array("noop\0".utf8)) }  // IFLA_QDISC
-      }
-      ready = up && active
-    }
+    try socket.get(request) { ready = Self.saysReady($0) }
     return ready
+  }
+
+  /// Whether an answer about a link says so.
+  static func saysReady(_ payload: UnsafeRawBufferPointer) -> Bool {
+    var (up, active) = (false, false)
+    for (type, value) in NetlinkAttributes(payload, from: MemoryLayout<ifinfomsg>.size) {
+      if type == 16 { up = value.first == 6 }  // IFLA_OPERSTATE, IF_OPER_UP
+      if type == 6 { active = !value.starts(with: Array("noop\0".utf8)) }  // IFLA_QDISC
+    }
+    return up && active
   }
 
   /// Whether packets to an address are delivered here: `ip route get ADDRESS` says `local`.
@@ -195,13 +198,16 @@ public final class RouteSocket {
     nla_put_addr(request.pointer, Int32(RTA_DST.rawValue), parsed)
     var local = false
     do {
-      try socket.get(request) { payload in
-        local = payload.loadUnaligned(as: rtmsg.self).rtm_type == 2  // RTN_LOCAL
-      }
+      try socket.get(request) { local = Self.saysLocal($0) }
     } catch let error as SystemError where error.errno == .networkUnreachable {
       return false
     }
     return local
+  }
+
+  /// Whether an answer about a route says so.
+  static func saysLocal(_ payload: UnsafeRawBufferPointer) -> Bool {
+    payload.structure(rtmsg.self)?.rtm_type == 2  // RTN_LOCAL
   }
 
   /// Which way a packet passes an interface.

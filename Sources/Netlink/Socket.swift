@@ -93,11 +93,10 @@ final class Socket {
       }
       try send(&bytes, names.count == 1 ? names.first?.value ?? "" : "\(names.count) messages")
       while !names.isEmpty {
-        try receive { header, payload in
-          guard Int32(header.nlmsg_type) == NLMSG_ERROR,
-            let name = names.removeValue(forKey: header.nlmsg_seq)
+        try receive { message in
+          guard message.type == NLMSG_ERROR, let name = names.removeValue(forKey: message.sequence)
           else { return }
-          if let error = Self.error(header, payload, name), refused == nil { refused = error }
+          if let error = message.error(named: name), refused == nil { refused = error }
         }
       }
     }
@@ -110,13 +109,13 @@ final class Socket {
     var done = false
     while !done {
       var failed: SystemError?
-      try receive { header, payload in
-        switch Int32(header.nlmsg_type) {
+      try receive { answer in
+        switch answer.type {
         case NLMSG_DONE: done = true
         case NLMSG_ERROR:
           done = true
-          failed = Self.error(header, payload, message.name)
-        default: body(payload)
+          failed = answer.error(named: message.name)
+        default: body(answer.payload)
         }
       }
       if let failed { throw failed }
@@ -130,12 +129,12 @@ final class Socket {
     var done = false
     var failed: SystemError?
     while !done {
-      try receive { header, payload in
-        if Int32(header.nlmsg_type) == NLMSG_ERROR {
+      try receive { answer in
+        if answer.type == NLMSG_ERROR {
           done = true
-          failed = Self.error(header, payload, message.name)
+          failed = answer.error(named: message.name)
         } else {
-          body(payload)
+          body(answer.payload)
         }
       }
     }
@@ -160,57 +159,15 @@ final class Socket {
   }
 
   /// One datagram, message by message.
-  private func receive(_ body: (nlmsghdr, UnsafeRawBufferPointer) -> Void) throws {
+  private func receive(_ body: (NetlinkMessages.Message) -> Void) throws {
     var length = 0
     repeat {
       length = recv(fileDescriptor, &buffer, buffer.count, 0)
     } while length < 0 && errno == EINTR
     guard length >= 0 else { throw SystemError(stage: "recv", object: bus, errno: .current) }
     buffer.withUnsafeBytes { bytes in
-      var at = 0
-      while at + 16 <= length {
-        let header = bytes.loadUnaligned(fromByteOffset: at, as: nlmsghdr.self)
-        let size = Int(header.nlmsg_len)
-        guard size >= 16, at + size <= length else { return }
-        body(header, UnsafeRawBufferPointer(rebasing: bytes[at + 16..<at + size]))
-        at += (size + 3) & ~3
-      }
+      for message in NetlinkMessages(UnsafeRawBufferPointer(rebasing: bytes[..<length])) { body(message) }
     }
-  }
-
-  /// The error in an ack, with the extended ack's text; nil where all went well.
-  private static func error(_ header: nlmsghdr, _ payload: UnsafeRawBufferPointer, _ name: String)
-    -> SystemError?
-  {
-    let code = payload.loadUnaligned(as: Int32.self)
-    guard code < 0 else { return nil }
-    var text: String?
-    let (capped, attributes) = (UInt16(0x100), UInt16(0x200))  // NLM_F_CAPPED, NLM_F_ACK_TLVS
-    if header.nlmsg_flags & attributes != 0, payload.count >= 20 {
-      // struct nlmsgerr: the code, then the request's header, then its body unless capped.
-      let request = Int(payload.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
-      let at = header.nlmsg_flags & capped != 0 ? 20 : 4 + ((request + 3) & ~3)
-      for (type, value) in attributesOf(payload, from: at) where type == 1 {  // NLMSGERR_ATTR_MSG
-        text = String(decoding: value.prefix { $0 != 0 }, as: UTF8.self)
-      }
-    }
-    return SystemError(stage: "netlink", object: name, errno: Errno(rawValue: -code), detail: text)
-  }
-
-  /// The attributes of a payload from an offset on.
-  static func attributesOf(_ payload: UnsafeRawBufferPointer, from start: Int)
-    -> [(type: UInt16, value: UnsafeRawBufferPointer)]
-  {
-    var found: [(UInt16, UnsafeRawBufferPointer)] = []
-    var at = start
-    while at + 4 <= payload.count {
-      let length = Int(payload.loadUnaligned(fromByteOffset: at, as: UInt16.self))
-      let type = payload.loadUnaligned(fromByteOffset: at + 2, as: UInt16.self)
-      guard length >= 4, at + length <= payload.count else { break }
-      found.append((type & 0x3fff, UnsafeRawBufferPointer(rebasing: payload[at + 4..<at + length])))
-      at += (length + 3) & ~3
-    }
-    return found
   }
 }
 

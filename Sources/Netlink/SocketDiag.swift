@@ -80,17 +80,30 @@ public final class SocketDiag {
       20 /* SOCK_DIAG_BY_FAMILY */, flags: Int32(NLM_F_DUMP), header: request, name: "ss -tan")
     var states: [String: Int] = [:]
     try socket.dump(message) { payload in
-      guard payload.count >= MemoryLayout<inet_diag_msg>.size else { return }
-      let answer = payload.loadUnaligned(as: inet_diag_msg.self)
-      let state = Int(answer.idiag_state)
-      if state == 6 {
-        timeWait(
-          TimeWait(
-            milliseconds: Int(answer.idiag_expires), id: answer.id, family: request.sdiag_family))
-      }
-      if Self.names.indices.contains(state) { states[Self.names[state], default: 0] += 1 }
+      guard let answer = Answer(payload, family: request.sdiag_family) else { return }
+      if let socket = answer.timeWait { timeWait(socket) }
+      states[answer.state, default: 0] += 1
     }
     return states
+  }
+
+  /// One socket, as an answer tells it.
+  struct Answer {
+    /// As `ss` names it.
+    var state: String
+    /// Nil in any other state.
+    var timeWait: TimeWait?
+
+    /// Nil for what is no answer, or of a state that the lab does not know.
+    init?(_ payload: UnsafeRawBufferPointer, family: UInt8) {
+      guard let answer = payload.structure(inet_diag_msg.self),
+        SocketDiag.names.indices.contains(Int(answer.idiag_state))
+      else { return nil }
+      state = SocketDiag.names[Int(answer.idiag_state)]
+      if answer.idiag_state == 6 {
+        timeWait = TimeWait(milliseconds: Int(answer.idiag_expires), id: answer.id, family: family)
+      }
+    }
   }
 
   /// By number (include/net/tcp_states.h).

@@ -29,22 +29,28 @@ public final class TCPMetricsSocket {
   public func stamps() throws -> [Stamp] {
     var stamps: [Stamp] = []
     try socket.dump(try request(1, flags: Int32(NLM_F_DUMP), "ip tcp_metrics show")) { payload in
-      var remote: String?
-      var local: String?
-      var tsval: UInt32?
-      var age = 0
-      for (type, value) in Socket.attributesOf(payload, from: MemoryLayout<genlmsghdr>.size) {
-        switch type {
-        case 1, 2: remote = Self.address(value)  // TCP_METRICS_ATTR_ADDR_IPV4, _IPV6
-        case 11, 12: local = Self.address(value)  // TCP_METRICS_ATTR_SADDR_IPV4, _IPV6
-        case 4: tsval = value.loadUnaligned(as: UInt32.self)  // TCP_METRICS_ATTR_TW_TSVAL
-        case 5: age = Int(value.loadUnaligned(as: Int32.self))  // TCP_METRICS_ATTR_TW_TS_STAMP
-        default: break
-        }
-      }
-      if let remote, let tsval { stamps.append(Stamp(remote: remote, local: local, tsval: tsval, age: age)) }
+      if let stamp = Self.stamp(in: payload) { stamps.append(stamp) }
     }
     return stamps
+  }
+
+  /// The entry that an answer tells; nil where it has no timestamp.
+  static func stamp(in payload: UnsafeRawBufferPointer) -> Stamp? {
+    var remote: String?
+    var local: String?
+    var tsval: UInt32?
+    var age = 0
+    for (type, value) in NetlinkAttributes(payload, from: MemoryLayout<genlmsghdr>.size) {
+      switch type {
+      case 1, 2: remote = address(value)  // TCP_METRICS_ATTR_ADDR_IPV4, _IPV6
+      case 11, 12: local = address(value)  // TCP_METRICS_ATTR_SADDR_IPV4, _IPV6
+      case 4: tsval = value.number(at: 0)  // TCP_METRICS_ATTR_TW_TSVAL
+      case 5: age = Int(value.number(at: 0, as: Int32.self) ?? 0)  // TCP_METRICS_ATTR_TW_TS_STAMP
+      default: break
+      }
+    }
+    guard let remote, let tsval else { return nil }
+    return Stamp(remote: remote, local: local, tsval: tsval, age: age)
   }
 
   /// `ip tcp_metrics flush`
