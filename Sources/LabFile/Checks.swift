@@ -1,7 +1,8 @@
 import Scenario
 import Yams
 
-/// What only the expanded matrix shows: axes without effect, rules without a case, cases without a rule.
+/// What only the expanded matrix shows: what is beyond the bounds, axes without effect, conditions without a case, cases
+/// without a rule, names that mean nothing in the case that they are in.
 struct Checks {
   let reader: Reader
 
@@ -9,12 +10,103 @@ struct Checks {
 
   func check(_ placed: PlacedScenario) {
     let scenario = placed.scenario
+    // Before anything is made of it.
+    if let excess = scenario.excess() {
+      reader.report(excess, at: placed.matrix)
+      return
+    }
     let cases = scenario.cases()
     guard !cases.isEmpty else {
       reader.report("the matrix is empty: exclude leaves no case", at: placed.matrix)
       return
     }
-    for axis in scenario.axes {
+    let points = Points(scenario)
+    checkConditions(placed, points)
+    checkAxes(placed, points)
+    checkRules(placed, points, cases)
+    _ = cases.first { !checkSize(of: $0, at: placed.matrix) }
+    checkNames(placed, points, cases)
+    var ids: Set<String> = []
+    if let twice = cases.first(where: { !ids.insert($0.id).inserted }) {
+      reader.report("two cases are called \(short(twice.id)): values with \",\" and \"=\"", at: placed.matrix)
+    }
+    for test in cases where test.network.servers > 1 && !test.network.topology.isIPVS {
+      reader.report(
+        "\(test.id) has several servers and no director: topology ipvs-nat has one", at: placed.matrix)
+      break
+    }
+    for test in cases where test.network.clients.count > Bounds.clients {
+      reader.report(
+        "\(test.id) has \(test.network.clients.count) clients; at most \(Bounds.clients)", at: placed.matrix)
+      break
+    }
+  }
+
+  /// The points of the matrix that are cases, in order, and which conditions hold at each.
+  private struct Points {
+    let grid: Grid
+    var points: [[Int]] = []
+    /// For each point the places of the rules that hold there, until one without kernel conditions.
+    var rules: [[Int]] = []
+    /// For each point the places of the steps that happen.
+    var steps: [[Int]] = []
+    /// Places of overrides and steps that some case has, and of rules that count in some case.
+    var usedOverrides: Set<Int> = []
+    var usedSteps: Set<Int> = []
+    var usedRules: Set<Int> = []
+
+    init(_ scenario: Scenario) {
+      grid = scenario.grid
+      let (overrides, steps, rules) = (
+        scenario.overrides.map { [grid] in grid.test($0.when) },
+        scenario.workload.map { [grid] in grid.test($0.when) },
+        scenario.rules.map { [grid] in grid.test($0.when) }
+      )
+      var points = [[Int]]()
+      grid.forEachPoint { points.append($0) }
+      self.points = points
+      for point in points {
+        usedOverrides.formUnion(overrides.indices.filter { grid.holds(overrides[$0], at: point) })
+        self.steps.append(steps.indices.filter { grid.holds(steps[$0], at: point) })
+        usedSteps.formUnion(self.steps.last ?? [])
+        var holding: [Int] = []
+        for index in rules.indices where grid.holds(rules[index], at: point) {
+          holding.append(index)
+          if scenario.rules[index].rule.kernel.isEmpty { break }
+        }
+        self.rules.append(holding)
+        usedRules.formUnion(holding)
+      }
+    }
+  }
+
+  // MARK: conditions
+
+  private func checkConditions(_ placed: PlacedScenario, _ points: Points) {
+    for (node, used) in zip(placed.excludeNodes, points.grid.usedExcludes()) where !used {
+      reader.report("this excludes nothing that those before it have not excluded", at: node)
+    }
+    for (index, node) in placed.overrideNodes.enumerated() where !points.usedOverrides.contains(index) {
+      reader.report("no case has what this override depends on", at: node)
+    }
+    for (index, node) in placed.stepNodes.enumerated() where !points.usedSteps.contains(index) {
+      reader.report("no case has what this step depends on", at: node)
+    }
+  }
+
+  private func checkAxes(_ placed: PlacedScenario, _ points: Points) {
+    let scenario = placed.scenario
+    // Rules that expect the same are one, whatever their reason.
+    var distinct: [Rule] = []
+    let kinds = scenario.rules.map { guarded in
+      var rule = guarded.rule
+      rule.because = ""
+      if let known = distinct.firstIndex(of: rule) { return known }
+      distinct.append(rule)
+      return distinct.count - 1
+    }
+    let expected = points.rules.map { $0.map { kinds[$0] } }
+    for (place, axis) in scenario.axes.enumerated() {
       let node = placed.axisNodes[axis.name]
       if axis.values.allSatisfy({ $0.assignment == nil }), !placed.usedAxes.contains(axis.name) {
         reader.report(
@@ -22,7 +114,12 @@ struct Checks {
           at: node)
         continue
       }
-      let changes = changesExpectation(axis.name, cases)
+      // Whether two cases that differ on this axis alone expect different things.
+      var seen: [Int: [Int]] = [:]
+      let changes = zip(points.points, expected).contains { point, rules in
+        let known = seen.updateValue(rules, forKey: points.grid.number(of: point, without: place))
+        return known != nil && known != rules
+      }
       if scenario.controls.contains(axis.name), changes {
         reader.report(
           "\(axis.name) is declared a control, but it changes an expectation",
@@ -32,79 +129,128 @@ struct Checks {
           "the axis \(axis.name) changes no expectation; drop it, or declare it under controls", at: node)
       }
     }
-    checkRules(placed, cases)
-    _ = cases.first { !checkPins($0, at: placed.matrix) }
-    for test in cases where test.network.servers > 1 && !test.network.topology.isIPVS {
-      reader.report(
-        "\(test.id) has several servers and no director: topology ipvs-nat has one", at: placed.matrix)
-      break
-    }
-    for test in cases where test.network.clients.count > 250 {
-      reader.report("\(test.id) has \(test.network.clients.count) clients; at most 250", at: placed.matrix)
-      break
-    }
   }
+
+  // MARK: size
 
   /// Sequence numbers are pinned 65,536 apart on either side of the middle: so many fit, and no more.
   private static let pinnable = 16_000
 
-  private func checkPins(_ test: Case, at node: Node) -> Bool {
+  private func checkSize(of test: Case, at node: Node) -> Bool {
     let pinned = Set(test.network.clients.filter { $0.isn != .natural }.map(\.group))
-    func members(_ group: String) -> Int { test.network.clients.count { $0.group == group } }
+    let members = Dictionary(grouping: test.network.clients, by: \.group).mapValues(\.count)
     var attempts = 0
+    var milliseconds = 0
     var any = false
     for step in test.workload {
+      // Each factor is bounded as it is read, so nothing here comes near an overflow.
       switch step {
       case .connect(let step):
-        attempts += max(members(step.client), test.network.serverPorts) * step.times
+        attempts += max(members[step.client] ?? 0, test.network.serverPorts) * step.times
+        milliseconds += step.times * (test.synTimeout(of: [step.client]) + step.again)
         any = any || pinned.contains(step.client)
       case .churn(let step):
-        attempts += step.clients.reduce(0) { $0 + members($1) } * step.connections
+        let clients = step.clients.reduce(0) { $0 + (members[$1] ?? 0) }
+        attempts += clients * step.connections
+        milliseconds +=
+          (step.flush == nil ? 1 : clients) * step.connections
+          * (test.synTimeout(of: step.clients) + (step.rate.map { 1000 / $0 } ?? 0))
         any = any || !pinned.isDisjoint(with: step.clients)
       default: break
       }
     }
-    guard any, attempts > Self.pinnable else { return true }
-    reader.report(
-      "\(test.id) makes \(attempts) attempts; sequence numbers can be pinned for \(Self.pinnable): isn: natural",
-      at: node)
-    return false
+    if any, attempts > Self.pinnable {
+      reader.report(
+        "\(test.id) makes \(attempts) attempts; sequence numbers can be pinned for \(Self.pinnable): isn: natural",
+        at: node)
+      return false
+    }
+    if attempts > Bounds.attempts {
+      reader.report("\(test.id) makes \(attempts) attempts; at most \(Bounds.attempts)", at: node)
+      return false
+    }
+    if milliseconds > Bounds.giveUp {
+      reader.report(
+        "\(test.id) takes \(milliseconds / 1000) s if no SYN is answered; at most \(Bounds.giveUp / 1000)",
+        at: node)
+      return false
+    }
+    return true
   }
 
-  /// Whether two cases that differ on this axis alone expect different things.
-  private func changesExpectation(_ axis: String, _ cases: [Case]) -> Bool {
-    var seen: [[AxisValue]: [Rule]] = [:]
-    for test in cases {
-      let others = test.axes.filter { $0.axis != axis }
-      let plain = test.rules.map { rule in
-        var rule = rule
-        rule.because = ""
-        return rule
-      }
-      if let known = seen[others] {
-        if known != plain { return true }
-      } else {
-        seen[others] = plain
+  // MARK: names
+
+  /// What a case names is there in that case: else the worker would do nothing, without a word.
+  private func checkNames(_ placed: PlacedScenario, _ points: Points, _ cases: [Case]) {
+    var told: Set<Int> = []
+    for (test, steps) in zip(cases, points.steps) {
+      for index in steps where !told.contains(index) {
+        guard let mistake = mistake(in: placed.scenario.workload[index].step, of: test) else { continue }
+        told.insert(index)
+        reader.report("\(mistake) in \(short(test.id))", at: placed.stepNodes[index])
       }
     }
-    return false
+    for (node, name, place) in placed.settingNodes {
+      guard let setting = Setting.named(name) else { continue }
+      let applies = cases.contains { test in
+        test.network.nodes.contains { setting.applies(to: $0, of: test.network) }
+      }
+      if !applies { reader.report("no case has a node that has \(name), \(node) or other", at: place) }
+    }
   }
 
-  private func checkRules(_ placed: PlacedScenario, _ cases: [Case]) {
-    var reached: Set<Int> = []
-    for test in cases {
-      for (index, guarded) in placed.scenario.rules.enumerated() where guarded.when.holds(test.axes) {
-        reached.insert(index)
-        if guarded.rule.kernel.isEmpty { break }
+  private func mistake(in step: Step, of test: Case) -> String? {
+    let network = test.network
+    switch step {
+    case .remove(let server):
+      return network.serverNames.contains(server) && network.topology.isIPVS
+        ? nil : "no director has a server \(server)"
+    case .flush(.conntrack):
+      return network.hop == nil ? "there is no hop whose conntrack could be flushed" : nil
+    case .churn(let churn) where churn.flush == .conntrack:
+      return network.hop == nil ? "there is no hop whose conntrack could be flushed" : nil
+    case .set(let node, let name, _):
+      let isThere =
+        ["all", Network.server].contains(node) || network.nodes.contains(node)
+        || network.clients.contains { $0.group == node }
+      return isThere ? nil : "there is no \(node) whose \(name) could be set"
+    case .clock(let group, _):
+      let steps = network.clients.filter { $0.group == group }.allSatisfy {
+        if case .offset = $0.clock { true } else { false }
       }
+      return steps ? nil : "\(group)'s clock is no offset, so it cannot step"
+    default: return nil
+    }
+  }
+
+  // MARK: rules
+
+  private func checkRules(_ placed: PlacedScenario, _ points: Points, _ cases: [Case]) {
+    var labels: Set<Int> = []
+    for (test, rules) in zip(cases, points.rules) {
       if let gap = uncovered(test) {
         reader.report(
           "no expectation for \(test.id)" + (gap.isEmpty ? "" : " on a kernel with \(gap)")
             + "; an otherwise at the end covers the rest", at: placed.ruleNodes.last ?? placed.matrix)
         return
       }
+      let made = Set(test.workload.compactMap(\.label))
+      for index in rules where !labels.contains(index) {
+        let rule = placed.scenario.rules[index].rule
+        let named = rule.outcomes.keys.sorted() + rule.served.flatMap { [$0.key, $0.value.label] }.sorted()
+        if let missing = named.first(where: { !made.contains($0) }) {
+          labels.insert(index)
+          reader.report(
+            "no step has the label \"\(missing)\" in \(short(test.id))", at: placed.ruleNodes[index])
+        } else if rule.timeWait != nil, !test.workload.contains(where: \.leavesServerWaiting) {
+          labels.insert(index)
+          reader.report(
+            "time_wait is the servers', and none closes first in \(short(test.id))",
+            at: placed.ruleNodes[index])
+        }
+      }
     }
-    for (index, node) in placed.ruleNodes.enumerated() where !reached.contains(index) {
+    for (index, node) in placed.ruleNodes.enumerated() where !points.usedRules.contains(index) {
       reader.report(
         "no case reaches this expectation: an earlier one takes them all, or none matches", at: node)
     }
@@ -112,7 +258,8 @@ struct Checks {
 
   /// A combination of capabilities under which no rule counts; nil if there is none, empty if all.
   private func uncovered(_ test: Case) -> String? {
-    if test.rules.isEmpty { return "" }
+    guard let last = test.rules.last else { return "" }
+    if last.kernel.isEmpty { return nil }
     let named = Array(Set(test.rules.flatMap { $0.kernel.map(\.capability) })).sorted()
     guard named.count <= 8 else { return nil }
     for bits in 0..<(1 << named.count) {
@@ -125,5 +272,16 @@ struct Checks {
       }
     }
     return nil
+  }
+}
+
+extension Step {
+  /// Whether a server closes first, and keeps TIME_WAIT.
+  fileprivate var leavesServerWaiting: Bool {
+    switch self {
+    case .connect(let step): step.closes == .server
+    case .churn(let step): step.closes == .server
+    default: false
+    }
   }
 }

@@ -1,6 +1,5 @@
 import Foundation
 import Scenario
-import Yams
 
 /// Reads lab files. Nothing is created; all mistakes of a file come at once.
 public enum LabFile {
@@ -31,24 +30,41 @@ public enum LabFile {
 
   /// Reads one file.
   public static func load(path: String) throws(LabFileError) -> Scenario {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw LabFileError(mistakes: [Mistake(file: path, message: "cannot be read")])
+    guard let handle = FileHandle(forReadingAtPath: path),
+      let data = try? handle.read(upToCount: Bounds.fileBytes + 1) ?? Data()
+    else { throw LabFileError(mistakes: [Mistake(file: path, message: "cannot be read")]) }
+    return try parse(data, file: path)
+  }
+
+  /// Reads a file's bytes.
+  public static func parse(_ data: Data, file: String) throws(LabFileError) -> Scenario {
+    guard data.count <= Bounds.fileBytes else {
+      throw LabFileError(mistakes: [
+        Mistake(file: file, message: "more than \(Bounds.fileBytes) bytes, which no lab file has")
+      ])
     }
-    return try parse(String(decoding: data, as: UTF8.self), file: path)
+    guard let text = String(validating: data, as: UTF8.self) else {
+      // The lines before are right as they are read; where it goes wrong a character stands for it.
+      let read = String(decoding: data, as: UTF8.self)
+      let line = zip(read.utf8, data).prefix { $0 == $1 }.count { $0.0 == UInt8(ascii: "\n") } + 1
+      throw LabFileError(mistakes: [Mistake(file: file, line: line, column: 1, message: "not UTF-8")])
+    }
+    return try parse(text, file: file)
   }
 
   /// Reads a file's text; `file` gives the scenario its name and the mistakes their place.
   public static func parse(_ text: String, file: String) throws(LabFileError) -> Scenario {
     let reader = Reader(file: file)
-    let node: Node?
-    do { node = try Yams.compose(yaml: text) } catch {
-      throw LabFileError(mistakes: [mistake(error, file: file)])
-    }
-    guard let node else {
-      throw LabFileError(mistakes: [Mistake(file: file, line: 1, column: 1, message: "the file is empty")])
-    }
     let name = URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
-    let scenario = ScenarioReader(reader).read(node, name: name)
+    if !Words.isName(name) {
+      reader.report(
+        "the cases are called by the file, and \"\(short(name))\" is no name: \(Words.alphabet)", line: nil,
+        column: nil)
+    }
+    let document = Document(text, reader)
+    let node = document.compose()
+    reader.renamed = document.renamed
+    let scenario = node.flatMap { ScenarioReader(reader).read($0, name: name) }
     if let scenario, reader.mistakes.isEmpty { Checks(reader).check(scenario) }
     guard let scenario, reader.mistakes.isEmpty else {
       let mistakes = reader.mistakes.sorted {
@@ -57,19 +73,5 @@ public enum LabFile {
       throw LabFileError(mistakes: mistakes)
     }
     return scenario.scenario
-  }
-
-  private static func mistake(_ error: any Error, file: String) -> Mistake {
-    switch error as? YamlError {
-    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-      .composer(_, let problem, let mark, _):
-      Mistake(file: file, line: mark.line, column: mark.column, message: "not YAML: \(problem)")
-    case .duplicatedKeysInMapping(let duplicates, let context):
-      Mistake(
-        file: file, line: context.mark.line, column: context.mark.column,
-        message: "\(duplicates.map { "\"\($0)\"" }.joined(separator: ", ")) stands twice in this mapping")
-    default:
-      Mistake(file: file, line: 1, column: 1, message: "not YAML: \(error)")
-    }
   }
 }

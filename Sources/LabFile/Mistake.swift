@@ -24,8 +24,17 @@ public struct LabFileError: Error, Sendable, CustomStringConvertible {
   public var description: String { mistakes.map(\.description).joined(separator: "\n") }
 }
 
-/// `; did you mean "clock"?`, or the whole list where it is short and nothing is near.
+/// `; did you mean "clock"? It is one of clock, isn, count`: the nearest where one is near, the whole list where it is
+/// short.
 func suggestion(_ word: String, _ candidates: [String]) -> String {
-  if let nearest = Nearest.to(word, among: candidates) { return "; did you mean \"\(nearest)\"?" }
-  return candidates.count > 12 ? "" : "; it is one of \(candidates.joined(separator: ", "))"
+  if candidates.isEmpty { return "; there is none" }
+  let near = nearest(word, candidates)
+  let list = candidates.map(short).joined(separator: ", ")
+  guard candidates.count <= 20, list.count <= 400 else { return near }
+  return near + (near.isEmpty ? "; it is" : " It is") + (candidates.count == 1 ? " " : " one of ") + list
+}
+
+/// `; did you mean "clock"?`, or nothing where nothing is near.
+func nearest(_ word: String, _ candidates: [String]) -> String {
+  Nearest.to(word, among: candidates).map { "; did you mean \"\(short($0))\"?" } ?? ""
 }

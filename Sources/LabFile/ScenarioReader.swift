@@ -6,7 +6,12 @@ struct PlacedScenario {
   var scenario: Scenario
   var axisNodes: [String: Node]
   var controlNodes: [String: Node]
+  var excludeNodes: [Node]
+  var overrideNodes: [Node]
+  var stepNodes: [Node]
   var ruleNodes: [Node]
+  /// Where each setting stands that the file writes on each node.
+  var settingNodes: [(node: String, setting: String, place: Node)]
   var matrix: Node
   /// Axes that some workload step or override depends on.
   var usedAxes: Set<String>
@@ -21,8 +26,19 @@ final class ScenarioReader {
   /// As many as any case has.
   var servers = 1
   var axes: [Axis] = []
-  var labels: [String: Node] = [:]
+  /// What expectations may name, and where it comes from.
+  var labels: [String: Label] = [:]
+  /// Names that parameters of nodes begin with; as the topology and the clients make them.
+  private(set) var nodeNames: [String] = []
   private var usedAxes: Set<String> = []
+  private var settingNodes: [(node: String, setting: String, place: Node)] = []
+
+  /// Attempts that expectations name.
+  struct Label {
+    var node: Node
+    /// Bytes that are sent, and not connections.
+    var isSend: Bool
+  }
 
   init(_ reader: Reader) { self.reader = reader }
 
@@ -37,11 +53,11 @@ final class ScenarioReader {
         root, "a lab file", known: Self.sections,
         required: ["title", "why", "topology", "clients", "workload", "expect"])
     else { return nil }
-    let nodes = Dictionary(uniqueKeysWithValues: sections.map { ($0.key, $0.value) })
+    let nodes = Dictionary(sections.map { ($0.key, $0.value) }) { first, _ in first }
     func section(_ name: String, _ body: (Node) -> Void) { if let node = nodes[name] { body(node) } }
 
     let title = nodes["title"].flatMap { reader.text($0, "title") } ?? ""
-    let why = nodes["why"].flatMap { reader.text($0, "why") } ?? ""
+    let why = nodes["why"].flatMap { reader.paragraphs($0, "why") } ?? ""
     var base = Parameters(
       topology: .direct, family: .ipv4, serverPorts: 1,
       hop: Hop(nat: .snat, backend: .auto, ports: 32768...60999, random: .none, dropInvalid: false),
@@ -52,6 +68,9 @@ final class ScenarioReader {
     servers = base.servers
     section("clients", readClients)
     base.groups = groups
+    nodeNames =
+      groups.map(\.name) + (topology == .direct ? [] : [Network.hop])
+      + (topology.hasRouter ? [Network.router] : []) + [Network.server, "all"]
     section("settings") { base.settings = readSettings($0) }
     var axisNodes: [String: Node] = [:]
     section("matrix") { axisNodes = readMatrix($0) }
@@ -59,19 +78,21 @@ final class ScenarioReader {
     section("controls") { node in
       for (text, node) in reader.words(node, "controls") ?? [] {
         guard axes.contains(where: { $0.name == text }) else {
-          reader.report("no axis \"\(text)\"\(suggestion(text, axes.map(\.name)))", at: node)
+          reader.report("no axis \"\(short(text))\"\(suggestion(text, axes.map(\.name)))", at: node)
           continue
         }
         controls[text] = node
       }
     }
-    var exclude: [Condition] = []
+    var exclude: [(condition: Condition, node: Node)] = []
     section("exclude") { node in
-      exclude = (reader.sequence(node, "exclude") ?? []).compactMap { condition($0, "exclude")?.condition }
+      exclude = (reader.sequence(node, "exclude") ?? []).compactMap { item in
+        condition(item, "exclude").map { ($0.condition, item) }
+      }
     }
-    var overrides: [Scenario.Override] = []
+    var overrides: [(override: Scenario.Override, node: Node)] = []
     section("overrides") { overrides = readOverrides($0) }
-    var steps: [Scenario.GuardedStep] = []
+    var steps: [(step: Scenario.GuardedStep, node: Node)] = []
     section("workload") { steps = readWorkload($0) }
     var rules: [(rule: Scenario.GuardedRule, node: Node)] = []
     section("expect") { rules = readRules($0) }
@@ -79,9 +100,11 @@ final class ScenarioReader {
     return PlacedScenario(
       scenario: Scenario(
         name: name, title: title, why: why, base: base, axes: axes, controls: Set(controls.keys),
-        exclude: exclude, overrides: overrides, workload: steps, rules: rules.map(\.rule)),
-      axisNodes: axisNodes, controlNodes: controls, ruleNodes: rules.map(\.node),
-      matrix: nodes["matrix"] ?? root, usedAxes: usedAxes)
+        exclude: exclude.map(\.condition), overrides: overrides.map(\.override), workload: steps.map(\.step),
+        rules: rules.map(\.rule)),
+      axisNodes: axisNodes, controlNodes: controls, excludeNodes: exclude.map(\.node),
+      overrideNodes: overrides.map(\.node), stepNodes: steps.map(\.node), ruleNodes: rules.map(\.node),
+      settingNodes: settingNodes, matrix: nodes["matrix"] ?? root, usedAxes: usedAxes)
   }
 
   // MARK: network
@@ -92,17 +115,16 @@ final class ScenarioReader {
         reader.report("\"\(name)\" is a clock of its own; call the offset something else", at: keyNode)
         continue
       }
+      guard reader.isName(name, "a clock", at: keyNode) else { continue }
       if let offset = offset(value) { clocks[name] = offset }
     }
   }
 
-  private static let maximum = 2_000_000_000
-
   private func offset(_ node: Node) -> Int? {
     guard let text = reader.text(node, "an offset") else { return nil }
-    guard let offset = Int(text), abs(offset) <= Self.maximum else {
+    guard let offset = Int(text), offset.magnitude <= Bounds.offset else {
       reader.report(
-        "bad offset \"\(text)\": a whole number of milliseconds, at most \(Self.maximum) either way"
+        "bad offset \"\(short(text))\": a whole number of milliseconds, at most \(Bounds.offset) either way"
           + " (PAWS compares within half of 32 bits)", at: node)
       return nil
     }
@@ -119,7 +141,8 @@ final class ScenarioReader {
       guard let first = text.first, first.isNumber || "+-".contains(first) else {
         let known = clocks.keys.sorted() + ["natural", "off"]
         reader.report(
-          "unknown clock \"\(text)\"\(suggestion(text, known)) (or an offset in milliseconds)", at: node)
+          "unknown clock \"\(short(text))\"\(suggestion(text, known)) (or an offset in milliseconds)",
+          at: node)
         return nil
       }
       return offset(node).map { .offset(milliseconds: $0) }
@@ -146,14 +169,12 @@ final class ScenarioReader {
 
   private func readClients(_ node: Node) {
     for (name, keyNode, value) in reader.mapping(node, "clients") ?? [] {
-      guard
-        ![Network.server, Network.hop, Network.router, "all", "kernel", "source", "served", "time_wait"]
-          .contains(name),
-        !name.contains("."), !name.isEmpty
-      else {
-        reader.report("\"\(name)\" cannot be a client's name", at: keyNode)
+      guard !Self.reserved.contains(name) else {
+        reader.report("\"\(name)\" cannot be a client's name: it means something else", at: keyNode)
         continue
       }
+      guard reader.isName(name, "a client", at: keyNode) else { continue }
+      guard groups.count < Bounds.clients else { break }
       var group = Parameters.Group(name: name, clock: .offset(milliseconds: 0), isn: .ahead, count: 1)
       if value.scalar?.string != "" {
         for (key, _, value) in reader.mapping(value, "client \(name)", known: ["clock", "isn", "count"]) ?? []
@@ -161,21 +182,29 @@ final class ScenarioReader {
           switch key {
           case "clock": group.clock = clock(value) ?? group.clock
           case "isn": group.isn = reader.choice(value, "isn", SequencePin.self) ?? group.isn
-          default: group.count = reader.number(value, "count", in: 1...250) ?? 1
+          default: group.count = reader.number(value, "count", in: 1...Bounds.clients) ?? 1
           }
         }
       }
       groups.append(group)
     }
     if groups.isEmpty { reader.report("at least one client", at: node) }
-    if groups.reduce(0, { $0 + $1.count }) > 250 { reader.report("at most 250 clients in all", at: node) }
+    if groups.reduce(0, { $0 + $1.count }) > Bounds.clients {
+      reader.report("at most \(Bounds.clients) clients in all", at: node)
+    }
   }
+
+  /// Names of nodes that are no clients, and words that stand beside labels in an expectation.
+  static let reserved: Set<String> = [
+    Network.server, Network.hop, Network.router, "all", "kernel", "when", "otherwise", "source", "served",
+    "time_wait", "because",
+  ]
 
   private func readSettings(_ node: Node) -> [(node: String, setting: String, value: String)] {
     var settings: [(String, String, String)] = []
     for (owner, keyNode, values) in reader.mapping(node, "settings") ?? [] {
       guard nodeNames.contains(owner) else {
-        reader.report("no node \"\(owner)\" in the topology\(suggestion(owner, nodeNames))", at: keyNode)
+        reader.report("no node \"\(short(owner))\" in the topology\(hint(noNode: owner))", at: keyNode)
         continue
       }
       for (name, nameNode, value) in reader.mapping(values, "settings of \(owner)") ?? [] {
@@ -187,9 +216,12 @@ final class ScenarioReader {
     return settings
   }
 
-  var nodeNames: [String] {
-    groups.map(\.name) + (topology == .direct ? [] : [Network.hop])
-      + (topology.hasRouter ? [Network.router] : []) + [Network.server, "all"]
+  /// `server.1` is a node, and yet none that a file can name: what is set is set on all of them.
+  private func hint(noNode name: String) -> String {
+    guard let first = name.split(separator: ".").first.map(String.init), first != name,
+      nodeNames.contains(first)
+    else { return suggestion(name, nodeNames) }
+    return "; what is set on \(first) is set on each that there is"
   }
 
   // MARK: parameters
@@ -210,9 +242,10 @@ final class ScenarioReader {
 
   private func ports(_ node: Node) -> ClosedRange<Int>? {
     guard let text = reader.text(node, "ports") else { return nil }
-    let ends = text.split(separator: "-").compactMap { Int($0) }
-    guard ends.count == 2, 1 <= ends[0], ends[0] <= ends[1], ends[1] <= 65535 else {
-      reader.report("ports are FIRST-LAST within 1-65535, not \"\(text)\"", at: node)
+    let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+    let ends = parts.compactMap { UInt16($0) }.map(Int.init)
+    guard parts.count == 2, ends.count == 2, 1 <= ends[0], ends[0] <= ends[1] else {
+      reader.report("ports are FIRST-LAST within 1-65535, not \"\(short(text))\"", at: node)
       return nil
     }
     return ends[0]...ends[1]
@@ -220,7 +253,8 @@ final class ScenarioReader {
 
   private func setting(_ owner: String, _ name: String, _ nameNode: Node, _ value: Node) -> Assignment? {
     guard let known = Setting.named(name) else {
-      reader.report("unknown sysctl \"\(name)\"\(suggestion(name, Setting.all.map(\.name)))", at: nameNode)
+      reader.report(
+        "unknown sysctl \"\(short(name))\"\(suggestion(name, Setting.all.map(\.name)))", at: nameNode)
       return nil
     }
     let owners: [String] =
@@ -233,8 +267,21 @@ final class ScenarioReader {
       reader.report("\(name) is a setting of the \(owners[0]), not of \(owner)", at: nameNode)
       return nil
     }
-    guard let value = reader.text(value, name) else { return nil }
+    guard let value = retries(name, value) ?? reader.text(value, name) else { return nil }
+    settingNodes.append((owner, name, nameNode))
     return .setting(node: owner, name: name, value: value)
+  }
+
+  /// Deadlines follow from these two, so they are read as the kernel does (tcp_syn_retries_min and _max,
+  /// net/ipv4/sysctl_net_ipv4.c); nil for any other setting.
+  private func retries(_ name: String, _ value: Node) -> String? {
+    switch name {
+    case "tcp_syn_retries":
+      reader.number(value, name, in: 1...Deadlines.maximumRetries).map(String.init) ?? "1"
+    case "tcp_syn_linear_timeouts":
+      reader.number(value, name, in: 0...Deadlines.maximumRetries).map(String.init) ?? "0"
+    default: nil
+    }
   }
 
   /// Whether an axis or override of this name sets a parameter, rather than being a name of its own.
@@ -247,20 +294,28 @@ final class ScenarioReader {
     switch path {
     case "topology": return reader.choice(value, path, Network.Topology.self).map(Assignment.topology)
     case "family": return reader.choice(value, path, Network.Family.self).map(Assignment.family)
-    case "servers": return reader.number(value, path, in: 1...8).map { .servers($0) }
-    case "server_ports": return reader.number(value, path, in: 1...250).map(Assignment.serverPorts)
+    case "servers": return reader.number(value, path, in: 1...Bounds.servers).map { .servers($0) }
+    case "server_ports":
+      return reader.number(value, path, in: 1...Bounds.serverPorts).map(Assignment.serverPorts)
     default: break
     }
     let parts = path.split(separator: ".", maxSplits: 1).map(String.init)
     guard parts.count == 2 else {
       reader.report(
-        "\"\(path)\" is no parameter; it is family, topology, server_ports, servers or NODE.NAME",
+        "\"\(short(path))\" is no parameter; it is family, topology, server_ports, servers or NODE.NAME",
         at: pathNode)
       return nil
     }
     let (owner, name) = (parts[0], parts[1])
     guard nodeNames.contains(owner) else {
-      reader.report("no node \"\(owner)\" in the topology\(suggestion(owner, nodeNames))", at: pathNode)
+      reader.report(
+        "no node \"\(short(owner))\" in the topology\(suggestion(owner, nodeNames))", at: pathNode)
+      return nil
+    }
+    // server.1.tcp_x, late.2.clock: no setting begins with a number.
+    if let member = name.split(separator: ".").first, Int(member) != nil {
+      reader.report(
+        "no node \"\(owner).\(member)\" can be set alone\(hint(noNode: "\(owner).\(member)"))", at: pathNode)
       return nil
     }
     if owner == Network.hop, Self.hopKeys.contains(name) { return hopAssignment(name, value, pathNode) }
@@ -268,7 +323,7 @@ final class ScenarioReader {
       switch name {
       case "clock": return clock(value).map { .clock(group: owner, $0) }
       case "isn": return reader.choice(value, path, SequencePin.self).map { .isn(group: owner, $0) }
-      case "count": return reader.number(value, path, in: 1...250).map { .count(group: owner, $0) }
+      case "count": return reader.number(value, path, in: 1...Bounds.clients).map { .count(group: owner, $0) }
       default: break
       }
     }
@@ -279,12 +334,27 @@ final class ScenarioReader {
 
   private func readMatrix(_ node: Node) -> [String: Node] {
     var places: [String: Node] = [:]
-    for (name, keyNode, list) in reader.mapping(node, "matrix") ?? [] {
+    let entries = reader.mapping(node, "matrix") ?? []
+    if entries.count > Bounds.axes {
+      reader.report("\(entries.count) axes; at most \(Bounds.axes)", at: node)
+    }
+    for (name, keyNode, list) in entries.prefix(Bounds.axes) {
+      guard isParameter(name) || reader.isName(name, "an axis", at: keyNode) else { continue }
+      guard name != "kernel" else {
+        reader.report(
+          "\"kernel\" cannot be an axis' name: expectations ask for capabilities by it", at: keyNode)
+        continue
+      }
       places[name] = keyNode
       var axis = Axis(name: name, values: [])
-      for item in reader.sequence(list, name) ?? [] {
-        guard let text = reader.text(item, "a value of \(name)") else { continue }
-        if axis.values.contains(where: { $0.text == text }) {
+      var seen: Set<String> = []
+      let items = reader.sequence(list, name) ?? []
+      if items.count > Bounds.values {
+        reader.report("\(name) has \(items.count) values; at most \(Bounds.values)", at: keyNode)
+      }
+      for item in items.prefix(Bounds.values) {
+        guard let text = reader.text(item, "a value of \(name)", atMost: Bounds.value) else { continue }
+        guard seen.insert(text).inserted else {
           reader.report("\"\(text)\" stands twice on the axis \(name)", at: item)
           continue
         }
@@ -315,17 +385,21 @@ final class ScenarioReader {
     for (key, keyNode, value) in entries {
       if allowKernel, key == "kernel" {
         kernel = (reader.words(value, "kernel") ?? []).compactMap { kernelCondition($0.text, $0.node) }
+        if Set(kernel.map(\.capability)).count < kernel.count {
+          reader.report(
+            "the same capability twice: once is enough, and no kernel has it and lacks it", at: value)
+        }
         continue
       }
       guard let axis = axes.first(where: { $0.name == key }) else {
-        reader.report("no axis \"\(key)\"\(suggestion(key, axes.map(\.name)))", at: keyNode)
+        reader.report("no axis \"\(short(key))\"\(suggestion(key, axes.map(\.name)))", at: keyNode)
         continue
       }
       let values = axis.values.map(\.text)
       for (text, node) in reader.words(value, key) ?? [] {
         guard values.contains(text) else {
           reader.report(
-            "the axis \(key) has no value \"\(text)\"; it has \(values.joined(separator: ", "))", at: node)
+            "the axis \(key) has no value \"\(short(text))\"\(suggestion(text, values))", at: node)
           continue
         }
         condition.axes[key, default: []].insert(text)
@@ -337,9 +411,12 @@ final class ScenarioReader {
   private func kernelCondition(_ text: String, _ node: Node) -> KernelCondition? {
     let present = !text.hasPrefix("no ")
     let name = present ? text : String(text.dropFirst(3))
-    guard let capability = Capability(name: name) else {
-      let known = Capability.Feature.allCases.map(\.rawValue) + Setting.all.map(\.name)
-      reader.report("unknown capability \"\(name)\"\(suggestion(name, known))", at: node)
+    guard let capability = Capability.known(name) else {
+      reader.report(
+        Self.isVersion(name)
+          ? "\"\(short(text))\" is a version: expectations hang on what a kernel has, as probed, never on what it "
+            + "is called; e.g. TcpExt.PAWSTimewait (since 6.16), or \"no timestamps-by-port\""
+          : "no kernel has a capability \"\(short(name))\"" + hint(capability: name), at: node)
       return nil
     }
     return KernelCondition(capability: capability, present: present)
@@ -352,16 +429,35 @@ final class ScenarioReader {
     return condition
   }
 
-  private func readOverrides(_ node: Node) -> [Scenario.Override] {
+  /// `>= 6.16`, `v6.1.0-18`
+  private static func isVersion(_ text: String) -> Bool {
+    let rest = text.drop { "<>=!~ v".contains($0) }
+    return rest.first?.isNumber == true && (rest.contains(".") || rest.count < text.count)
+  }
+
+  /// A counter's nearest by its name with and without the group; of the others the nearest, or all features.
+  private func hint(capability name: String) -> String {
+    if let nearest = Nearest.to(name, among: Capability.allKnownNames) {
+      return "; did you mean \"\(nearest)\"?"
+    }
+    if let counter = Capability.allKnownNames.first(where: { $0.hasSuffix(".\(name)") }) {
+      return "; did you mean \"\(counter)\"?"
+    }
+    let features = Capability.Feature.allCases.map(\.rawValue).joined(separator: ", ")
+    return "; it is a setting, a counter as TcpExt.PAWSTimewait, or one of \(features)"
+  }
+
+  private func readOverrides(_ node: Node) -> [(override: Scenario.Override, node: Node)] {
     (reader.sequence(node, "overrides") ?? []).compactMap { item in
       guard
         let entries = reader.mapping(item, "an override", known: ["when", "set"], required: ["when", "set"])
       else { return nil }
-      let nodes = Dictionary(uniqueKeysWithValues: entries.map { ($0.key, $0.value) })
+      let nodes = Dictionary(entries.map { ($0.key, $0.value) }) { first, _ in first }
       guard let set = nodes["set"] else { return nil }
-      return Scenario.Override(
+      let override = Scenario.Override(
         when: guardCondition(nodes["when"], "when"),
         set: (reader.mapping(set, "set") ?? []).compactMap { assignment($0.key, $0.keyNode, $0.value) })
+      return (override, item)
     }
   }
 }

@@ -10,9 +10,10 @@ extension ScenarioReader {
     "flush": [], "set": [], "remove": [], "advance": [], "clock": [],
   ]
 
-  func readWorkload(_ node: Node) -> [Scenario.GuardedStep] {
+  func readWorkload(_ node: Node) -> [(step: Scenario.GuardedStep, node: Node)] {
     var open: Set<String> = []
-    return (reader.sequence(node, "workload") ?? []).flatMap { item -> [Scenario.GuardedStep] in
+    if node.sequence?.isEmpty == true { reader.report("at least one step", at: node) }
+    return (reader.sequence(node, "workload") ?? []).flatMap { item -> [(Scenario.GuardedStep, Node)] in
       guard let entries = reader.mapping(item, "a step") else { return [] }
       guard let verb = entries.first else {
         reader.report("an empty step", at: item)
@@ -21,19 +22,20 @@ extension ScenarioReader {
       guard Self.keys[verb.key] != nil else {
         let known = Self.keys.keys.sorted()
         reader.report(
-          "a step begins with what it does, not \"\(verb.key)\"\(suggestion(verb.key, known))",
+          "a step begins with what it does, not \"\(short(verb.key))\"\(suggestion(verb.key, known))",
           at: verb.keyNode)
         return []
       }
       let known = [verb.key, "when"] + (Self.keys[verb.key] ?? [])
       for entry in entries where !known.contains(entry.key) {
         reader.report(
-          "unknown key \"\(entry.key)\" in \(verb.key)\(suggestion(entry.key, known))", at: entry.keyNode)
+          "unknown key \"\(short(entry.key))\" in \(verb.key)\(suggestion(entry.key, known))",
+          at: entry.keyNode)
       }
-      let options = Dictionary(uniqueKeysWithValues: entries.map { ($0.key, $0.value) })
+      let options = Dictionary(entries.map { ($0.key, $0.value) }) { first, _ in first }
       let condition = guardCondition(options["when"], "when")
       return steps(verb.key, verb.value, options, &open).map {
-        Scenario.GuardedStep(when: condition, step: $0)
+        (Scenario.GuardedStep(when: condition, step: $0), item)
       }
     }
   }
@@ -51,8 +53,8 @@ extension ScenarioReader {
         .connect(
           .init(
             client: client, label: label(options["as"] ?? subject), closes: closes,
-            times: options["times"].flatMap { reader.number($0, "times", in: 1...1000) } ?? 1,
-            again: options["again"].flatMap { reader.number($0, "again", in: 0...60_000) } ?? 0))
+            times: options["times"].flatMap { reader.number($0, "times", in: 1...Bounds.times) } ?? 1,
+            again: options["again"].flatMap { reader.number($0, "again", in: 0...Bounds.again) } ?? 0))
       ]
     case "send":
       let from = reader.choice(subject, "send", Step.Send.Sender.self) ?? .client
@@ -73,24 +75,26 @@ extension ScenarioReader {
         reader.report("send needs \"as\": what expectations call it", at: subject)
         return []
       }
-      return [.send(.init(client: client, label: label(name), from: from))]
+      return [.send(.init(client: client, label: label(name, isSend: true), from: from))]
     case "churn":
       let names = (reader.words(subject, "churn") ?? []).compactMap {
         reader.name($0.node, "client", among: clients)
       }
       guard !names.isEmpty else { return [] }
       if options["connections"] == nil { reader.report("churn needs \"connections\"", at: subject) }
-      let name = options["as"].map(label) ?? (names.count == 1 ? label(subject) : "churn")
-      if names.count > 1, options["as"] == nil { labels["churn"] = subject }
-      let rate = options["rate"].flatMap { reader.number($0, "rate", in: 1...100_000) }
+      if Set(names).count < names.count { reader.report("a client stands twice in this churn", at: subject) }
+      let name = options["as"].map { label($0) } ?? (names.count == 1 ? names[0] : "churn")
+      if options["as"] == nil { labels[name] = Label(node: subject, isSend: false) }
+      let rate = options["rate"].flatMap { reader.number($0, "rate", in: 1...Bounds.rate) }
       let flush = options["flush"].flatMap(table)
       if flush != nil, rate != nil { reader.report("a churn that flushes has no rate", at: subject) }
       return [
         .churn(
           .init(
             clients: names, label: name,
-            connections: options["connections"].flatMap { reader.number($0, "connections", in: 1...10_000) }
-              ?? 1,
+            connections: options["connections"].flatMap {
+              reader.number($0, "connections", in: 1...Bounds.connections)
+            } ?? 1,
             rate: rate,
             closes: options["closes"].flatMap { reader.choice($0, "closes", Step.Closer.self) } ?? .client,
             flush: flush))
@@ -106,7 +110,7 @@ extension ScenarioReader {
         return .set(node: node, setting: name, value: value)
       }
     case "advance":
-      return reader.number(subject, "advance", in: 1...1_000_000).map { [.advance(seconds: $0)] } ?? []
+      return reader.number(subject, "advance", in: 1...Bounds.advance).map { [.advance(seconds: $0)] } ?? []
     case "remove":
       let servers = Network(topology: .direct, family: .ipv4, clients: [], hop: nil, servers: servers)
         .serverNames
@@ -117,7 +121,7 @@ extension ScenarioReader {
     default:
       return (reader.mapping(subject, "clock") ?? []).compactMap { name, nameNode, value in
         guard clients.contains(name) else {
-          reader.report("unknown client \"\(name)\"\(suggestion(name, clients))", at: nameNode)
+          reader.report("unknown client \"\(short(name))\"\(suggestion(name, clients))", at: nameNode)
           return nil
         }
         guard let clock = clock(value) else { return nil }
@@ -138,10 +142,26 @@ extension ScenarioReader {
     return table
   }
 
-  private func label(_ node: Node) -> String {
-    let name = reader.text(node, "a label") ?? ""
-    labels[name] = node
+  private func label(_ node: Node, isSend: Bool = false) -> String {
+    guard let name = reader.text(node, "a label"), reader.isName(name, "a label", at: node) else { return "" }
+    if Self.reserved.subtracting([Network.server, Network.hop, Network.router, "all"]).contains(name) {
+      reader.report("\"\(name)\" cannot be a label: it means something else in an expectation", at: node)
+    }
+    if let known = labels[name], known.isSend != isSend {
+      reader.report("\"\(name)\" is the label of connections and of bytes sent; use two", at: node)
+    }
+    labels[name] = Label(node: node, isSend: isSend)
     return name
+  }
+
+  /// A label of some step, or nil with a mistake.
+  private func known(label: String, at node: Node) -> Label? {
+    guard let known = labels[label] else {
+      reader.report(
+        "no step has the label \"\(short(label))\"\(suggestion(label, labels.keys.sorted()))", at: node)
+      return nil
+    }
+    return known
   }
 
   func readRules(_ node: Node) -> [(rule: Scenario.GuardedRule, node: Node)] {
@@ -172,30 +192,35 @@ extension ScenarioReader {
           timeWait = reader.choice(value, "time_wait", Rule.TimeWaitLength.self)
         case "served":
           for (label, labelNode, value) in reader.mapping(value, "served") ?? [] {
-            guard labels[label] != nil else {
-              reader.report(
-                "no step has the label \"\(label)\"\(suggestion(label, labels.keys.sorted()))", at: labelNode)
+            guard let own = known(label: label, at: labelNode), let text = reader.text(value, label) else {
               continue
             }
-            guard let text = reader.text(value, label) else { continue }
-            guard let by = ServedBy(text: text), labels[by.label] != nil else {
-              reader.report("\"\(text)\" is neither \"same as LABEL\" nor \"other than LABEL\"", at: value)
+            guard let by = ServedBy(text: text) else {
+              reader.report(
+                "\"\(short(text))\" is neither \"same as LABEL\" nor \"other than LABEL\"", at: value)
               continue
+            }
+            guard let other = known(label: by.label, at: value) else { continue }
+            if own.isSend || other.isSend || by.label == label {
+              reader.report("served compares two labels of connections", at: value)
             }
             served[label] = by
           }
         case "because":
           because = reader.text(value, "because") ?? ""
         default:
-          guard labels[key] != nil else {
-            reader.report(
-              "no step has the label \"\(key)\"\(suggestion(key, labels.keys.sorted()))", at: keyNode)
+          guard let label = known(label: key, at: keyNode), let text = reader.text(value, key) else {
             continue
           }
-          guard let text = reader.text(value, key) else { continue }
+          let possible = Expectation.all.filter { $0.outcome.isOfSend == label.isSend }.map(\.description)
           guard let expectation = Expectation(text: text) else {
+            reader.report("unknown outcome \"\(short(text))\"\(suggestion(text, possible))", at: value)
+            continue
+          }
+          guard possible.contains(text) else {
             reader.report(
-              "unknown outcome \"\(text)\"\(suggestion(text, Expectation.all.map(\.description)))", at: value)
+              "\(key) is the label of \(label.isSend ? "bytes sent" : "connections"), of which none is \(text)"
+                + suggestion(text, possible), at: value)
             continue
           }
           outcomes[key] = expectation

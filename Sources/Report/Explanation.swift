@@ -83,7 +83,7 @@ public struct Explanation {
     case .churn(let step):
       "\(step.clients.joined(separator: ", ")): \(step.connections) connections each"
         + (step.rate.map { ", \($0) per second" } ?? "") + ", the \(step.closes.rawValue) closes first"
-        + (step.flush == nil ? "" : ", conntrack emptied before each")
+        + (step.flush.map { ", \($0.rawValue) emptied before each" } ?? "")
     case .advance(let seconds): "the wall clock is set \(seconds) s forward"
     case .remove(let server): "\(server) is taken out of the director's table"
     case .flush(.conntrack): "the hop's conntrack table is emptied"

@@ -214,12 +214,12 @@ public struct HTMLReport {
     let points = stride(from: 0, to: connects.count, by: step).map { index in
       let attempt = connects[index]
       return
-        "[\(fixed(Double(attempt.began - begin) / 1e6, decimals: 1)),\(fixed(Double(attempt.ended - attempt.began) / 1e6, decimals: 2))]"
+        "[\(fixed(Double(attempt.began.subtracting(begin)) / 1e6, decimals: 1)),\(fixed(Double(attempt.ended.subtracting(attempt.began)) / 1e6, decimals: 2))]"
     }
     text +=
       "<h4>Connect latency</h4><div class=\"scroll draw\" data-points=\"[\(points.joined(separator: ","))]\" data-y=\"ms until the outcome\"></div>\n"
     let waiting = observation.samples.map {
-      "[\(fixed(Double($0.time - begin) / 1e6, decimals: 1)),\($0.timeWait)]"
+      "[\(fixed(Double($0.time.subtracting(begin)) / 1e6, decimals: 1)),\($0.timeWait)]"
     }
     if waiting.count > 1 {
       text +=

@@ -200,7 +200,7 @@ public struct TextReport: Sendable {
     }
     for name in Results.ordered(Set(guests.map(\.kernel))) {
       let own = guests.filter { $0.kernel == name }
-      let cases = own.reduce(0) { $0 + $1.cases }
+      let cases = own.reduce(0) { $0.adding($1.cases) }
       let seconds = own.compactMap(\.processorSeconds).reduce(0, +)
       let boots = own.map { $0.boot.reduce(0) { $0 + $1.milliseconds } / 1000 }
       lines.append(

@@ -69,6 +69,17 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
     }
   }
 
+  /// Reads a name in a lab file, where a counter is one that some kernel has; nil for what none has.
+  public static func known(_ name: String) -> Capability? {
+    guard let capability = Capability(name: name) else { return nil }
+    if case .counter(let counter) = capability, !KnownCounters.all.contains(counter) { return nil }
+    return capability
+  }
+
+  /// Every name that ``known(_:)`` takes.
+  public static let allKnownNames: [String] =
+    Feature.allCases.map(\.rawValue) + Setting.all.map(\.name) + KnownCounters.all.sorted()
+
   public init(from decoder: any Decoder) throws {
     let name = try decoder.singleValueContainer().decode(String.self)
     guard let value = Capability(name: name) else {
@@ -127,6 +138,33 @@ public struct Kernel: Codable, Sendable, Equatable {
     self.missing = missing
     self.layout = layout
   }
+
+  private enum CodingKeys: String, CodingKey {
+    case release, machine, capabilities, perKernelSettings, timestampTicksPerSecond, privilege, missing
+    case layout, emulated
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    release = try container.decode(String.self, forKey: .release)
+    machine = try container.decode(String.self, forKey: .machine)
+    capabilities = try container.decode(Set<Capability>.self, forKey: .capabilities)
+    perKernelSettings = try container.decode(Set<String>.self, forKey: .perKernelSettings)
+    timestampTicksPerSecond = try container.decode(.timestampTicksPerSecond, in: Self.ticks)
+    privilege = try container.decode(Privilege.self, forKey: .privilege)
+    missing = try container.decode([String: String].self, forKey: .missing)
+    layout = try container.decodeIfPresent([String: Int].self, forKey: .layout)
+    if let odd = layout?.first(where: { !Self.places.contains($0.value) }) {
+      throw DecodingError.dataCorruptedError(
+        forKey: .layout, in: container, debugDescription: "\(odd.key) is at \(odd.value)")
+    }
+    emulated = try container.decodeIfPresent(Set<String>.self, forKey: .emulated)
+  }
+
+  /// TSval ticks per second of any kernel: HZ, or 1000 since 4.13, or with `TCP_USEC_TS` (6.7) a million.
+  static let ticks = 1...1_000_000
+  /// Offsets in structs, numbers of drop reasons (by subsystem in the upper half) and of types: never more.
+  private static let places = -1...0x7fff_ffff
 
   /// Capabilities are written sorted, so that two kernels' descriptions can be compared line by line.
   public func encode(to encoder: any Encoder) throws {

@@ -37,6 +37,23 @@ public struct Case: Codable, Sendable, Equatable, Identifiable {
     self.workload = workload
     self.rules = rules
   }
+
+  /// Numbers that no lab file can have made are an error, so that nothing behind this need look for them.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    id = try container.decode(String.self, forKey: .id)
+    scenario = try container.decode(String.self, forKey: .scenario)
+    title = try container.decode(String.self, forKey: .title)
+    why = try container.decode(String.self, forKey: .why)
+    axes = try container.decode([AxisValue].self, forKey: .axes)
+    network = try container.decode(Network.self, forKey: .network)
+    settings = try container.decode([String: [String: String]].self, forKey: .settings)
+    workload = try container.decode([Step].self, forKey: .workload)
+    rules = try container.decode([Rule].self, forKey: .rules)
+    if let excess {
+      throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: excess))
+    }
+  }
 }
 
 /// One axis of the matrix at one value.

@@ -97,22 +97,17 @@ extension Case {
 
   /// How many connections a step leaves open for a group.
   private func opens(_ step: Step, by group: String) -> Int {
-    guard case .connect(let connect) = step, connect.client == group, connect.closes == .nobody else {
-      return 0
-    }
     let members = network.clients.count { $0.group == group }
-    return product(max(members, network.serverPorts), connect.times)
+    return switch step {
+    case .connect(let step) where step.client == group && step.closes == .nobody:
+      product(max(members, network.serverPorts), step.times)
+    case .churn(let step) where step.clients.contains(group) && step.closes == .nobody:
+      product(members, step.connections)
+    default: 0
+    }
   }
 }
 
-private func sum(_ numbers: Int...) -> Int {
-  numbers.reduce(0) { total, number in
-    let (result, overflow) = total.addingReportingOverflow(number)
-    return overflow ? .max : result
-  }
-}
+private func sum(_ numbers: Int...) -> Int { numbers.reduce(0) { $0.adding($1) } }
 
-private func product(_ a: Int, _ b: Int) -> Int {
-  let (result, overflow) = a.multipliedReportingOverflow(by: b)
-  return overflow ? .max : result
-}
+private func product(_ a: Int, _ b: Int) -> Int { a.multiplied(by: b) }

@@ -61,6 +61,9 @@ public enum Outcome: String, Codable, Sendable, CaseIterable {
   /// Not an outcome of its own: a rule over captured values decides for each attempt,
   /// and over the case both branches must occur.
   case predicted
+
+  /// Whether it is what a sent byte comes to, and not a connection.
+  public var isOfSend: Bool { [.delivered, .unacknowledged, .lost].contains(self) }
 }
 
 /// Why an attempt did not simply connect.

@@ -38,6 +38,8 @@ public struct Frame: Sendable, Equatable {
   /// Cuts a stream of bytes into frames.
   public struct Reader: Sendable {
     private var rest: [UInt8] = []
+    /// A request with its kernel is some 30 kB, and what a worker writes comes in pieces of one read.
+    private static let longest = 64 << 20
 
     public init() {}
 
@@ -51,7 +53,7 @@ public struct Frame: Sendable, Equatable {
           String(decoding: $0, as: UTF8.self)
         }
         guard words.count == 3, let id = Int(words[0]), let kind = Kind(rawValue: words[1]),
-          let length = Int(words[2]), length >= 0
+          let length = Int(words[2]), (0...Self.longest).contains(length)
         else { return nil }
         guard rest.count - end - 1 >= length else { break }
         frames.append(Frame(id: id, kind: kind, payload: Array(rest[end + 1..<end + 1 + length])))

@@ -1,47 +1,39 @@
 extension Scenario {
-  /// Every case of the matrix, the last axis changing fastest, without the excluded points.
+  /// Every case of the matrix, the last axis changing fastest, without the excluded points. None where the matrix is
+  /// beyond the bounds (``excess()``), which a lab file that was read is not.
   public func cases() -> [Case] {
-    points().filter { point in !exclude.contains { $0.holds(point.map(\.axisValue)) } }.map(makeCase)
+    guard excess() == nil else { return [] }
+    let grid = grid
+    let names = axes.map { shortName(of: $0.name) }
+    let tests = Tests(
+      overrides: overrides.map { grid.test($0.when) }, workload: workload.map { grid.test($0.when) },
+      rules: rules.map { grid.test($0.when) })
+    var cases: [Case] = []
+    grid.forEachPoint { cases.append(makeCase($0, grid, tests, names)) }
+    return cases
   }
 
-  private struct Coordinate {
-    var axis: Axis
-    var value: Axis.Value
-    var axisValue: AxisValue { AxisValue(axis: axis.name, value: value.text) }
+  private struct Tests {
+    var overrides, workload, rules: [Grid.Test]
   }
 
-  private func points() -> [[Coordinate]] {
-    axes.reduce([[]]) { points, axis in
-      points.flatMap { point in axis.values.map { point + [Coordinate(axis: axis, value: $0)] } }
-    }
-  }
-
-  private func makeCase(_ point: [Coordinate]) -> Case {
-    let axisValues = point.map(\.axisValue)
-    var parameters = base
-    for coordinate in point {
-      if let assignment = coordinate.value.assignment { parameters.apply(assignment) }
-    }
-    for override in overrides where override.when.holds(axisValues) {
-      override.set.forEach { parameters.apply($0) }
-    }
-    let steps = workload.filter { $0.when.holds(axisValues) }.map(\.step)
+  private func makeCase(_ point: [Int], _ grid: Grid, _ tests: Tests, _ names: [String]) -> Case {
+    let axisValues = zip(axes, point).map { AxisValue(axis: $0.name, value: $0.values[$1].text) }
+    let parameters = parameters(at: point, grid, tests.overrides)
+    let steps = zip(workload, tests.workload).filter { grid.holds($1, at: point) }.map(\.0.step)
     var rules: [Rule] = []
-    for guarded in self.rules where guarded.when.holds(axisValues) {
+    for (guarded, test) in zip(self.rules, tests.rules) where grid.holds(test, at: point) {
       rules.append(guarded.rule)
       if guarded.rule.kernel.isEmpty { break }
     }
     let network = parameters.network
+    // `rfc1337=1,clock=behind`: the last part of each axis, without `tcp_`, where that is unambiguous.
+    let name = zip(names, axisValues).map { "\($0)=\($1.value)" }.joined(separator: ",")
     return Case(
-      id: "\(name)/" + (axisValues.isEmpty ? "default" : shortened(axisValues)), scenario: name,
+      id: "\(self.name)/" + (name.isEmpty ? "default" : name), scenario: self.name,
       title: title, why: why, axes: axisValues, network: network,
       settings: parameters.settingsByNode(network),
       workload: steps.flatMap { parameters.perNode($0) }, rules: rules)
-  }
-
-  /// `rfc1337=1,clock=behind`: the last part of each axis, without `tcp_`, where that is unambiguous.
-  private func shortened(_ point: [AxisValue]) -> String {
-    point.map { "\(shortName(of: $0.axis))=\($0.value)" }.joined(separator: ",")
   }
 
   /// What a case's name calls an axis.
@@ -81,15 +73,58 @@ extension Scenario {
       }
     }
     let globs = patterns.map(Glob.init)
-    return scenarios.flatMap { scenario in
-      scenario.cases().filter { test in
-        wanted.allSatisfy { wish in
-          test.axes.contains {
-            ($0.axis == wish.axis || scenario.shortName(of: $0.axis) == wish.axis) && $0.value == wish.value
-          }
-        } && (globs.isEmpty || globs.contains { $0.matches(test.id) })
+    var used = globs.map { _ in false }
+    var selected: [Case] = []
+    var withValues = 0
+    for scenario in scenarios {
+      let names = Dictionary(scenario.axes.map { ($0.name, scenario.shortName(of: $0.name)) }) { first, _ in
+        first
+      }
+      for test in scenario.cases() {
+        let matching = globs.indices.filter { globs[$0].matches(test.id) }
+        for index in matching { used[index] = true }
+        guard
+          wanted.allSatisfy({ wish in
+            test.axes.contains {
+              ($0.axis == wish.axis || names[$0.axis] == wish.axis) && $0.value == wish.value
+            }
+          })
+        else { continue }
+        withValues += 1
+        if globs.isEmpty || !matching.isEmpty { selected.append(test) }
+      }
+      guard selected.count <= Bounds.selection else {
+        throw SelectionError(
+          "these lab files have more than \(Bounds.selection) cases together: name fewer, or narrow by --case and --set"
+        )
       }
     }
+    for (pattern, used) in zip(patterns, used) where !used {
+      throw SelectionError("--case \(pattern): no case is called so" + hint(pattern: pattern, scenarios))
+    }
+    let all = settings.map { "--set \($0)" }
+    if withValues == 0, !settings.isEmpty {
+      throw SelectionError("no case has all of \(all.joined(separator: ", "))")
+    }
+    if selected.isEmpty, !patterns.isEmpty, !settings.isEmpty {
+      let filters = patterns.map { "--case \($0)" } + all
+      throw SelectionError("no case matches \(filters.joined(separator: ", ")) together")
+    }
+    return selected
+  }
+
+  /// The nearest lab file's name, or the nearest case's.
+  private static func hint(pattern: String, _ scenarios: [Scenario]) -> String {
+    let file = pattern.split(separator: "/").first.map(String.init) ?? ""
+    if !scenarios.contains(where: { $0.name == file }) {
+      if let nearest = Nearest.to(file, among: scenarios.map(\.name)) {
+        return "; did you mean \(nearest)\(pattern.dropFirst(file.count))?"
+      }
+      let names = scenarios.map(\.name).joined(separator: ", ")
+      return names.count > 400 ? "; pawslab list has them all" : "; the lab files are \(names)"
+    }
+    let cases = scenarios.filter { $0.name == file }.flatMap { $0.cases().map(\.id) }
+    return hint(pattern, Set(cases))
   }
 
   private static func hint(_ word: String, _ candidates: Set<String>) -> String {

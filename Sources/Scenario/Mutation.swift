@@ -16,6 +16,13 @@ public struct Mutant: Sendable, Equatable {
   /// - `AXIS A->B`: the world of the neighbouring case on one axis, where that case expects something else.
   public static func all(of cases: [Case], on kernel: Kernel) -> [Mutant] {
     let byID = Dictionary(cases.map { ($0.axes, $0) }, uniquingKeysWith: { first, _ in first })
+    // Values of each axis, among cases with as many axes.
+    var valuesOf: [Int: [Set<String>]] = [:]
+    for test in cases {
+      var values = valuesOf[test.axes.count] ?? test.axes.map { _ in [] }
+      for (index, axis) in test.axes.enumerated() { values[index].insert(axis.value) }
+      valuesOf[test.axes.count] = values
+    }
     return cases.flatMap { test -> [Mutant] in
       guard let rule = test.rule(on: kernel) else { return [] }
       let mechanisms = Set(rule.outcomes.values.compactMap(\.mechanism))
@@ -39,7 +46,7 @@ public struct Mutant: Sendable, Equatable {
         mutants.append(test.mutant("listener") { $0.network.listening = false })
       }
       for (index, axis) in test.axes.enumerated() {
-        let values = Set(cases.compactMap { $0.axes.count == test.axes.count ? $0.axes[index].value : nil })
+        let values = valuesOf[test.axes.count]?[index] ?? []
         for value in values.subtracting([axis.value]).sorted() {
           var axes = test.axes
           axes[index].value = value
@@ -103,7 +110,7 @@ extension Case {
   fileprivate mutating func widenPorts() {
     network.hop?.ports = 20000...59999
     network.hop?.random = .none
-    let width = 40000 / network.clients.count
+    let width = 40000 / max(1, network.clients.count)
     for (index, client) in network.clients.enumerated() {
       let first = 20000 + index * width
       settings[client.name, default: [:]]["ip_local_port_range"] = "\(first) \(first + width - 1)"

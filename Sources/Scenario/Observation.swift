@@ -72,7 +72,8 @@ public struct Observation: Codable, Sendable, Equatable {
     let after = countersAfter[node] ?? [:]
     var moved: [String: Int] = [:]
     for name in Set(before.keys).union(after.keys) {
-      let change = (after[name] ?? 0) - (before[name] ?? 0)
+      // Kernels count modulo 2^64.
+      let change = (after[name] ?? 0) &- (before[name] ?? 0)
       if change != 0 { moved[name] = change }
     }
     return moved
@@ -294,6 +295,13 @@ public struct ClockReference: Codable, Sendable, Equatable {
     self.time = time
     self.ticks = ticks
     self.ticksPerSecond = ticksPerSecond
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    time = try container.decode(Int64.self, forKey: .time)
+    ticks = try container.decode(UInt32.self, forKey: .ticks)
+    ticksPerSecond = try container.decode(.ticksPerSecond, in: Kernel.ticks)
   }
 }
 

@@ -73,7 +73,7 @@ public enum Pcapng {
         body.add(UInt32(truncatingIfNeeded: time >> 32))
         body.add(UInt32(truncatingIfNeeded: time))
         body.add(UInt32(packet.bytes.count))
-        body.add(UInt32(packet.length))
+        body.add(UInt32(clamping: packet.length))
         body.pad(packet.bytes)
         if let comment { body.option(Option.comment, comment) }
         body.add(Option.flags)

@@ -91,7 +91,7 @@ public enum Step: Codable, Sendable, Equatable {
     public var rate: Int?
     /// Who closes first.
     public var closes: Closer
-    /// Emptied before every connection; needs a rate of nil and one client at a time.
+    /// Emptied before every connection: either table; needs a rate of nil, and takes one client at a time.
     public var flush: Table?
 
     /// Makes a churn step.

@@ -30,24 +30,37 @@ public struct Glob: Sendable {
 
 /// What was probably meant.
 public enum Nearest {
-  /// The candidate with the fewest insertions, deletions and replacements; nil if all are far off.
+  /// The candidate with the fewest insertions, deletions, replacements and exchanges of neighbours; nil where none is
+  /// near: one slip in a word of three or four letters, one more for every four further ones.
   public static func to(_ word: String, among candidates: some Sequence<String>) -> String? {
-    candidates.map { ($0, distance(word, $0)) }
-      .filter { $0.1 <= max(2, max($0.0.count, word.count) / 2) }
-      .min { $0.1 < $1.1 }?.0
+    let word = Array(word.unicodeScalars.prefix(longest + 1))
+    guard word.count <= longest else { return nil }
+    var best: (candidate: String, distance: Int)?
+    for candidate in candidates {
+      let other = Array(candidate.unicodeScalars.prefix(longest + 1))
+      let slips = (max(word.count, other.count) + 1) / 4
+      guard other.count <= longest, abs(word.count - other.count) <= slips else { continue }
+      let distance = distance(word, other)
+      if distance <= slips, distance < best?.distance ?? .max { best = (candidate, distance) }
+    }
+    return best?.candidate
   }
 
-  /// Levenshtein's.
-  static func distance(_ a: String, _ b: String) -> Int {
-    let (a, b) = (Array(a), Array(b))
+  /// Nobody mistypes one letter of so many.
+  private static let longest = 200
+
+  /// Levenshtein's, with neighbours that change places as one (optimal string alignment).
+  static func distance(_ a: [Unicode.Scalar], _ b: [Unicode.Scalar]) -> Int {
+    var before = [Int](repeating: 0, count: b.count + 1)
     var row = Array(0...b.count)
     for i in a.indices {
-      var (diagonal, left) = (row[0], i + 1)
-      row[0] = left
+      var next = [i + 1] + [Int](repeating: 0, count: b.count)
       for j in b.indices {
-        let value = min(left + 1, row[j + 1] + 1, diagonal + (a[i] == b[j] ? 0 : 1))
-        (diagonal, row[j + 1], left) = (row[j + 1], value, value)
+        var least = min(next[j] + 1, row[j + 1] + 1, row[j] + (a[i] == b[j] ? 0 : 1))
+        if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { least = min(least, before[j - 1] + 1) }
+        next[j + 1] = least
       }
+      (before, row) = (row, next)
     }
     return row[b.count]
   }

@@ -335,7 +335,10 @@ private final class Stage: @unchecked Sendable {
     defer { finish() }
     guard Console.isTerminal else { return add(packets) }
     for (index, packet) in packets.enumerated() {
-      if index > 0 { try await Task.sleep(for: .nanoseconds(packet.time - packets[index - 1].time)) }
+      if index > 0 {
+        let pause = packet.time.subtracting(packets[index - 1].time)
+        try await Task.sleep(for: .nanoseconds(pause))
+      }
       add([packet])
     }
   }

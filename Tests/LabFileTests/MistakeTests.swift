@@ -51,7 +51,7 @@ import Testing
   @Test(arguments: [
     (
       "title: A title\n", "titel: A title\n",
-      "lab/x.yaml:1:1: unknown key \"titel\" in a lab file; did you mean \"title\"?"
+      "lab/x.yaml:1:1: unknown key \"titel\" in a lab file; did you mean \"title\"? It is one of title, why, topology, clocks, clients, settings, matrix, controls, exclude, overrides, workload, expect"
     ),
     (
       "kind: snat", "kind: snaat",
@@ -64,7 +64,7 @@ import Testing
     ),
     (
       "clock: behind", "clock: behnd",
-      "lab/x.yaml:7:17: unknown clock \"behnd\"; did you mean \"behind\"? (or an offset in milliseconds)"
+      "lab/x.yaml:7:17: unknown clock \"behnd\"; did you mean \"behind\"? It is one of behind, natural, off (or an offset in milliseconds)"
     ),
     (
       "{tcp_rfc1337: 0}", "{tcp_rfc1338: 0}",
@@ -72,7 +72,7 @@ import Testing
     ),
     (
       "  server: {tcp_rfc1337: 0}", "  sever: {tcp_rfc1337: 0}",
-      "lab/x.yaml:9:3: no node \"sever\" in the topology; did you mean \"server\"?"
+      "lab/x.yaml:9:3: no node \"sever\" in the topology; did you mean \"server\"? It is one of early, late, hop, server, all"
     ),
     (
       "family: [ipv4, ipv6]", "family: [ipv4, ipv5]",
@@ -85,12 +85,15 @@ import Testing
     ("[kept, flushed]", "[]", "lab/x.yaml:12:3: the axis conntrack has no values, so the matrix is empty"),
     (
       "controls: [family]", "controls: [famly]",
-      "lab/x.yaml:14:12: no axis \"famly\"; did you mean \"family\"?"
+      "lab/x.yaml:14:12: no axis \"famly\"; did you mean \"family\"? It is one of server.tcp_rfc1337, conntrack, family"
     ),
-    ("connect: late", "connect: lat", "lab/x.yaml:20:14: unknown client \"lat\"; did you mean \"late\"?"),
+    (
+      "connect: late", "connect: lat",
+      "lab/x.yaml:20:14: unknown client \"lat\"; did you mean \"late\"? It is one of early, late"
+    ),
     (
       "flush: conntrack", "flsh: conntrack",
-      "lab/x.yaml:18:5: a step begins with what it does, not \"flsh\"; did you mean \"flush\"?"
+      "lab/x.yaml:18:5: a step begins with what it does, not \"flsh\"; did you mean \"flush\"? It is one of advance, churn, clock, connect, flush, remove, send, set"
     ),
     (
       "closes: server", "closes: sever",
@@ -98,15 +101,15 @@ import Testing
     ),
     (
       "when: {conntrack: flushed}", "when: {conntrack: flashed}",
-      "lab/x.yaml:19:23: the axis conntrack has no value \"flashed\"; it has kept, flushed"
+      "lab/x.yaml:19:23: the axis conntrack has no value \"flashed\"; did you mean \"flushed\"? It is one of kept, flushed"
     ),
     (
       "late: dropped by tw-paws", "late: dropped by tw-pavs",
-      "lab/x.yaml:23:11: unknown outcome \"dropped by tw-pavs\"; did you mean \"dropped by tw-paws\"?"
+      "lab/x.yaml:23:11: unknown outcome \"dropped by tw-pavs\"; did you mean \"dropped by tw-paws\"? It is one of connected, refused, delayed by tw-paws, delayed by tw-seq, dropped by tw-paws, dropped by tw-seq, dropped by hop, dropped by recycle, dropped by ipvs, delayed by ipvs, exhausted by local-ports, served by tw-reuse, predicted by time-wait"
     ),
     (
       "late: dropped by hop", "lat: dropped by hop",
-      "lab/x.yaml:26:5: no step has the label \"lat\"; did you mean \"late\"?"
+      "lab/x.yaml:26:5: no step has the label \"lat\"; did you mean \"late\"? It is one of early, late"
     ),
   ])
   func aSpoiltLineIsNamed(right: String, wrong: String, message: String) {

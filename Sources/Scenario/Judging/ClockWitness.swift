@@ -53,8 +53,8 @@ enum ClockWitness {
         }
         let wanted = changes.last { $0.time <= segment.time }?.ticks ?? 0
         let elapsed =
-          Double(segment.time - reference.time) / 1e9 * Double(reference.ticksPerSecond)
-        let own = reference.ticks &+ UInt32(truncatingIfNeeded: Int(elapsed.rounded()))
+          Double(segment.time.subtracting(reference.time)) / 1e9 * Double(reference.ticksPerSecond)
+        let own = reference.ticks &+ UInt32(truncatingIfNeeded: elapsed.saturated)
         let difference = Int32(bitPattern: tsval &- own &- UInt32(truncatingIfNeeded: wanted))
         let error = Double(difference) / Double(reference.ticksPerSecond)
         if abs(error) > abs(worst) { worst = error }
@@ -64,7 +64,7 @@ enum ClockWitness {
         name: name, expected: "\(wanted.isEmpty ? "0" : wanted) ticks from the kernel's clock",
         seen: unstamped > 0
           ? "\(unstamped) SYNs without timestamps"
-          : abs(worst) <= tolerance ? "as expected" : "off by \(Int(worst)) s",
+          : abs(worst) <= tolerance ? "as expected" : "off by \(worst.saturated) s",
         holds: unstamped == 0 && abs(worst) <= tolerance)
     }
   }

@@ -40,7 +40,8 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
     let judged = JudgedAttempt(
       attempt: attempt, outcome: outcome, expected: expected, syns: flow.synsAtClient.count,
       synsAtServer: flow.synsAtServer.count,
-      milliseconds: Double(attempt.ended - attempt.began) / 1_000_000, holds: outcome == expected.outcome)
+      milliseconds: Double(attempt.ended.subtracting(attempt.began)) / 1_000_000,
+      holds: outcome == expected.outcome)
     attempts.append(judged)
     if let mechanism = expected.mechanism {
       Mechanisms.expect(

@@ -55,7 +55,7 @@ public enum Mechanisms {
       let seen = drops.filter {
         $0.node == node && names.contains($0.reason) && sequences.contains($0.sequence)
       }
-      .reduce(0) { $0 + $1.count }
+      .reduce(0) { $0.adding($1.count) }
       // What was not heard may have been one of them; one too many never is.
       let unheard = trace.dropsNotHeard
       witnesses.append(
@@ -63,8 +63,8 @@ public enum Mechanisms {
           name: "\(name) drop reason \(names.filter(kernel.names(dropReason:)).joined(separator: ", "))",
           expected: "\(expected)",
           seen: "\(seen)" + (seen != expected && unheard > 0 ? ", and \(unheard) drops were not heard" : ""),
-          holds: seen <= expected && seen + unheard >= expected,
-          unheard: seen + unheard < expected ? true : nil))
+          holds: seen <= expected && seen.adding(unheard) >= expected,
+          unheard: seen.adding(unheard) < expected ? true : nil))
     }
     switch mechanism {
     case .twPaws, .twSequence, .timeWait:

@@ -30,7 +30,7 @@ public func remarks(
       }.map(\.reason))
     // Softirqs that wait for ksoftirqd take their time.
     let soon = (dropped ? observation.dropHints ?? [] : []).filter {
-      (segment.time...segment.time + 10_000_000).contains($0.time)
+      (segment.time...segment.time.adding(10_000_000)).contains($0.time)
     }
     let text =
       text + (reasons.isEmpty ? "" : " (kfree_skb: \(reasons.sorted().joined(separator: ", ")))")

@@ -1,0 +1,41 @@
+import LabFile
+import Report
+import Scenario
+import Testing
+
+/// What a churn empties before each connection is what its file says: reader, explanation and worker know both tables.
+@Suite struct FlushTests {
+  static func text(_ table: String, kind: String = "snat") -> String {
+    """
+    title: A title
+    why: A reason
+    topology: {kind: \(kind)}
+    clients: {client: {}}
+    workload:
+      - churn: client
+        connections: 2
+        flush: \(table)
+    expect:
+      - otherwise: true
+        because: it is so
+
+    """
+  }
+
+  @Test(arguments: Step.Table.allCases) func aChurnEmptiesWhatItsFileSays(table: Step.Table) throws {
+    let test = try #require(try LabFile.parse(Self.text(table.rawValue), file: "x.yaml").cases().first)
+    guard case .churn(let churn) = test.workload.first else {
+      Issue.record("no churn: \(test.workload)")
+      return
+    }
+    #expect(churn.flush == table)
+    #expect(Explanation(test).lines.contains { $0.contains("\(table.rawValue) emptied before each") })
+  }
+
+  @Test func aDirectTopologyHasNoConntrack() throws {
+    #expect(throws: LabFileError.self) {
+      try LabFile.parse(Self.text("conntrack", kind: "direct"), file: "x.yaml")
+    }
+    #expect(try LabFile.parse(Self.text("tcp_metrics", kind: "direct"), file: "x.yaml").cases().count == 1)
+  }
+}
