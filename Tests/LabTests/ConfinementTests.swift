@@ -2,15 +2,13 @@ import Foundation
 import Lab
 import MicroVM
 import Scenario
+import TestSupport
 import Testing
-
-private let staticWorker = ProcessInfo.processInfo.environment["PAWSLAB_STATIC_WORKER"]
-private let canBoot =
-  staticWorker != nil && Hypervisor.canBoot && KernelStore().entry(Machines.fallback) != nil
 
 /// What a QEMU is left with while it runs a kernel of strangers: looked up where the kernel of this machine says it.
 @Suite(
-  .serialized, .enabled(if: canBoot, "needs QEMU, debian-12 in the cache, and $PAWSLAB_STATIC_WORKER"),
+  .serialized,
+  .enabled(if: Needs.met(canBoot), "SKIPPED: needs QEMU, debian-12 in the cache, and $PAWSLAB_STATIC_WORKER"),
   .timeLimit(.minutes(5)))
 struct ConfinementTests {
   private let worker = staticWorker ?? ""

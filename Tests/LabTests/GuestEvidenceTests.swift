@@ -4,15 +4,13 @@ import LabFile
 import MicroVM
 import Report
 import Scenario
+import TestSupport
 import Testing
-
-private let staticWorker = ProcessInfo.processInfo.environment["PAWSLAB_STATIC_WORKER"]
-private let canBoot =
-  staticWorker != nil && Hypervisor.canBoot && KernelStore().entry(Machines.fallback) != nil
 
 /// Evidence that only a guest can give: where the wall clock may be set, and settings that are one per kernel written.
 @Suite(
-  .serialized, .enabled(if: canBoot, "needs QEMU, debian-12 in the cache, and $PAWSLAB_STATIC_WORKER"),
+  .serialized,
+  .enabled(if: Needs.met(canBoot), "SKIPPED: needs QEMU, debian-12 in the cache, and $PAWSLAB_STATIC_WORKER"),
   .timeLimit(.minutes(5)))
 struct GuestEvidenceTests {
   private func machine(tools: [String] = []) async throws -> (Runner, Machine) {

@@ -7,12 +7,7 @@ import Scenario
 import TestSupport
 import Testing
 
-/// Real guests. They need QEMU, a kernel called debian-12 in the cache, and a worker that can be a guest's first
-/// process: `scripts/test` provides all three and names the worker in `$PAWSLAB_STATIC_WORKER`.
-let staticWorker = ProcessInfo.processInfo.environment["PAWSLAB_STATIC_WORKER"]
-private let canBoot =
-  staticWorker != nil && Hypervisor.canBoot && KernelStore().entry(Machines.fallback) != nil
-
+/// Real guests: what works, what breaks.
 @Suite(
   .serialized,
   .enabled(if: Needs.met(canBoot), "SKIPPED: needs QEMU, debian-12 in the cache, and $PAWSLAB_STATIC_WORKER"),

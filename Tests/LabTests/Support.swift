@@ -1,5 +1,14 @@
+import Foundation
+import Lab
+import MicroVM
 import Report
 import Scenario
+
+/// Real guests need QEMU, a kernel called debian-12 in the cache, and a worker that can be a guest's first process:
+/// `scripts/test` provides all three and names the worker.
+let staticWorker = ProcessInfo.processInfo.environment["PAWSLAB_STATIC_WORKER"]
+let canBoot =
+  staticWorker != nil && Hypervisor.canBoot && KernelStore().entry(Machines.fallback) != nil
 
 /// A result that should have passed, on one line: what was not as expected, and every packet. What fails once in a
 /// hundred runs, on a machine that nobody can look at, must say all of it at once.
