@@ -30,22 +30,26 @@ public struct SecondReading: Codable, Sendable {
   public var after: [String: String]
   /// By which tcpdump stamped its packets.
   public var clock: WallClock
+  /// What was captured later is left out: the case's time at which the reading was over.
+  public var until: Int64
 
   /// Makes a reading.
   public init(
-    captures: [Capture], before: [String: String], after: [String: String], clock: WallClock = WallClock()
+    captures: [Capture], before: [String: String], after: [String: String], clock: WallClock = WallClock(),
+    until: Int64 = .max
   ) {
     self.captures = captures
     self.before = before
     self.after = after
     self.clock = clock
+    self.until = until
   }
 
   /// An observation with these packets and counters in place of the lab's own. What `nstat` does not know
   /// (conntrack's counters and the rules') stays.
   public func replacing(in observation: Observation) -> Observation {
     var second = observation
-    second.packets = captures.flatMap(packets).sorted { $0.time < $1.time }
+    second.packets = captures.flatMap(packets).filter { $0.time <= until }.sorted { $0.time < $1.time }
     for (node, text) in before {
       second.countersBefore[node] = merge(text, into: observation.countersBefore[node])
     }

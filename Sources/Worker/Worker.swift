@@ -95,12 +95,13 @@ public enum Worker {
     case .run(let test, let kernel):
       emit(.observation(try run(test, on: kernel, read)))
     case .crossCheck(let test, let kernel):
-      var reading: SecondReading?
+      var reader: SecondReader?
       let observation = try run(test, on: kernel, read) { testbed in
-        let reader = try SecondReader(testbed)
-        return { reading = try reader.finish() }
+        let made = try SecondReader(testbed)
+        reader = made
+        return made
       }
-      if let reading { emit(.crossChecked(observation, reading)) }
+      if let reader { emit(.crossChecked(observation, try reader.finish())) }
     case .hold(let test, let kernel): try hold(test, on: kernel)
     case .benchmarkSetup(let test, let kernel, let times):
       for _ in 0..<times { emit(.timings(try Testbed(test, on: kernel).timings)) }
@@ -131,17 +132,16 @@ public enum Worker {
     NetworkNamespace.killProcesses(in: inodes)
   }
 
-  /// `beside` begins something once the network is there; what it returns is called after the workload.
+  /// `beside` may begin a second reading once the network is there; it ends where the first does.
   private static func run(
-    _ test: Case, on kernel: Kernel, _ read: Timing,
-    beside: (Testbed) throws -> () throws -> Void = { _ in {} }
+    _ test: Case, on kernel: Kernel, _ read: Timing, beside: (Testbed) throws -> SecondReader? = { _ in nil }
   ) throws -> Observation {
     let loop = EventLoop()
     // The lab keeps our standard input open for as long as it lives.
     loop.watch(0, Poll.readable) { if Stream.hasEnded(0) { Stream.exitNow(4) } }
     emit(.stage("testbed"))
     let testbed = try Testbed(test, on: kernel)
-    let end = try beside(testbed)
+    let second = try beside(testbed)
     var stopwatch = Stopwatch()
     let recorder = try Recorder(testbed, loop: loop, emit: emit)
     do {
@@ -153,8 +153,11 @@ public enum Worker {
       let worked = stopwatch.lap("workload")
       emit(.stage("evidence"))
       try loop.drain()
-      try end()
-      return try recorder.finish(timings: [read, prepared, worked], &stopwatch)
+      while true {
+        let observation = try recorder.finish(timings: [read, prepared, worked], &stopwatch)
+        // What is sent again and again after the workload would be in one reading and not in the other.
+        guard let second, try !recorder.isQuiet(while: second.read) else { return observation }
+      }
     } catch {
       // What broke is looked for in what was seen until then.
       emit(.seen(recorder.soFar()))

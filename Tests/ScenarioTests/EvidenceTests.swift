@@ -65,6 +65,9 @@ import Testing
       ], before: [:], after: [:], clock: clock)
     let packets = reading.replacing(in: Observation(caseID: "x/y")).packets
     #expect(packets.map(\.time) == [9_000_000_000, 11_000_000_000])
+    var cut = reading
+    cut.until = 10_999_999_999
+    #expect(cut.replacing(in: Observation(caseID: "x/y")).packets.map(\.time) == [9_000_000_000])
   }
 }
 

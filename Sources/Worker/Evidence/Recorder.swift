@@ -184,6 +184,15 @@ final class Recorder {
     return observation
   }
 
+  /// Whether no packet has come since ``finish(timings:_:)`` and until `body` was done, which is given the time up to
+  /// which that holds.
+  func isQuiet(while body: (_ until: () -> Int64) throws -> Void) throws -> Bool {
+    let seen = packets
+    try body { testbed.time.now }
+    try drainAll()
+    return packets == seen
+  }
+
   /// As much of it as can be had after something broke: nothing here may hide what did.
   func soFar() -> Observation {
     try? drainAll()
@@ -203,6 +212,7 @@ final class Recorder {
   }
 
   private func losses() throws {
+    observation.captureLosses = [:]
     for node in testbed.nodes {
       for capture in node.captures {
         let lost = try capture.socket.lost()

@@ -13,6 +13,8 @@ final class SecondReader {
   private let testbed: Testbed
   private var captures: [(node: String, interface: String, outgoing: Bool, tcpdump: Tool.Background)] = []
   private var before: [String: String] = [:]
+  private var after: [String: String] = [:]
+  private var until = Int64.max
 
   /// Starts every tcpdump, waits until each says that it listens, and takes the counters.
   init(_ testbed: Testbed) throws {
@@ -33,15 +35,20 @@ final class SecondReader {
     before = try counters()
   }
 
-  /// The counters again, then every capture's end.
+  /// The counters again, and the time at which they had been read.
+  func read(_ time: () -> Int64) throws {
+    after = try counters()
+    until = time()
+  }
+
+  /// Every capture's end, and what they captured until the counters had been read.
   func finish() throws -> SecondReading {
-    let after = try counters()
-    return SecondReading(
+    SecondReading(
       captures: try captures.map { capture in
         SecondReading.Capture(
           node: capture.node, interface: capture.interface, outgoing: capture.outgoing,
           pcap: Data(try capture.tcpdump.interrupt()))
-      }, before: before, after: after, clock: testbed.time.wall)
+      }, before: before, after: after, clock: testbed.time.wall, until: until)
   }
 
   private func counters() throws -> [String: String] {
