@@ -28,6 +28,7 @@ import struct Scenario.Expectation
   @Test func namesAreStableAndUnique() throws {
     let names = try Self.cases().map(\.id)
     #expect(Set(names).count == names.count)
+    #expect(CaseName.collisions(among: names).isEmpty)
     #expect(
       names.contains(
         "time-wait-clash/rfc1337=1,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4,topology=snat"
