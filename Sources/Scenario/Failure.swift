@@ -8,13 +8,18 @@ public struct Failure: Error, Codable, Sendable, Equatable, CustomStringConverti
   public var cause: String
   /// What the user can do; nil where nothing is known.
   public var mend: String?
+  /// Whether it is what was asked for, and not the lab: exit status 2 and not 3. Not saved, and not sent by workers.
+  public var isUsage = false
+
+  private enum CodingKeys: String, CodingKey { case stage, object, cause, mend }
 
   /// Makes a failure.
-  public init(stage: String, object: String, cause: String, mend: String? = nil) {
+  public init(stage: String, object: String, cause: String, mend: String? = nil, isUsage: Bool = false) {
     self.stage = stage
     self.object = object
     self.cause = cause
     self.mend = mend
+    self.isUsage = isUsage
   }
 
   /// One line.
