@@ -79,6 +79,7 @@ struct Checks {
       let plain = test.rules.map { rule in
         var rule = rule
         rule.because = ""
+        rule.line = nil
         return rule
       }
       if let known = seen[others] {

@@ -56,7 +56,9 @@ public enum LabFile {
       }
       throw LabFileError(mistakes: mistakes)
     }
-    return scenario.scenario
+    var read = scenario.scenario
+    read.file = file
+    return read
   }
 
   private static func mistake(_ error: any Error, file: String) -> Mistake {

@@ -32,11 +32,13 @@ extension Scenario {
       if guarded.rule.kernel.isEmpty { break }
     }
     let network = parameters.network
-    return Case(
+    var test = Case(
       id: "\(name)/" + (axisValues.isEmpty ? "default" : shortened(axisValues)), scenario: name,
       title: title, why: why, axes: axisValues, network: network,
       settings: parameters.settingsByNode(network),
       workload: steps.flatMap { parameters.perNode($0) }, rules: rules)
+    test.source = file.map { Place(file: $0) }
+    return test
   }
 
   /// `rfc1337=1,clock=behind`: the last part of each axis, without `tcp_`, where that is unambiguous.

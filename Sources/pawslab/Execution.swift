@@ -11,6 +11,8 @@ struct Execution {
   let folder: RunFolder?
   let screen: Screen
   let interrupt: Interrupt
+  /// Marks what is required or known, before anything is kept or printed.
+  var account: @Sendable (inout Report.Results) -> Void = { _ in }
 
   /// A line of `events.jsonl`.
   private struct Line: Encodable {
@@ -43,7 +45,8 @@ struct Execution {
     ) { first, _ in first }
     func place(_ result: CaseResult) -> Int { order["\(result.kernel) \(result.test.id)"] ?? 0 }
     let results = finished.sorted { place($0) < place($1) }
-    let saved = Report.Results(results, kernels: kernels, guests: await screen.guests, seconds: seconds)
+    var saved = Report.Results(results, kernels: kernels, guests: await screen.guests, seconds: seconds)
+    account(&saved)
     do {
       try folder?.save(saved)
       try folder?.saveReports(of: saved)
@@ -82,21 +85,5 @@ struct Execution {
     guard count > 0 else { return }
     Console.error("pawslab: \(count) times something could not be kept in --out; the first cause is above")
     throw ExitCode(3)
-  }
-}
-
-/// What GitHub Actions shows of a run: annotations on standard output, the table in the job's summary.
-enum GitHub {
-  static func tell(_ results: Report.Results) throws {
-    let environment = ProcessInfo.processInfo.environment
-    guard environment["GITHUB_ACTIONS"] == "true" else { return }
-    Console.write(results.github, to: .standardOutput)
-    guard let path = environment["GITHUB_STEP_SUMMARY"] else { return }
-    guard let file = FileHandle(forWritingAtPath: path) else {
-      throw Failure(stage: "summary", object: path, cause: "$GITHUB_STEP_SUMMARY cannot be written")
-    }
-    try file.seekToEnd()
-    try file.write(contentsOf: Data(results.markdown.utf8))
-    try file.close()
   }
 }

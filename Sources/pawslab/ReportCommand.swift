@@ -17,7 +17,7 @@ struct ReportCommand: ParsableCommand {
   @Argument(help: "A folder that a run kept with --out.")
   var folder: String
 
-  @Option(help: "text, html, junit, ktap, markdown or github.")
+  @Option(help: "text, html, junit, ktap, markdown, github or json.")
   var format: Format = .text
 
   @Flag(help: "The same as --format html.")
@@ -105,13 +105,14 @@ extension RunFolder {
     switch format {
     case .text:
       let report = TextReport(detail: .normal, colour: false)
-      return report.saved(results).joined(separator: "\n") + "\n"
+      return (report.saved(results).joined(separator: "\n") + "\n").description
     case .html:
       return HTMLReport(results, title: name) { try? load($0.id, kernel: $0.kernel) }.text
     case .junit: return results.junit(time: written)
     case .ktap: return results.ktap
     case .markdown: return results.markdown
-    case .github: return results.github
+    case .github: return GitHub.annotations(of: results)
+    case .json: return try results.json()
     }
   }
 

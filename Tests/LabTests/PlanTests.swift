@@ -43,7 +43,7 @@ import Testing
     #expect(
       Self.reason(recycle, Self.kernel(without: [.setting("tcp_tw_recycle")]))
         == "no tcp_tw_recycle: this kernel has no net/ipv4/tcp_tw_recycle; "
-        + "a kernel below 4.12 has it, --emulate tw_recycle brings its rule back")
+        + "a kernel below 4.12 has it (pawslab kernels add), --emulate tw_recycle brings its rule back")
     let all: [(Case, [Capability], String)] = [
       (Self.test(hop: Self.hop), [.feature(.conntrack)], "no conntrack"),
       (

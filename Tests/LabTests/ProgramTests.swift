@@ -64,11 +64,11 @@ import Testing
       help.output == """
         OVERVIEW: Run cases and judge them (the default).
 
-        USAGE: pawslab run [<paths> ...] [--set <set> ...] [--case <case> ...] [--jobs <jobs>] [--kernel <kernel> ...] [--emulate <emulate>] [--host-only] [--out <out>] [--require <require> ...] [--quiet] [--verbose] [--format <format>]
+        USAGE: pawslab run [<options>] [<paths> ...]
 
         ARGUMENTS:
-          <paths>                 Lab files, or folders of them (default: $PAWSLAB_LAB,
-                                  else lab).
+          <paths>                 Lab files, folders of them, or names of scenarios and
+                                  cases (default: every lab file).
 
         OPTIONS:
           --set <set>             Only cases with this value: AXIS=VALUE.
@@ -85,13 +85,23 @@ import Testing
           --out <out>             Keep results.json and everything that was seen in
                                   this folder.
           --require <require>     A case that matches (by name or scenario) and is not
-                                  judged counts as a failure.
+                                  judged counts as a failure; !PATTERN takes some out
+                                  again.
+          --known-failures <known-failures>
+                                  A file of failures that do not count: CASE [on
+                                  KERNEL] until YYYY-MM-DD because REASON, one a line.
+          --exit <exit>           Whose exit statuses are used: pawslab (0, 1, 2, 3),
+                                  kselftest (0, 1, 2 all known, 4 all skipped),
+                                  autopkgtest (0, 1, 77 all skipped), ltp (bits: 1
+                                  fail, 2 broken, 32 all skipped). (values: pawslab,
+                                  kselftest, autopkgtest, ltp; default: pawslab)
+          --list                  List the cases and run nothing.
           --quiet                 Say only what failed, and the last line.
           --verbose               Show every witness.
-          --format <format>       What is printed: text, html, junit, ktap, markdown or
-                                  github; --out keeps most of them anyway. (values:
-                                  text, html, junit, ktap, markdown, github; default:
-                                  text)
+          --format <format>       What is printed: text, html, junit, ktap, markdown,
+                                  github or json; --out keeps most of them anyway.
+                                  (values: text, html, junit, ktap, markdown, github,
+                                  json; default: text)
           --version               Show the version.
           -h, --help              Show help information.
 
@@ -240,7 +250,7 @@ import Testing
       "run", "--case", Self.clash, "--case", "direct/*clock=behind*ipv4", "--out", out, "--host-only",
       "--format", "ktap")
     #expect(ended.status == 0, "\(ended.errors)")
-    #expect(ended.output.hasPrefix("KTAP version 1\n1..2\n  KTAP version 1\n  # Subtest: direct on host\n"))
+    #expect(ended.output.hasPrefix("KTAP version 1\n1..2\n  KTAP version 1\n  # Subtest: host.direct\n"))
     let events = try String(contentsOfFile: out + "/events.jsonl", encoding: .utf8).split(separator: "\n")
     for line in events {
       #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(line.utf8)) }
