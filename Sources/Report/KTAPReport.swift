@@ -27,9 +27,8 @@ extension Results {
     case .skipped: return [line + " # SKIP \(inResult: entry.why)"]
     case .failed, .broken, .known:
       // Nothing of this can look like "# Subtest: NAME", for a word of ours comes first.
-      for (index, text) in entry.reasons.enumerated() {
-        lines.append(
-          index > 0 ? "  #   | \(text)" : entry.unmet == nil ? "  # \(entry.label): \(text)" : "  # \(text)")
+      for (index, text) in Visible.lines(entry.reason).enumerated() {
+        lines.append(index > 0 ? "  #   | \(text)" : "  # \(entry.standingInWords): \(text)")
       }
       lines += entry.furtherEvidence.map { "  #   \($0)" }
     }

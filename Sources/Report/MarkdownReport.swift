@@ -18,8 +18,8 @@ extension Results {
       guard !entries.isEmpty else { return }
       lines += ["", "#### " + title]
       for entry in entries {
-        let label: MarkdownText = entry.unmet == nil ? "**\(entry.label)**, " : ""
-        lines += ["", "- \(code: entry.id) on \(entry.kernel): " + label + "\(entry.why)"]
+        let reason = Visible.joined(entry.reason)
+        lines += ["", "- \(code: entry.id) on \(entry.kernel): **\(entry.standingInWords)**, \(reason)"]
         for line in entry.furtherEvidence { lines.append("  - \(line)") }
       }
     }

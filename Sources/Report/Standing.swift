@@ -34,9 +34,12 @@ extension Results.Entry {
   /// Why it counts as it does, in lines: what is required or known first, then the judge's reason.
   public var reasons: [String] {
     var lines = Visible.lines(reason)
-    if let before = unmet ?? known?.text { lines[0] = "\(before): \(lines[0])" }
+    if unmet != nil || known != nil { lines[0] = "\(standingInWords): \(lines[0])" }
     return lines
   }
+
+  /// `required, but skipped`, `known until 2027-01-31: bug 1234567`, else the verdict.
+  var standingInWords: String { unmet ?? known?.text ?? verdict.rawValue }
 
   /// The same in one line.
   public var why: String { reasons.joined(separator: " | ") }

@@ -9,7 +9,7 @@ public func jsonDocument(_ value: some Encodable) throws -> String {
   // Outside of strings all is ASCII, and inside there are no raw controls (RFC 8259, 7).
   for scalar in String(decoding: try encoder.encode(value), as: UTF8.self).unicodeScalars {
     let text = String(scalar)
-    if Visible.line(text) == text {
+    if !Visible.acts(text) {
       result.unicodeScalars.append(scalar)
     } else {
       for unit in text.utf16 {

@@ -2,12 +2,8 @@
 public typealias TerminalText = FormatText<Terminal>
 
 public enum Terminal: TextFormat {
-  /// Shown and obeyed by nobody: neither by the terminal nor by a CI that looks for commands in what passes
-  /// (`##[` of Azure Pipelines and of the GitHub runner, whose parser takes it anywhere in a line:
-  /// Runner.Common/ActionCommand.cs; `##teamcity[`).
-  public static func escaped(_ text: String) -> String {
-    Visible.line(text).replacing("##", with: "#\\#")
-  }
+  /// Shown and obeyed by nobody.
+  public static func escaped(_ text: String) -> String { Visible.line(text) }
 
   /// Colours of SGR (ECMA-48 8.3.117), by their numbers.
   public enum Colour: Int, Sendable {

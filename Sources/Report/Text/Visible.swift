@@ -6,9 +6,25 @@ public enum Visible {
   ///
   /// Those are the controls (C0, DEL, C1), line and paragraph separators, formats (bidirectional overrides and
   /// isolates, tags, invisible operators; UAX 9, UTS 55) but the two joiners that scripts need, and what Unicode has
-  /// not assigned or will not.
-  public static func line(_ text: some StringProtocol) -> String {
-    guard text.unicodeScalars.contains(where: acts) else { return String(text) }
+  /// not assigned or will not. So is the character without which a CI finds no command of its own in what passes:
+  /// `##[error]` (Azure Pipelines, and the GitHub runner anywhere in a line), `##teamcity[`, and `::error::` where a
+  /// line begins so (Runner.Common/ActionCommand.cs, which skips spaces before it).
+  public static func line(_ text: some StringProtocol) -> String { inert(shown(text)) }
+
+  private static func inert(_ text: String) -> String {
+    var text = text
+    if text.contains("##") { text = text.replacing(/##([A-Za-z]*)\[/) { "##\($0.1)\\u{5b}" } }
+    if text.drop(while: { $0 == " " }).hasPrefix("::"), text.prefixMatch(of: #/ *::[A-Za-z].*::/#) != nil {
+      text = text.replacing("::", with: "\\u{3a}:", maxReplacements: 1)
+    }
+    return text
+  }
+
+  /// Whether a character of the text does something instead of being seen.
+  public static func acts(_ text: some StringProtocol) -> Bool { text.unicodeScalars.contains(where: acts) }
+
+  private static func shown(_ text: some StringProtocol) -> String {
+    guard acts(text) else { return String(text) }
     var result = ""
     for scalar in text.unicodeScalars {
       guard acts(scalar) else {
