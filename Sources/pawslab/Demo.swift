@@ -124,7 +124,7 @@ struct Demo: AsyncParsableCommand {
       """)
     try stage.end()
     if teller.verdicts.contains(.error) { throw ExitCode(3) }
-    if teller.verdicts.contains(.fail) { throw ExitCode(1) }
+    if teller.verdicts.contains(.fail) || !teller.verdicts.contains(.pass) { throw ExitCode(1) }
   }
 
   /// Runs cases side by side, or takes what was recorded.

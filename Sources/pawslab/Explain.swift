@@ -78,8 +78,9 @@ struct Explain: AsyncParsableCommand {
     for result in await runner.run(tests, onEvent: { _ in }) {
       show(judged: result, on: tests.first?.machine.kernel)
       switch result.judgement.verdict {
-      case .pass, .skip: break
-      case .fail: throw ExitCode(1)
+      case .pass: break
+      // A skip has judged nothing.
+      case .fail, .skip: throw ExitCode(1)
       case .error: throw ExitCode(3)
       }
     }

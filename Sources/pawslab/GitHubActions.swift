@@ -6,10 +6,12 @@ import Scenario
 enum GitHub {
   /// Tells it, where this is such a job. That the summary cannot be written is said, and changes no exit status: what
   /// was judged is what counts.
-  static func tell(_ results: Report.Results) {
+  ///
+  /// - Parameter annotates: whether the annotations are to be printed; not where they are what was asked for.
+  static func tell(_ results: Report.Results, annotates: Bool) {
     guard Console.isInActions else { return }
     let environment = ProcessInfo.processInfo.environment
-    Console.write(annotations(of: results), to: .standardOutput)
+    if annotates { Console.write(annotations(of: results), to: .standardOutput) }
     guard let path = environment["GITHUB_STEP_SUMMARY"], !path.isEmpty else { return }
     // Each step's file may be there already, from another command of the same step, or not yet.
     let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)

@@ -113,7 +113,7 @@ struct Run: AsyncParsableCommand {
     } else if let folder {
       Console.write(try folder.text(of: saved, as: format), to: .standardOutput)
     }
-    if format != .github { GitHub.tell(saved) }
+    GitHub.tell(saved, annotates: format != .github)
     try execution.throwIfInterrupted(judged: results.count, of: tests.count)
     tellStanding(of: saved)
     try await execution.throwIfNotSaved()

@@ -63,6 +63,27 @@ import Testing
     }
   }
 
+  /// debian-12 has IPVS, a clock and settings of its own, but no tcp_tw_recycle.
+  @Test func aSkippedCaseOfTheRemovedSettingIsSentWhereItIs() throws {
+    var test = Self.test(hop: Self.hop, settings: ["server": ["tcp_tw_recycle": "1"]])
+    test.network.topology = .ipvsFullNAT
+    let reasons = [
+      Self.reason(test, Self.kernel(without: [.feature(.ipvs)])),
+      Self.reason(test, Self.kernel(without: [.setting("tcp_tw_recycle")], perKernel: ["tcp_tw_recycle"])),
+    ]
+    for reason in reasons {
+      #expect(
+        reason?.contains(
+          "pawslab kernels add a kernel below 4.12, or --kernel debian-12 --emulate tw_recycle")
+          == true, "\(reason ?? "it runs")")
+    }
+    test.settings = [:]
+    #expect(
+      Self.reason(test, Self.kernel(without: [.feature(.ipvs)]))?.hasSuffix(
+        "modprobe ip_vs, or --kernel debian-12")
+        == true)
+  }
+
   @Test func whatIsEmulatedCarriesThatWordAndRunsWhereTheKernelLacksIt() throws {
     let recycle = Self.test(settings: ["server": ["tcp_tw_recycle": "1"]])
     let lacks = Machine(

@@ -10,6 +10,7 @@ enum HTML: TextFormat {
 
   /// What HTML and XML give a meaning of their own.
   fileprivate static func entities(_ text: String) -> String {
+    guard text.utf8.contains(where: { [0x22, 0x26, 0x27, 0x3c, 0x3e].contains($0) }) else { return text }
     var result = ""
     result.reserveCapacity(text.utf8.count)
     for scalar in text.unicodeScalars {

@@ -21,7 +21,9 @@ public enum Visible {
   }
 
   /// Whether a character of the text does something instead of being seen.
-  public static func acts(_ text: some StringProtocol) -> Bool { text.unicodeScalars.contains(where: acts) }
+  public static func acts(_ text: some StringProtocol) -> Bool {
+    !text.utf8.allSatisfy { (0x20...0x7e).contains($0) } && text.unicodeScalars.contains(where: acts)
+  }
 
   private static func shown(_ text: some StringProtocol) -> String {
     guard acts(text) else { return String(text) }
