@@ -78,6 +78,7 @@ let package = Package(
       name: "WorkerTests", dependencies: ["LabFile", "Linux", "Scenario", "TestSupport", "Worker"],
       swiftSettings: strict),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+    .testTarget(name: "ReportTests", dependencies: ["Report", "Scenario"], swiftSettings: strict),
     .testTarget(name: "MicroVMTests", dependencies: ["MicroVM", "Scenario"], swiftSettings: strict),
     .testTarget(
       name: "LabTests",

@@ -74,8 +74,15 @@ public enum Plan: Sendable, Equatable {
       "no \(name): \(kernel.missing[name] ?? "not found by probing"); \(mend)"
     }
     let network = test.network
+    // debian-12 has all but what Linux removed.
+    let elsewhere =
+      test.setsRecycling
+      ? "a guest of its own has it: pawslab kernels add a kernel below 4.12, or --kernel debian-12 --emulate tw_recycle"
+      : "--kernel debian-12 has its own"
     if network.topology.isIPVS, !kernel.has(.ipvs) {
-      return why("ipvs", "modprobe ip_vs, or --kernel debian-12")
+      return why(
+        "ipvs",
+        test.setsRecycling ? "modprobe ip_vs, or \(elsewhere)" : "modprobe ip_vs, or --kernel debian-12")
     }
     if network.topology.hasRouter, !kernel.has(.bridge) { return why("bridge", "modprobe bridge") }
     if network.topology == .ipvsTun, !kernel.has(.ipip) { return why("ipip", "modprobe ipip ip6_tunnel") }
@@ -91,16 +98,18 @@ public enum Plan: Sendable, Equatable {
         let elsewhere =
           kernel.missing["tw-recycle-emulation"].map { " in debian-12 (here it cannot: \($0))" } ?? ""
         return why(
-          name, "a kernel below 4.12 has it, --emulate tw_recycle brings its rule back" + elsewhere)
+          name,
+          "a kernel below 4.12 has it (pawslab kernels add), --emulate tw_recycle brings its rule back"
+            + elsewhere)
       }
       if !guest {
         return
-          "\(name) is one per kernel here, and nothing on the host is changed; --kernel debian-12 has its own"
+          "\(name) is one per kernel here, and nothing on the host is changed; \(elsewhere)"
       }
     }
     let advances = test.workload.contains { if case .advance = $0 { true } else { false } }
     if advances, !guest {
-      return "it sets the wall clock, and nothing on the host is changed; --kernel debian-12 has its own"
+      return "it sets the wall clock, and nothing on the host is changed; \(elsewhere)"
     }
     if network.family == .ipv6, !kernel.has(.ipv6) { return why("ipv6", "boot without ipv6.disable=1") }
     if let hop = network.hop {

@@ -101,6 +101,7 @@ struct Checks {
     let kinds = scenario.rules.map { guarded in
       var rule = guarded.rule
       rule.because = ""
+      rule.line = nil
       if let known = distinct.firstIndex(of: rule) { return known }
       distinct.append(rule)
       return distinct.count - 1

@@ -72,6 +72,8 @@ public enum LabFile {
       }
       throw LabFileError(mistakes: mistakes)
     }
-    return scenario.scenario
+    var read = scenario.scenario
+    read.file = file
+    return read
   }
 }

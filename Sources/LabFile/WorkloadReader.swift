@@ -227,9 +227,10 @@ extension ScenarioReader {
         }
       }
       if !guarded { reader.report("an expectation needs \"when\" or \"otherwise\"", at: item) }
-      let rule = Rule(
+      var rule = Rule(
         kernel: kernel, outcomes: outcomes, source: source, served: served, timeWait: timeWait,
         because: because)
+      rule.line = item.mark?.line
       return (Scenario.GuardedRule(when: condition, rule: rule), item)
     }
   }

@@ -22,7 +22,8 @@ struct CaptureFile {
       if !words.isEmpty { lines.append("\(node): \(words.joined(separator: " "))") }
     }
     header = Pcapng.Header(
-      comment: lines.joined(separator: "\n"), system: "Linux \(kernel.release) (\(result.kernel))")
+      comment: lines.map { Visible.line($0) }.joined(separator: "\n"),
+      system: "Linux \(kernel.release) (\(result.kernel))")
   }
 
   /// How many of the last packets are beyond the limit; nil for none.

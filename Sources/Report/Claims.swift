@@ -1,82 +1,140 @@
 import Scenario
 
 /// What is said about the incident, and what is true of it: each with the cases that show it.
+///
+/// The words are Markdown, of which only code spans are used, and are those of the README's table: a test holds the
+/// two against each other.
 public struct Claim: Sendable {
   /// As it is usually put.
   public let text: String
   public let verdict: Verdict
-  /// Why, in a sentence.
+  /// What is so in fact, in a sentence.
   public let why: String
   /// Patterns of the cases that show it.
   public let cases: [String]
 
   /// How much of it holds.
-  public enum Verdict: String, Sendable {
-    case holds = "true"
-    case partly = "partly"
-    case wrong = "false"
+  public enum Verdict: Sendable, Equatable, CustomStringConvertible {
+    case partly, wrong, worse
+    /// It was so, last in this release of Linux.
+    case until(release: String)
+
+    /// `partly`, `no`, `worse`, `until 6.15`
+    public var description: String {
+      switch self {
+      case .partly: "partly"
+      case .wrong: "no"
+      case .worse: "worse"
+      case .until(let release): "until \(release)"
+      }
+    }
   }
 
   /// Whether a case shows it.
   public func isShown(by id: String) -> Bool { cases.contains { Glob($0).matches(id) } }
 
+  /// For a terminal: what is said, what is so, what shows it.
+  public var lines: [String] {
+    func plain(_ text: String) -> String { text.replacing("`", with: "") }
+    return [
+      "\(pad(verdict.description, 10)) \(plain(text))", "           \(plain(why))",
+      "           shown by \(cases.joined(separator: ", "))",
+    ]
+  }
+
   /// All of them, the incident first.
   public static let all: [Claim] = [
     Claim(
-      text: "tcp_tw_recycle=1 behind LVS silently drops the SYNs of clients whose timestamps are behind",
+      text: "`tcp_tw_recycle=1` behind LVS silently drops the SYNs of clients whose timestamps are behind",
       verdict: .partly,
       why:
-        "below 4.12, where the director hides the clients' addresses, the server closes first and the stamp is "
-        + "younger than 60 s; stock LVS (NAT, DR, TUN) hides nobody and drops nobody",
-      cases: ["lvs-tw-recycle/*tw_recycle=1,timestamps=1,clock=behind,*", "tw-recycle-expiry/*"]),
+        "below 4.12, where the director hides the clients' addresses, the server closes first and the stamp "
+        + "is younger than 60 s; stock LVS drops nobody",
+      cases: ["lvs-tw-recycle/*", "tw-recycle-expiry/*"]),
     Claim(
-      text: "LVS forwards with its own address as the source", verdict: .partly,
+      text: "LVS forwards with its own address as the source",
+      verdict: .partly,
       why:
-        "only with source NAT on top of IPVS masquerading (or out-of-tree FULLNAT); otherwise servers see every "
-        + "client's own address",
+        "only with source NAT on top (`vs.conntrack=1` and a POSTROUTING rule); NAT, DR and TUN keep the "
+        + "client's",
       cases: ["ipvs-source/*"]),
     Claim(
-      text: "netstat's \"packets rejects in established connections because of timestamp\" shows these drops",
+      text: "\"packets rejects in established connections because of timestamp\" shows these drops",
       verdict: .wrong,
-      why: "that is PAWSEstab; a SYN that tcp_tw_recycle drops moves PAWSPassive and ListenDrops, one each",
-      cases: ["lvs-tw-recycle/topology=ipvs-fullnat,tw_recycle=1,timestamps=1,clock=behind,closer=server,*"]),
+      why: "that is `PAWSEstab`; here `PAWSPassive` and `ListenDrops` move, one each per SYN",
+      cases: ["lvs-tw-recycle/*fullnat,tw_recycle=1,*behind*"]),
     Claim(
-      text: "tcp_timestamps=0 on the server ends the loss", verdict: .partly,
+      text: "`tcp_timestamps=0` on the server ends the loss",
+      verdict: .partly,
       why:
-        "if it is off from the start; on a live server it begins one: every client of the last minute is refused "
-        + "until its stamp is 60 s old or the cache is flushed (ip tcp_metrics flush)",
-      cases: ["tw-recycle-flip/*", "tw-mitigations/advice=server-timestamps-off"]),
+        "if it is off from the start; on a live server every client of the last minute is refused, until its "
+        + "stamp is 60 s old or `ip tcp_metrics flush`",
+      cases: ["tw-recycle-flip/*"]),
     Claim(
-      text: "tcp_timestamps=0 with tcp_tw_recycle=1 still keeps TIME_WAIT short", verdict: .wrong,
-      why: "nothing is recycled without a remembered stamp: TIME_WAIT lasts 60 s again",
-      cases: ["tw-recycle-length/tw_recycle=1,timestamps=0,*", "tw-mitigations/advice=server-timestamps-off"]),
+      text: "... and with `tcp_tw_recycle=1` TIME_WAIT stays short",
+      verdict: .wrong,
+      why: "nothing is recycled without a stamp: 60 s again, not 3.5 RTO",
+      cases: ["tw-recycle-length/*"]),
     Claim(
-      text: "a client can help itself by turning its timestamps off", verdict: .wrong,
-      why: "since 3.17 a SYN without timestamps is refused while the stamp of its address is young",
-      cases: [
-        "tw-mitigations/advice=client-timestamps-off",
-        "lvs-tw-recycle/*tw_recycle=1,timestamps=1,clock=off,closer=server,*",
-      ]),
+      text: "a client helps itself by turning its timestamps off",
+      verdict: .wrong,
+      why: "since 3.17 a SYN without timestamps is refused while the stamp is young",
+      cases: ["tw-mitigations/*"]),
     Claim(
-      text: "tcp_tw_recycle off, tcp_tw_reuse on is the safe way", verdict: .partly,
+      text: "`tcp_tw_recycle` off, `tcp_tw_reuse` on",
+      verdict: .partly,
       why:
-        "safe, yes; but reuse is for connections that this host opens, so a server's TIME_WAIT sockets stay as many",
-      cases: ["tw-mitigations/advice=reuse-instead", "tw-mitigations/advice=recycle-off", "tw-reuse/*"]),
+        "safe; but reuse is for connections that this host opens, after a second, with timestamps; value 2, "
+        + "the default, is loopback only",
+      cases: ["tw-mitigations/*", "tw-reuse/*"]),
     Claim(
-      text: "kernels without tcp_tw_recycle are immune", verdict: .wrong,
+      text: "kernels without `tcp_tw_recycle` are immune",
+      verdict: .wrong,
       why:
-        "with tcp_rfc1337=1 a SYN that meets TIME_WAIT on a reused port and is older by timestamp times out on "
-        + "current kernels too",
-      cases: ["time-wait-clash/rfc1337=1,clock=behind,isn=*,timestamps=1,conntrack=flushed,*"]),
+        "with `tcp_rfc1337=1` a SYN that meets TIME_WAIT on a reused port times out; without, it costs one "
+        + "retransmission, 10 to 15 ms",
+      cases: ["time-wait-clash/*"]),
     Claim(
-      text: "one client alone cannot suffer from its own timestamps", verdict: .wrong,
-      why:
-        "where the random offset depends on the ports too (7.0 and backports), a reused port shows older timestamps",
-      cases: ["port-range/clients=one,*"]),
+      text: "the counter to look at there is `PAWSEstab`",
+      verdict: .until(release: "6.15"),
+      why: "`PAWSTimewait` since 6.16",
+      cases: ["time-wait-clash/*"]),
     Claim(
-      text: "a real server that is taken out of LVS harms no client", verdict: .partly,
+      text: "a firewall that drops INVALID breaks the recovery",
+      verdict: .wrong,
+      why: "neither the old ACK nor the RST is INVALID",
+      cases: ["nat-hop/*"]),
+    Claim(
+      text: "one client alone cannot suffer from its own timestamps",
+      verdict: .wrong,
       why:
-        "with conn_reuse_mode=0 and expire_nodest_conn=0 a client whose port comes again is dropped without a word",
-      cases: ["ipvs-conn-reuse/conn_reuse_mode=0,server=removed,*"]),
+        "it can where the random offset depends on the ports: about half of the connections on a reused port "
+        + "are refused at first",
+      cases: ["port-range/*"]),
+    Claim(
+      text: "the NAT's conntrack protects from the clash",
+      verdict: .wrong,
+      why:
+        "if it keeps the entry it drops the SYN itself (`insert_failed`); from 6.5 it evicts the entry when "
+        + "the sequence number is ahead",
+      cases: ["time-wait-clash/*conntrack=kept*"]),
+    Claim(
+      text: "turning off the server's timestamps makes that go away",
+      verdict: .wrong,
+      why: "then the sequence number alone decides, with no PAWS counter to show it",
+      cases: ["time-wait-clash/*isn=behind,timestamps=0*"]),
+    Claim(
+      text: "a real server that is taken out of LVS harms no client",
+      verdict: .partly,
+      why:
+        "with `conn_reuse_mode=0` and `expire_nodest_conn=0` a client whose port comes again is dropped "
+        + "without a word",
+      cases: ["ipvs-conn-reuse/*"]),
+    Claim(
+      text: "a client whose clock steps back while connected loses a segment",
+      verdict: .worse,
+      why:
+        "all that it sends from then on is dropped (`PAWSEstab`), and its acknowledgements are not believed",
+      cases: ["clock-step/*"]),
   ]
 }

@@ -1,6 +1,6 @@
 /// What makes the page of ``HTMLReport`` readable: on a screen of any width, by day and by night, and on paper.
 enum HTMLAssets {
-  static let style = """
+  static let style: StaticString = """
     :root{--bg:#fff;--fg:#1b1f24;--dim:#57606a;--line:#d0d7de;--link:#0550ae;--ok:#d7f0dc;--slow:#fff3c4;\
     --drop:#d3e3fd;--bad:#ffd0cc;--skip:#f0f2f4;--wire:#57606a;--mark:#9a3412}
     @media (prefers-color-scheme:dark){:root{--bg:#12161b;--fg:#e6edf3;--dim:#9aa4af;--line:#30363d;--link:#79b8ff;\
@@ -37,7 +37,7 @@ enum HTMLAssets {
     .map,.case{content-visibility:visible}a{color:inherit}}
     """
 
-  static let script = """
+  static let script: StaticString = """
     'use strict';
     const NS='http://www.w3.org/2000/svg';
     function make(name,at,text){const e=document.createElementNS(NS,name);for(const k in at)e.setAttribute(k,at[k]);\

@@ -76,7 +76,7 @@ public struct Ladder {
     let width = max(6, rows.compactMap { $0.client?.count }.max() ?? 6)
     return rows.compactMap { row in
       guard let remark = row.remark, !remark.isEmpty else { return nil }
-      return pad(fixed(Double(row.time.subtracting(first.time)) / 1_000_000), 10, right: true)
+      return pad(fixed(milliseconds(from: first.time, to: row.time)), 10, right: true)
         + "  \(pad(row.client ?? "", width))  \(remark)"
     }
   }
@@ -111,7 +111,7 @@ public struct Ladder {
     ]
     let bases = bases
     for (index, row) in rows.enumerated() {
-      let time = fixed(Double(row.time.subtracting(first.time)) / 1_000_000)
+      let time = fixed(milliseconds(from: first.time, to: row.time))
       let leg = { (seen: Bool) in seen ? arrow(row.segment, row.outbound) : pad("", 9) }
       var line = pad(time, 10, right: true) + "  " + pad(row.client ?? "", width) + "  |"
       if around, !row.outbound {
@@ -134,7 +134,7 @@ public struct Ladder {
     let bases = bases
     return rows.map { row in
       [
-        fixed(Double(row.time.subtracting(first.time)) / 1_000_000), row.client ?? "", row.left ? "1" : "",
+        fixed(milliseconds(from: first.time, to: row.time)), row.client ?? "", row.left ? "1" : "",
         row.right ? "1" : "", row.outbound ? "1" : "", name(row.segment),
         describe(row.segment, row.outbound, bases), row.remark ?? "", around && !row.outbound ? "1" : "",
       ]
@@ -216,11 +216,16 @@ func pad(_ text: String, _ width: Int, right: Bool = false) -> String {
   return right ? space + text : text + space
 }
 
-/// With three decimals.
+/// Milliseconds between two times in nanoseconds, whatever a file says they are.
+func milliseconds(from earlier: Int64, to later: Int64) -> Double {
+  let (difference, overflow) = later.subtractingReportingOverflow(earlier)
+  return (overflow ? Double(later) - Double(earlier) : Double(difference)) / 1_000_000
+}
+
+/// With three decimals; a number that no clock shows as Swift writes it.
 func fixed(_ value: Double, decimals: Int = 3) -> String {
   let scale = (0..<decimals).reduce(1) { product, _ in product * 10 }
-  // A saved file may say anything.
-  guard (value * Double(scale)).magnitude < 1e18 else { return "\(value)" }
+  guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
   let total = Int((value * Double(scale)).rounded())
   let fraction = String(abs(total) % scale)
   let zeros = String(repeating: "0", count: decimals - fraction.count)

@@ -18,6 +18,8 @@ public struct Results: Codable, Sendable {
   public var guests: [GuestCost]
   /// In the order of the lab files, kernel by kernel.
   public var cases: [Entry]
+  /// What is to be said of the known failures' file; nil where that is nothing.
+  public var remarks: [String]?
 
   /// Counts by verdict.
   public struct Summary: Codable, Sendable, Equatable {
@@ -27,6 +29,11 @@ public struct Results: Codable, Sendable {
     public var error = 0
     /// Cases that an emulation ran, apart from all others; nil where none did.
     public var emulated: Counts?
+    /// Cases that `--require` names and that no kernel itself was judged by: they count as failures, whatever their
+    /// verdict is; nil where there are none.
+    public var required: Required?
+    /// Failures that were known, of those in `fail`; nil where none was.
+    public var known: Int?
     /// Wall time of the run.
     public var seconds: Double
 
@@ -52,9 +59,19 @@ public struct Results: Codable, Sendable {
       public var pass, fail, error: Int
     }
 
-    /// `104 passed, 0 failed, 12 skipped, 0 errors; emulated: 76 passed, 0 failed, 0 errors`
+    /// What was required and was not judged: skipped everywhere, or only emulated.
+    public struct Required: Codable, Sendable, Equatable {
+      public var skipped, emulated: Int
+    }
+
+    /// `104 passed, 0 failed, 12 skipped, 0 errors; emulated: 76 passed, 0 failed, 0 errors`; as cases count, see
+    /// ``Standing``.
     public var text: String {
-      "\(pass) passed, \(fail) failed, \(skip) skipped, \(error) errors"
+      let unmet = required.map { $0.skipped + $0.emulated } ?? 0
+      return "\(pass) passed, \(fail - (known ?? 0) + unmet) failed"
+        + (unmet > 0 ? " (\(unmet) required and not judged)" : "")
+        + (known.map { ", \($0) known to fail" } ?? "")
+        + ", \(skip - (required?.skipped ?? 0)) skipped, \(error) errors"
         + (emulated.map {
           "; emulated: \($0.pass) passed, \($0.fail) failed, \($0.error) errors"
         } ?? "")
@@ -64,6 +81,8 @@ public struct Results: Codable, Sendable {
   /// One case.
   public struct Entry: Codable, Sendable {
     public var id: String
+    /// What machine formats call it (``CaseName``); nil in results of a version that did not say.
+    public var name: String?
     /// Name of the kernel that ran it, or would have.
     public var kernel: String
     public var scenario: String
@@ -87,13 +106,32 @@ public struct Results: Codable, Sendable {
     public var emulated: Bool?
     /// What the first run came to, where the case was run again; nil where it was not.
     public var again: String?
+    /// Where it is written: the lab file as it was named, and the line of what was expected; nil in results of a
+    /// version that did not say.
+    public var source: Place?
+    /// Why the case counts as a failure though it has not failed: it is required, and was not judged.
+    public var unmet: String?
+    /// By what its failure is known; nil where it has not failed, or that is not known.
+    public var known: Known?
     /// Path below the results' folder; nil where nothing was seen.
     public var observation: String?
     /// Its packets, for Wireshark; as above.
     public var capture: String?
 
+    /// A failure that somebody knew of.
+    public struct Known: Codable, Sendable, Equatable {
+      /// The last day on which that counts: `2027-01-31`.
+      public var until: String
+      public var reason: String
+
+      /// `known until 2027-01-31: bug 1234567`
+      public var text: String { "known until \(until): \(Visible.joined(reason))" }
+    }
+
     init(_ result: CaseResult, on kernel: Kernel?) {
       id = result.test.id
+      name = CaseName(result.test).description
+      source = result.test.place(on: kernel)
       emulated = result.emulated
       again = result.again
       self.kernel = result.kernel

@@ -23,43 +23,61 @@ public struct TextReport: Sendable {
   }
 
   /// `pass  time-wait-clash/rfc1337=1,...  2.05 s`, with what disagreed below.
-  public func lines(_ result: CaseResult) -> [String] {
+  public func lines(_ result: CaseResult) -> [TerminalText] {
     let verdict = result.judgement.verdict
     if detail == .quiet, verdict == .pass || verdict == .skip { return [] }
-    var lines = [
-      "\(paint(verdict))  \(result.emulated == true ? "emulated  " : "")\(result.test.id)  \(fixed(result.seconds, decimals: 2)) s"
-        + (result.kernel == "host" ? "" : "  \(result.kernel)")
+    let emulated = result.emulated == true ? "emulated  " : ""
+    let elsewhere = result.kernel == "host" ? "" : "  \(result.kernel)"
+    var lines: [TerminalText] = [
+      painted(verdict) + "  \(emulated)\(result.test.id)  \(fixed(result.seconds, decimals: 2)) s\(elsewhere)"
     ]
-    if verdict != .pass || detail == .verbose { lines.append("       \(result.judgement.reason)") }
-    if let first = result.again { lines.append("       \(ranAgain(first))") }
     let shown =
       detail == .verbose
       ? result.judgement.witnesses : result.judgement.witnesses.filter { !$0.holds }
-    if verdict == .fail || detail == .verbose {
-      for attempt in result.judgement.attempts where detail == .verbose || !attempt.holds {
-        lines.append(
-          "       \(attempt.attempt.label) #\(attempt.attempt.id): \(attempt.word)"
-            + ", expected \(attempt.expected), \(attempt.syns) SYNs sent, \(attempt.synsAtServer) at the server"
-            + ", \(fixed(attempt.milliseconds, decimals: 1)) ms")
-      }
-      for witness in shown {
-        lines.append(
-          "       \(witness.holds ? "ok" : "NO")  \(witness.name): expected \(witness.expected), saw \(witness.seen)"
-        )
-      }
+    let details: [TerminalText] =
+      verdict == .fail || detail == .verbose
+      ? result.judgement.attempts.filter { detail == .verbose || !$0.holds }.map(line) + shown.map(line) : []
+    if verdict != .pass && !isSaidBelow(result.judgement) || verdict == .pass && detail == .verbose {
+      lines += Visible.lines(result.judgement.reason).map { "       \($0)" }
     }
-    return lines
+    if let first = result.again { lines.append("       \(ranAgain(first))") }
+    return lines + details
+  }
+
+  /// Whether the reason is what the first line of the details says: nothing is said twice.
+  private func isSaidBelow(_ judgement: Judgement) -> Bool {
+    guard judgement.verdict == .fail else { return false }
+    if let wrong = judgement.attempts.first(where: { !$0.holds }) {
+      return judgement.reason.hasPrefix("\(wrong.attempt.label) #\(wrong.attempt.id): expected ")
+    }
+    return judgement.witnesses.contains { !$0.holds && $0.text == judgement.reason }
+  }
+
+  private func line(_ judged: JudgedAttempt) -> TerminalText {
+    let errno = judged.holds ? nil : judged.attempt.errno.map { " (\($0))" }
+    return """
+             \(judged.attempt.label) #\(judged.attempt.id): \(judged.word)\(errno ?? ""), \
+      expected \(judged.expected.description), \(judged.syns) SYNs sent, \(judged.synsAtServer) at the server, \
+      \(fixed(judged.milliseconds, decimals: 1)) ms
+      """
+  }
+
+  private func line(_ witness: Witness) -> TerminalText {
+    "       \(witness.holds ? "ok" : "NO")  \(witness.text)"
   }
 
   /// Scenario by verdict (or by kernel, where the same cases ran on several), the reasons for skips, what the
   /// guests cost, the sum.
   ///
-  /// - Parameter compared: the kernels that all cases ran on, in order; empty where each ran on one.
+  /// - Parameters:
+  ///   - compared: the kernels that all cases ran on, in order; empty where each ran on one.
+  ///   - counted: the sum as cases count, where some are required or known to fail.
   public func summary(
     _ results: [CaseResult], seconds: Double, kernels: [String: Kernel], compared: [String] = [],
-    guests: [GuestCost] = []
+    guests: [GuestCost] = [], counted: Results.Summary? = nil
   ) -> [String] {
-    let summary = Results.Summary(results, seconds: seconds)
+    let summary = counted ?? Results.Summary(results, seconds: seconds)
+    let nothing = !results.isEmpty && results.allSatisfy { $0.judgement.verdict == .skip }
     let used = Set(results.filter { $0.judgement.verdict != .skip }.map(\.kernel))
     let names = Results.ordered(used.isEmpty ? Set(kernels.keys) : used)
     let systems = names.map { name in
@@ -68,7 +86,8 @@ public struct TextReport: Sendable {
         + (kernel.privilege == .userNamespace ? ", in a user namespace" : "")
     }
     let last =
-      "\(summary.text) in \(fixed(seconds, decimals: 1)) s on \(systems.joined(separator: "; "))"
+      (nothing ? "nothing was judged: " : "")
+      + "\(summary.text) in \(fixed(seconds, decimals: 1)) s on \(systems.joined(separator: "; "))"
     guard detail != .quiet else { return [last] }
     var lines = compared.count > 1 ? comparison(results, kernels: kernels, compared) : table(results)
     var reasons: [(reason: String, count: Int)] = []
@@ -86,29 +105,33 @@ public struct TextReport: Sendable {
   }
 
   /// A saved run: what failed, the table or the comparison, the sum.
-  public func saved(_ results: Results) -> [String] {
-    var lines: [String] = []
-    for entry in results.cases where [.fail, .error].contains(entry.verdict) {
-      lines.append("\(paint(entry.verdict))  \(entry.id)  \(entry.kernel)")
-      lines += (["\(entry.reason)"] + entry.evidence).map { "       " + $0 }
+  public func saved(_ results: Results) -> [TerminalText] {
+    var lines: [TerminalText] = []
+    for entry in results.cases where entry.standing != .passed && entry.standing != .skipped {
+      lines.append(painted(entry.verdict) + "  \(entry.id)  \(entry.kernel)")
+      let reasons = entry.reasons.filter { !entry.evidence.contains($0) }
+      lines += (reasons + entry.evidence).map { "       \($0)" }
     }
     let names = results.kernelNames
     let width = max(8, results.scenarios.map(\.count).max() ?? 8)
     let column = max(14, (names.map(\.count).max() ?? 0) + 2)
-    lines.append(pad("scenario", width) + names.map { pad($0, column, right: true) }.joined())
+    lines.append("\(pad("scenario", width) + names.map { pad($0, column, right: true) }.joined())")
     for scenario in results.scenarios {
       let cells = names.map { name in
         let own = results.cases.filter { $0.scenario == scenario && $0.kernel == name }
         let (passed, bad) = (
-          own.count { $0.verdict == .pass }, own.count { [.fail, .error].contains($0.verdict) }
+          own.count { $0.verdict == .pass }, own.count(where: \.standing.isBad)
         )
         return (passed + bad == 0 ? "-" : "\(passed)") + (bad > 0 ? " !\(bad)" : "")
       }
-      lines.append(pad(scenario, width) + cells.map { pad($0, column, right: true) }.joined())
+      lines.append("\(pad(scenario, width) + cells.map { pad($0, column, right: true) }.joined())")
     }
-    lines += ["passed; !n failed or broke; - none ran", ""]
-    if names.count > 1 { lines += Difference.lines(Difference.all(results.cases, between: names)) + [""] }
-    return lines + [results.headline]
+    lines += ["passed; !n failed, broke or were required; - none ran", ""]
+    if names.count > 1 {
+      lines += Difference.lines(Difference.all(results.cases, between: names)).map { "\($0)" } + [""]
+    }
+    lines += (results.remarks ?? []).map { "\($0)" }
+    return lines + ["\(results.headline)"]
   }
 
   private func table(_ results: [CaseResult]) -> [String] {
@@ -212,18 +235,21 @@ public struct TextReport: Sendable {
     return lines
   }
 
-  private func paint(_ verdict: Verdict) -> String {
-    let text = pad(verdict.rawValue, 5)
-    guard colour else { return text }
-    let code =
+  private func painted(_ verdict: Verdict) -> TerminalText {
+    let painted: Terminal.Colour =
       switch verdict {
-      case .pass: 32
-      case .fail: 31
-      case .skip: 33
-      case .error: 35
+      case .pass: .green
+      case .fail: .red
+      case .skip: .yellow
+      case .error: .magenta
       }
-    return "\u{1b}[\(code)m\(text)\u{1b}[0m"
+    return "\(pad(verdict.rawValue, 5), colour ? painted : nil)"
   }
+}
+
+extension Witness {
+  /// `server TcpExt.PAWSEstab: expected +1, saw +0`
+  var text: String { "\(name): expected \(expected), saw \(seen)" }
 }
 
 /// Why a case was run a second time; `first` is what the first run came to.

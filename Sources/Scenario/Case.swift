@@ -21,6 +21,8 @@ public struct Case: Codable, Sendable, Equatable, Identifiable {
   public var workload: [Step]
   /// Rules whose axis conditions hold here, in the file's order. The first whose kernel conditions hold counts.
   public var rules: [Rule]
+  /// The lab file, as it was named; nil where there was none, or a version of the lab that did not say.
+  public var source: Place?
 
   /// Makes a case.
   public init(
@@ -85,6 +87,8 @@ public struct Rule: Codable, Sendable, Equatable {
   public var timeWait: TimeWaitLength?
   /// The reason: kernel function, commit or RFC.
   public var because: String
+  /// Its line in the lab file; nil where that is not known.
+  public var line: Int?
 
   /// How long TIME_WAIT lasts.
   public enum TimeWaitLength: String, Codable, Sendable, CaseIterable {

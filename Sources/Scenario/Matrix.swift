@@ -29,11 +29,13 @@ extension Scenario {
     let network = parameters.network
     // `rfc1337=1,clock=behind`: the last part of each axis, without `tcp_`, where that is unambiguous.
     let name = zip(names, axisValues).map { "\($0)=\($1.value)" }.joined(separator: ",")
-    return Case(
+    var test = Case(
       id: "\(self.name)/" + (name.isEmpty ? "default" : name), scenario: self.name,
       title: title, why: why, axes: axisValues, network: network,
       settings: parameters.settingsByNode(network),
       workload: steps.flatMap { parameters.perNode($0) }, rules: rules)
+    test.source = file.map { Place(file: $0) }
+    return test
   }
 
   /// What a case's name calls an axis.

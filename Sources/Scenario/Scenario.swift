@@ -16,6 +16,8 @@ public struct Scenario: Sendable {
   public var overrides: [Override]
   public var workload: [GuardedStep]
   public var rules: [GuardedRule]
+  /// The lab file, as it was named; nil where there is none.
+  public var file: String?
 
   /// Parameters that are set where a condition holds.
   public struct Override: Sendable {

@@ -18,10 +18,7 @@ struct ClaimsCommand: AsyncParsableCommand {
   func run() async throws {
     let runs = try from.map { try RunFolder(reading: $0).loadResults() }
     for claim in Claim.all {
-      Console.print(
-        "\(claim.verdict.rawValue.padding(toLength: 7, withPad: " ", startingAt: 0)) \(claim.text)")
-      Console.print("        \(claim.why)")
-      for pattern in claim.cases { Console.print("        shown by \(pattern)") }
+      for line in claim.lines { Console.print(line) }
       for results in runs {
         for name in results.kernelNames {
           let own = results.cases.filter {
@@ -30,7 +27,7 @@ struct ClaimsCommand: AsyncParsableCommand {
           guard !own.isEmpty else { continue }
           let passed = own.count { $0.verdict == .pass }
           Console.print(
-            "        measured on Linux \(results.kernels[name]?.release ?? name): \(passed) of \(own.count) cases as said"
+            "           measured on Linux \(results.kernels[name]?.release ?? name): \(passed) of \(own.count) cases as said"
           )
         }
       }

@@ -38,7 +38,7 @@ struct Demo: AsyncParsableCommand {
       }
     }
 
-    var words: String {
+    var words: TerminalText {
       switch self {
       case .genuine(let machine): "a genuine kernel, running now in a guest (\(machine.name))"
       case .emulated(let machine):
@@ -52,10 +52,10 @@ struct Demo: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let files = ProcessInfo.processInfo.environment["PAWSLAB_LAB"] ?? "lab"
+    let files = try LabFolder.find()
     let cases = try LabFile.discover(paths: [files]).flatMap { try LabFile.load(path: $0).cases() }
     let stage = try Stage(recordingTo: record, pausing: pause)
-    let running = Running.fixed()
+    let running = Running.fixed(jobs: nil)
     let lab = try running.lab()
     let machines = lab.machines
     var runner = lab.runner
@@ -80,7 +80,7 @@ struct Demo: AsyncParsableCommand {
     stage.part("early is served, then late's SYNs go unanswered", "")
     let dropped = try await results(
       [incident.replacingOccurrences(of: "%", with: "1")], source, teller, runner, live: true)[0]
-    stage.say("\n" + teller.noted(dropped, on: source.kernel) + "\n" + teller.story(dropped) + "\n")
+    stage.say("\n" + teller.noted(dropped, on: source.kernel) + "\n\(teller.story(dropped))\n")
 
     let moved = dropped.observation?.counters(of: Network.server) ?? [:]
     let emulated = source.kernel.emulates("tcp_tw_recycle")
@@ -99,12 +99,12 @@ struct Demo: AsyncParsableCommand {
 
     let served = try await results(
       [incident.replacingOccurrences(of: "%", with: "0")], source, teller, runner)[0]
-    stage.part("One setting: tcp_tw_recycle=0", teller.story(served))
+    stage.part("One setting: tcp_tw_recycle=0", "\(teller.story(served))")
 
     let tried = try await results(
       Self.advice.map { "tw-mitigations/advice=\($0.0)" }
         + ["tw-recycle-flip/topology=ipvs-fullnat,tw_recycle=1,remedy=none"], source, teller, runner)
-    func line(_ words: String, _ end: String) -> String {
+    func line(_ words: String, _ end: String) -> TerminalText {
       "  \(words.padding(toLength: 46, withPad: " ", startingAt: 0)) \(end)"
     }
     var lines = zip(Self.advice, tried).map { line($0.1, teller.outcome($1)) }
@@ -113,7 +113,7 @@ struct Demo: AsyncParsableCommand {
         "tcp_timestamps=0, on a server that is up",
         "every client of the last minute is \(tried.last?.judgement.attempts.last?.word ?? "?")"))
     stage.part(
-      "The usual advice, each tried" + (emulated ? " (emulated)" : ""), lines.joined(separator: "\n"))
+      "The usual advice, each tried\(emulated ? " (emulated)" : "")", lines.joined(separator: "\n"))
 
     try await current(stage, machines, teller, runner)
     stage.part(
@@ -124,7 +124,7 @@ struct Demo: AsyncParsableCommand {
       """)
     try stage.end()
     if teller.verdicts.contains(.error) { throw ExitCode(3) }
-    if teller.verdicts.contains(.fail) { throw ExitCode(1) }
+    if teller.verdicts.contains(.fail) || !teller.verdicts.contains(.pass) { throw ExitCode(1) }
   }
 
   /// Runs cases side by side, or takes what was recorded.
@@ -245,11 +245,11 @@ private final class Teller {
   }
 
   /// What is remarked on single packets.
-  func noted(_ result: CaseResult, on kernel: Kernel) -> String {
-    guard let observation = result.observation else { return "  " + result.judgement.reason }
+  func noted(_ result: CaseResult, on kernel: Kernel) -> TerminalText {
+    guard let observation = result.observation else { return "  \(result.judgement.reason)" }
     let remarks = remarks(on: result.judgement, of: result.test, on: kernel, seen: observation)
     return Ladder(observation, hop: true, limit: .max, remarks: remarks).remarked
-      .map { "  " + $0 + "\n" }.joined()
+      .map { "  \($0)\n" }.joined()
   }
 
   func story(_ result: CaseResult) -> String {
@@ -302,13 +302,13 @@ private final class Stage: @unchecked Sendable {
     try file.write(contentsOf: Data("{\"version\": 2, \"width\": 120, \"height\": 40}\n".utf8))
   }
 
-  func part(_ title: String, _ text: String) {
+  func part(_ title: TerminalText, _ text: TerminalText) {
     if pausing, parts > 0 {
       Console.write("\n[return] ", to: .standardOutput)
       _ = readLine()
     }
     parts += 1
-    say("\n\(parts). \(title)\n" + (text.isEmpty ? "" : "\n\(text)\n"))
+    say("\n\(parts). \(title)\n" + (text == "" ? "" : "\n\(text)\n"))
   }
 
   func end() throws { try cast?.close() }
@@ -318,13 +318,13 @@ private final class Stage: @unchecked Sendable {
 
   /// Packets that were captured just now.
   func add(_ packets: [Packet]) {
-    lock.withLock { for line in ladder?.add(packets) ?? [] { say("  " + line) } }
+    lock.withLock { for line in ladder?.add(packets) ?? [] { say("  \(line)") } }
   }
 
   /// Shows what was held back, and no more packets.
   func finish() {
     lock.withLock {
-      for line in ladder?.end() ?? [] { say("  " + line) }
+      for line in ladder?.end() ?? [] { say("  \(line)") }
       ladder = nil
     }
   }
@@ -343,12 +343,12 @@ private final class Stage: @unchecked Sendable {
     }
   }
 
-  func say(_ text: String) {
+  func say(_ text: TerminalText) {
     lock.withLock {
       Console.print(text)
       guard let cast else { return }
       let time = began.duration(to: .now) / .seconds(1)
-      let line = [time, "o", text.replacingOccurrences(of: "\n", with: "\r\n") + "\r\n"] as [Any]
+      let line = [time, "o", text.description.replacingOccurrences(of: "\n", with: "\r\n") + "\r\n"] as [Any]
       if let data = try? JSONSerialization.data(withJSONObject: line) {
         try? cast.write(contentsOf: data + Data("\n".utf8))
       }

@@ -97,7 +97,8 @@ struct Diff: AsyncParsableCommand {
   private func show(_ difference: Difference, _ sides: [Side], _ kernels: [String], _ names: [String]) throws
   {
     let id = difference.cases[0]
-    Console.print("\n\(id)")
+    Console.print("")
+    Console.print(id)
     for (index, side) in sides.enumerated() {
       guard let entry = side.results.cases.first(where: { $0.id == id && $0.kernel == kernels[index] }) else {
         continue

@@ -15,6 +15,8 @@ struct Execution {
   var maxFail: Int?
   let screen: Screen
   let interrupt: Interrupt
+  /// Marks what is required or known, before anything is kept or printed.
+  var account: @Sendable (inout Report.Results) -> Void = { _ in }
 
   /// The results in the order of the plan, as they are and as `results.json` has them.
   ///
@@ -51,6 +53,7 @@ struct Execution {
       seconds: seconds)
     kept.mark(&saved)
     saved.leaveOut(plan, stop.isReached ? .maxFail(maxFail ?? 0) : .ended)
+    account(&saved)
     do { try folder?.save(saved) } catch { await screen.complain("\(error)") }
     do { try folder?.saveReports(of: saved) } catch { await screen.complain("\(error)") }
     return (results, saved)
@@ -71,21 +74,5 @@ struct Execution {
     guard count > 0 else { return }
     Console.error("pawslab: \(count) times something could not be kept in --out; the first cause is above")
     throw ExitCode(3)
-  }
-}
-
-/// What GitHub Actions shows of a run: annotations on standard output, the table in the job's summary.
-enum GitHub {
-  static func tell(_ results: Report.Results) throws {
-    let environment = ProcessInfo.processInfo.environment
-    guard environment["GITHUB_ACTIONS"] == "true" else { return }
-    Console.write(results.github, to: .standardOutput)
-    guard let path = environment["GITHUB_STEP_SUMMARY"] else { return }
-    guard let file = FileHandle(forWritingAtPath: path) else {
-      throw Failure(stage: "summary", object: path, cause: "$GITHUB_STEP_SUMMARY cannot be written")
-    }
-    try file.seekToEnd()
-    try file.write(contentsOf: Data(results.markdown.utf8))
-    try file.close()
   }
 }

@@ -56,11 +56,21 @@ struct Explain: AsyncParsableCommand {
     selection.settings = []
     selection.patterns = []
     let cases = try selection.cases()
+    let own = cases.filter { $0.scenario == name }
+    if own.count > 1, !run {
+      for line in Overview(own).lines { Console.print(line) }
+      Console.print("")
+      Console.print(
+        "\(ShellWord.quoted(name)) is a scenario; \(followUp(own[0].id, run: false)) explains one of its cases."
+      )
+      return
+    }
     let id = try pick(cases.map(\.id))
     guard let test = cases.first(where: { $0.id == id }) else { return }
     show(test)
     guard run else {
-      Console.print("\npawslab explain --run '\(id)' shows what this kernel does.")
+      Console.print("")
+      Console.print("\(followUp(id)) shows what this kernel does.")
       return
     }
     let running = Running.fixed()
@@ -74,11 +84,19 @@ struct Explain: AsyncParsableCommand {
     for result in await runner.run(tests, onEvent: { _ in }) {
       show(judged: result, on: tests.first?.machine.kernel)
       switch result.judgement.verdict {
-      case .pass, .skip: break
-      case .fail: throw ExitCode(1)
+      case .pass: break
+      // A skip has judged nothing.
+      case .fail, .skip: throw ExitCode(1)
       case .error: throw ExitCode(3)
       }
     }
+  }
+
+  /// The command that does more, as a shell takes it.
+  private func followUp(_ id: String, run: Bool = true) -> String {
+    let lab = paths.map { " " + ShellWord.option("--lab", $0) }.joined()
+    return
+      "pawslab explain\(run ? " --run" : "")\(lab)\(id.hasPrefix("-") ? " --" : "") \(ShellWord.quoted(id))"
   }
 
   private func pick(_ ids: [String]) throws -> String { try Self.pick(name, among: ids) }
@@ -86,24 +104,26 @@ struct Explain: AsyncParsableCommand {
   /// The one case that a name or pattern means.
   static func pick(_ name: String, among ids: [String]) throws -> String {
     if ids.contains(name) { return name }
-    // On several kernels it is one case all the same.
-    let matching = Set(ids.filter { Glob(name).matches($0) }).sorted()
-    guard let only = matching.first, matching.count == 1 else {
+    let pattern = CasePattern(name)
+    let cases = ids.map { id in (id: id, scenario: id.split(separator: "/").first.map(String.init) ?? id) }
+    let matching = cases.filter { pattern.matches($0.id, of: $0.scenario) }.map(\.id)
+    guard let only = matching.first, Set(matching).count == 1 else {
       throw ValidationError(
         matching.isEmpty
-          ? "no case is called \(name); the nearest is \(Nearest.to(name, among: ids) ?? "none")"
+          ? "no case is called \(name); \(pattern.suggestion(among: cases))"
           : "\(matching.count) cases match \(name), among them \(matching.prefix(3).joined(separator: ", "))")
     }
     return only
   }
 
   private func show(_ test: Case) {
-    Console.print(Explanation(test).lines.joined(separator: "\n"))
+    for line in Explanation(test).lines { Console.print(line) }
   }
 
   private func show(judged result: CaseResult, on kernel: Kernel?) {
     let report = TextReport(detail: .verbose, colour: Console.colour)
-    Console.print("\nseen")
+    Console.print("")
+    Console.print("seen")
     for line in report.lines(result) { Console.print("  " + line) }
     guard let observation = result.observation else { return }
     let shown = all ? nil : Set(result.test.network.clients.prefix(3).map(\.name))
@@ -112,7 +132,8 @@ struct Explain: AsyncParsableCommand {
       clients: shown, limit: all ? .max : 60,
       remarks: kernel.map { remarks(on: result.judgement, of: result.test, on: $0, seen: observation) } ?? [:]
     )
-    Console.print("\npackets")
+    Console.print("")
+    Console.print("packets")
     for line in ladder.lines { Console.print("  " + line) }
     let more = result.test.network.clients.count - (shown?.count ?? result.test.network.clients.count)
     if more > 0 { Console.print("  ... and \(more) more clients: --all") }
@@ -120,10 +141,12 @@ struct Explain: AsyncParsableCommand {
 }
 
 extension Running {
-  /// With default options, for commands that run one case.
-  static func fixed() -> Running {
-    var running = Running()
-    running.jobs = 1
-    return running
+  /// With default options, for commands that have none of these: parsed, so that each option has its default.
+  ///
+  /// - Parameter jobs: 1 for commands that run one case; nil as many as `run` would.
+  static func fixed(jobs: Int? = 1) -> Running {
+    do { return try Running.parse(jobs.map { ["--jobs", "\($0)"] } ?? []) } catch {
+      preconditionFailure("an option of Running has no default: \(error)")
+    }
   }
 }

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Foundation
+import Report
 import Scenario
 
 struct List: ParsableCommand {
@@ -6,8 +8,19 @@ struct List: ParsableCommand {
 
   @OptionGroup var selection: Selection
 
-  func run() throws {
-    let cases = try selection.cases()
+  /// How a list can be printed.
+  enum ListFormat: String, CaseIterable, ExpressibleByArgument { case text, json }
+
+  @Option(help: "text, or json for other programs.")
+  var format: ListFormat = .text
+
+  func run() throws { try Self.show(try selection.cases(), as: format) }
+
+  static func show(_ cases: [Case], as format: ListFormat, kernels: [String]? = nil) throws {
+    guard format == .text else {
+      Console.write(try jsonDocument(CaseListing(cases, kernels: kernels)), to: .standardOutput)
+      return
+    }
     var scenario = ""
     for test in cases {
       if test.scenario != scenario {

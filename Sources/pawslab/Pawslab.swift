@@ -15,7 +15,8 @@ struct Pawslab: AsyncParsableCommand {
       Builds the network of each lab file out of network namespaces, sends real TCP through a real NAT, and \
       holds what happened against what is expected of this kernel and these settings.
 
-      Exit status: 0 all as expected, 1 some case is not, 2 bad usage or lab file, 3 the lab broke.
+      Exit status: 0 all as expected; 1 some case is not, one that --require names was not judged, or none was; \
+      2 bad usage or lab file; 3 the lab broke; 130 interrupted. run --exit says it in other words.
       """,
     version: "pawslab 0.1",
     subcommands: [
@@ -43,58 +44,32 @@ struct Pawslab: AsyncParsableCommand {
 
   /// Prints what went wrong and says which exit status it is.
   private static func ending(with error: any Error) -> Int32 {
+    let style = ExitStyle(commandLine: CommandLine.arguments.dropFirst())
     switch error {
     case let status as ExitCode:
       return status.rawValue
     case let mistakes as LabFileError:
       for mistake in mistakes.mistakes { Console.error("\(mistake)") }
-      return 2
+      return style.status(ofFailure: true)
+    case let mistakes as KnownFailures.Mistakes:
+      for mistake in mistakes.all { Console.error("\(mistake)") }
+      return style.status(ofFailure: true)
     case let failure as Failure:
       Console.error("pawslab: \(failure)")
-      return failure.isUsage ? 2 : 3
+      return style.status(ofFailure: failure.isUsage)
+    case let usage as ValidationError:
+      // What it says may have come from a file; what is below it is ours.
+      Console.error(lines: fullMessage(for: ValidationError(Visible.line("\(usage)"))))
+      return style.status(ofFailure: true)
     default:
       // ArgumentParser answers --help with success, everything else is usage.
       let message = fullMessage(for: error)
       if exitCode(for: error) == .success {
-        print(message)
+        Console.print(lines: message)
         return 0
       }
-      Console.error(message)
-      return 2
-    }
-  }
-}
-
-/// Which cases of which lab files.
-struct Selection: ParsableArguments {
-  @Argument(help: "Lab files, or folders of them (default: $PAWSLAB_LAB, else lab).")
-  var paths: [String] = []
-
-  @Option(name: .customLong("set"), help: "Only cases with this value: AXIS=VALUE.")
-  var settings: [String] = []
-
-  @Option(name: .customLong("case"), help: "Only cases whose name matches this pattern (* and ?).")
-  var patterns: [String] = []
-
-  /// All mistakes of all files at once; nothing has been created by then.
-  func cases() throws -> [Case] {
-    var mistakes: [Mistake] = []
-    var scenarios: [(path: String, scenario: Scenario)] = []
-    let folder = ProcessInfo.processInfo.environment["PAWSLAB_LAB"] ?? "lab"
-    for path in ScenarioNames.distinct(try LabFile.discover(paths: paths.isEmpty ? [folder] : paths)) {
-      do { scenarios.append((path, try LabFile.load(path: path))) } catch { mistakes += error.mistakes }
-    }
-    guard mistakes.isEmpty else { throw LabFileError(mistakes: mistakes) }
-    try ScenarioNames.check(scenarios)
-    let cases = try select(scenarios.map(\.scenario))
-    guard !cases.isEmpty else { throw ValidationError("no case matches") }
-    try ScenarioNames.check(cases)
-    return cases
-  }
-
-  private func select(_ scenarios: [Scenario]) throws -> [Case] {
-    do { return try Scenario.select(from: scenarios, settings: settings, patterns: patterns) } catch {
-      throw ValidationError("\(error)")
+      Console.error(lines: message)
+      return style.status(ofFailure: true)
     }
   }
 }
@@ -152,23 +127,5 @@ struct Running: ParsableArguments {
         stage: "start", object: path, cause: "not there", mend: "swift build --product pawslab-worker")
     }
     return path
-  }
-}
-
-/// Standard output and error, and whether a person watches.
-enum Console {
-  static let isTerminal = isatty(1) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
-  static let colour = isTerminal && ProcessInfo.processInfo.environment["NO_COLOR", default: ""].isEmpty
-
-  static func print(_ line: String) { write(line + "\n", to: .standardOutput) }
-
-  /// A line of progress, on standard error.
-  @Sendable static func note(_ line: String) async { error("pawslab: \(line)") }
-
-  static func error(_ line: String) { write(line + "\n", to: .standardError) }
-
-  /// Ends the process as SIGPIPE would, where nobody reads any more; the workers end with it.
-  static func write(_ text: some StringProtocol, to handle: FileHandle) {
-    do { try handle.write(contentsOf: Data(text.utf8)) } catch { _exit(128 + SIGPIPE) }
   }
 }

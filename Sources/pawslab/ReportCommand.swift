@@ -17,7 +17,7 @@ struct ReportCommand: ParsableCommand {
   @Argument(help: "A folder that a run kept with --out.")
   var folder: String
 
-  @Option(help: "text, html, junit, ktap, markdown or github.")
+  @Option(help: "text, html, junit, ktap, markdown, github or json.")
   var format: Format = .text
 
   @Flag(help: "The same as --format html.")
@@ -31,7 +31,7 @@ struct ReportCommand: ParsableCommand {
     let results = try folder.loadResults()
     if let unfinished = results.unfinished { Console.error("pawslab: \(folder.path): \(unfinished)") }
     var unread = 0
-    let text = folder.text(of: results, as: html ? .html : format) { failure in
+    let text = try folder.text(of: results, as: html ? .html : format) { failure in
       unread += 1
       if unread <= 3 { Console.error("pawslab: \(failure)") }
     }
@@ -137,12 +137,14 @@ extension RunFolder {
   /// A saved run in the words of a format. Cases that were not judged are among the others, for no reader to miss.
   ///
   /// - Parameter onUnread: is told of each case whose evidence is not there or cannot be read.
-  func text(of results: Results, as format: Format, onUnread: (Failure) -> Void = { _ in }) -> String {
+  func text(of results: Results, as format: Format, onUnread: (Failure) -> Void = { _ in }) throws -> String {
     let all = results.withNotJudged
     switch format {
     case .text:
       let report = TextReport(detail: .normal, colour: false)
-      return (report.saved(results) + [results.unfinished].compactMap { $0 }).joined(separator: "\n") + "\n"
+      var lines = report.saved(results)
+      if let unfinished = results.unfinished { lines.append("\(unfinished)") }
+      return (lines.joined(separator: "\n") + "\n").description
     case .html:
       let title = results.unfinished == nil ? name : "\(name) (unfinished)"
       return withoutActuallyEscaping(onUnread) { onUnread in
@@ -158,7 +160,8 @@ extension RunFolder {
     case .junit: return all.junit(time: written)
     case .ktap: return all.ktap
     case .markdown: return all.markdown
-    case .github: return all.github
+    case .github: return GitHub.annotations(of: all)
+    case .json: return try results.json()
     }
   }
 
@@ -167,8 +170,10 @@ extension RunFolder {
     var first: Failure?
     for format in Format.allCases {
       guard let file = format.file else { continue }
-      let text = text(of: results, as: format) { first = first ?? $0 }
-      do { try save(text, as: file) } catch { first = first ?? error as? Failure }
+      do {
+        let text = try text(of: results, as: format) { first = first ?? $0 }
+        try save(text, as: file)
+      } catch { first = first ?? error as? Failure }
     }
     if let first { throw first }
   }

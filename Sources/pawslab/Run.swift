@@ -28,10 +28,29 @@ struct Run: AsyncParsableCommand {
   )
   var out: String?
 
-  @Option(help: "A case that matches (by name or scenario) and is not judged counts as a failure.")
+  @Option(
+    help:
+      "A case that matches (by name or scenario) and is not judged counts as a failure; !PATTERN takes some out again."
+  )
   var require: [String] = []
 
   @OptionGroup var resuming: Resuming
+
+  @Option(
+    help:
+      "A file of failures that do not count: CASE [on KERNEL] until YYYY-MM-DD because REASON, one a line."
+  )
+  var knownFailures: String?
+
+  @Option(
+    name: .customLong("exit"),
+    help: ArgumentHelp(
+      "Whose exit statuses are used: pawslab (0, 1, 2, 3), kselftest (0, 1, 2 all known, 4 all skipped), autopkgtest (0, 1, 77 all skipped), ltp (bits: 1 fail, 2 broken, 32 all skipped)."
+    ))
+  var exitStyle: ExitStyle = .pawslab
+
+  @Flag(help: "List the cases and run nothing.")
+  var list = false
 
   @Flag(help: "Say only what failed, and the last line.")
   var quiet = false
@@ -51,11 +70,15 @@ struct Run: AsyncParsableCommand {
   }
 
   @Option(
-    help: "What is printed: text, html, junit, ktap, markdown or github; --out keeps most of them anyway.")
+    help:
+      "What is printed: text, html, junit, ktap, markdown, github or json; --out keeps most of them anyway.")
   var format: Format = .text
 
   func validate() throws {
-    if format != .text, out == nil {
+    if list, format != .text, format != .json {
+      throw ValidationError("--list is printed as text or json, not as \(format.rawValue)")
+    }
+    if format != .text, out == nil, !list {
       throw ValidationError("--format \(format.rawValue) is made of what --out keeps: name a folder")
     }
     try resuming.check(
@@ -70,6 +93,12 @@ struct Run: AsyncParsableCommand {
     let failed = try resuming.failedBefore()
     if failed?.isEmpty == true { return }
     let cases = resuming.continues ? [] : try resuming.only(failed, of: try selection.cases())
+    if list {
+      let kernels = hostOnly ? ["host"] : kernelNames.isEmpty ? nil : kernelNames
+      return try List.show(cases, as: format == .json ? .json : .text, kernels: kernels)
+    }
+    let required = try Required(require, among: cases)
+    let known = try knownFailures.map(KnownFailures.init(file:)) ?? KnownFailures()
     let folder = try out.map {
       resuming.continues ? try RunFolder(continuing: $0) : try RunFolder(creating: $0)
     }
@@ -91,33 +120,40 @@ struct Run: AsyncParsableCommand {
       total: tests.count,
       report: TextReport(detail: quiet ? .quiet : verbose ? .verbose : .normal, colour: Console.colour),
       live: Console.isTerminal && !quiet && format == .text, silent: format != .text)
-    let execution = Execution(
+    var execution = Execution(
       runner: runner, folder: folder, earlier: earlier, maxFail: resuming.maxFail, screen: screen,
       interrupt: interrupt)
+    execution.account = { $0.account(required: required, known: known, on: .today) }
     let (results, saved) = try await execution.run(tests)
     if format == .text {
       for line in screen.report.summary(
         results, seconds: saved.summary.seconds, kernels: saved.kernels, compared: compared(saved.kernels),
-        guests: saved.guests)
+        guests: saved.guests, counted: saved.summary)
       { Console.print(line) }
     } else if let folder {
-      Console.write(folder.text(of: saved, as: format), to: .standardOutput)
+      Console.write(try folder.text(of: saved, as: format), to: .standardOutput)
     }
-    if format != .github { try GitHub.tell(saved) }
+    GitHub.tell(saved, annotates: format != .github)
     try execution.throwIfInterrupted(saved)
     if let unfinished = saved.unfinished { Console.error("pawslab: \(unfinished)") }
-    let judged = Set(results.filter { $0.judgement.verdict != .skip && $0.emulated != true }.map(\.test.id))
-    let unjudged = results.filter { result in
-      !judged.contains(result.test.id)
-        && require.contains { Glob($0).matches(result.test.id) || Glob($0).matches(result.test.scenario) }
-    }
-    for result in unjudged {
-      Console.error("required, but skipped: \(result.test.id): \(result.judgement.reason)")
-    }
+    tellStanding(of: saved)
     try await execution.throwIfNotSaved()
-    let verdicts = Set(results.map(\.judgement.verdict))
-    if verdicts.contains(.error) { throw ExitCode(3) }
-    if verdicts.contains(.fail) || !unjudged.isEmpty || saved.unfinished != nil { throw ExitCode(1) }
+    let status = exitStyle.status(of: saved.withNotJudged)
+    if status != 0 { throw ExitCode(status) }
+  }
+
+  /// What verdicts alone do not say, on standard error.
+  private func tellStanding(of results: Report.Results) {
+    for entry in results.cases {
+      if let unmet = entry.unmet { Console.error("\(unmet): \(entry.id): \(entry.reason)") }
+    }
+    for entry in results.cases where entry.standing == .known {
+      Console.error("\(entry.id): \(entry.known?.text ?? "")")
+    }
+    for remark in results.remarks ?? [] { Console.error("pawslab: \(remark)") }
+    if results.nothingWasJudged {
+      Console.error("pawslab: nothing was judged: all \(results.cases.count) cases were skipped")
+    }
   }
 
   /// The columns of the comparison: the kernels in the order in which they were named, each before its emulation.
@@ -190,7 +226,7 @@ actor Screen {
     }
     guard live else { return }
     let text = "\(done)/\(total) judged, \(running.count) running: \(running.first ?? "")"
-    Console.write(text.prefix(width - 1), to: .standardOutput)
+    Console.write(Terminal.escaped(text).prefix(width - 1), to: .standardOutput)
   }
 
   /// Says that something could not be kept, each cause once.

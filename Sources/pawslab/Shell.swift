@@ -39,7 +39,8 @@ struct Shell: AsyncParsableCommand {
     let status = Status()
     try await runner.hold(test, on: host) { [node] nodes in
       let paths = Dictionary(nodes.map { ($0.name, $0.path) }) { first, _ in first }
-      Console.error("\(id)\nthis shell is in \(node); from another terminal, until it ends:")
+      Console.error(id)
+      Console.error("this shell is in \(node); from another terminal, until it ends:")
       for held in nodes { Console.error("  nsenter --net=\(held.path)    # \(held.name)") }
       status.value = try await Self.shell(in: paths[node] ?? "", name: node)
     }

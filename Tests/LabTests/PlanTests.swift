@@ -43,7 +43,7 @@ import Testing
     #expect(
       Self.reason(recycle, Self.kernel(without: [.setting("tcp_tw_recycle")]))
         == "no tcp_tw_recycle: this kernel has no net/ipv4/tcp_tw_recycle; "
-        + "a kernel below 4.12 has it, --emulate tw_recycle brings its rule back")
+        + "a kernel below 4.12 has it (pawslab kernels add), --emulate tw_recycle brings its rule back")
     let all: [(Case, [Capability], String)] = [
       (Self.test(hop: Self.hop), [.feature(.conntrack)], "no conntrack"),
       (
@@ -61,6 +61,27 @@ import Testing
       #expect(Self.reason(test, Self.kernel()) == nil)
       #expect(Self.reason(test, Self.kernel(without: without))?.hasPrefix(start) == true, "\(start)")
     }
+  }
+
+  /// debian-12 has IPVS, a clock and settings of its own, but no tcp_tw_recycle.
+  @Test func aSkippedCaseOfTheRemovedSettingIsSentWhereItIs() throws {
+    var test = Self.test(hop: Self.hop, settings: ["server": ["tcp_tw_recycle": "1"]])
+    test.network.topology = .ipvsFullNAT
+    let reasons = [
+      Self.reason(test, Self.kernel(without: [.feature(.ipvs)])),
+      Self.reason(test, Self.kernel(without: [.setting("tcp_tw_recycle")], perKernel: ["tcp_tw_recycle"])),
+    ]
+    for reason in reasons {
+      #expect(
+        reason?.contains(
+          "pawslab kernels add a kernel below 4.12, or --kernel debian-12 --emulate tw_recycle")
+          == true, "\(reason ?? "it runs")")
+    }
+    test.settings = [:]
+    #expect(
+      Self.reason(test, Self.kernel(without: [.feature(.ipvs)]))?.hasSuffix(
+        "modprobe ip_vs, or --kernel debian-12")
+        == true)
   }
 
   @Test func whatIsEmulatedCarriesThatWordAndRunsWhereTheKernelLacksIt() throws {

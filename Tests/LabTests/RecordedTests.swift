@@ -43,8 +43,10 @@ import Testing
       // Words may change; what is done and expected may not.
       recorded.why = now.why
       recorded.title = now.title
+      recorded.source = now.source
       for index in recorded.rules.indices where now.rules.indices.contains(index) {
         recorded.rules[index].because = now.rules[index].because
+        recorded.rules[index].line = now.rules[index].line
       }
       #expect(recorded == now, "\(entry.id): record it again")
     }

@@ -1,0 +1,23 @@
+import ArgumentParser
+import Foundation
+import Report
+import Scenario
+
+extension ExitStyle: ExpressibleByArgument {}
+
+extension KnownFailures {
+  /// Reads `--known-failures`.
+  ///
+  /// - Throws: `Failure` of usage where it cannot be read, ``Mistakes`` where it is wrong.
+  init(file: String) throws {
+    let text: String
+    do { text = try String(contentsOf: URL(fileURLWithPath: file), encoding: .utf8) } catch {
+      let there = FileManager.default.fileExists(atPath: file)
+      throw Failure(
+        stage: "--known-failures", object: file,
+        cause: there ? "cannot be read as UTF-8 text" : "no such file",
+        mend: "a line is CASE [on KERNEL] until YYYY-MM-DD because REASON", isUsage: true)
+    }
+    self = try KnownFailures(text, file: file)
+  }
+}

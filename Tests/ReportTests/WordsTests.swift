@@ -1,0 +1,134 @@
+import Foundation
+import Report
+import Scenario
+import Testing
+
+/// What reports say of a case, and the README's table.
+@Suite struct WordsTests {
+  static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent().path
+
+  @Test func whatDisagreesIsSaidOnce() {
+    let report = TextReport(detail: .normal, colour: false)
+    var witness = Sample.result(.fail, reason: "server TcpExt.PAWSEstab: expected +1, saw +0")
+    witness.judgement.attempts = []
+    #expect(
+      report.lines(witness) == [
+        "fail   x/a=1  1.50 s", "       NO  server TcpExt.PAWSEstab: expected +1, saw +0",
+      ])
+    let attempt = Sample.result(.fail, reason: "late #1: expected connected, saw dropped (ETIMEDOUT)")
+    #expect(
+      report.lines(attempt) == [
+        "fail   x/a=1  1.50 s",
+        "       late #1: dropped (ETIMEDOUT), expected connected, 2 SYNs sent, 2 at the server, 3.5 ms",
+        "       NO  server TcpExt.PAWSEstab: expected +1, saw +0",
+      ])
+    let results = StandingTests.results([witness])
+    for text in [results.markdown, results.github(), results.ktap] {
+      #expect(text.components(separatedBy: "PAWSEstab: expected").count == 2, "\(text)")
+    }
+  }
+
+  /// What holds is how a cause is known.
+  @Test func thePageShowsWitnessesThatHold() throws {
+    let page = HTMLReport(StandingTests.results([Sample.result(.pass)]), title: "x") { _ in nil }.text
+    #expect(
+      page.contains("<tr><td>late clock</td><td>-600000 ticks</td><td class=\"\">as expected</td></tr>"))
+    // What disagrees comes first, and what does not fit is counted.
+    var many = Sample.result(.fail)
+    many.judgement.witnesses =
+      (0..<50).map { Witness(name: "w\($0)", expected: "1", seen: "1", holds: true) }
+      + many.judgement.witnesses
+    let long = HTMLReport(StandingTests.results([many]), title: "x") { _ in nil }.text
+    #expect(long.contains("<tbody>\n<tr><td>server TcpExt.PAWSEstab</td>"))
+    #expect(long.contains("<p>and 12 more witnesses</p>"))
+  }
+
+  @Test func thePageSaysTheCommandThatRunsItAgain() {
+    func again(_ result: CaseResult) -> String {
+      let page = HTMLReport(StandingTests.results([result]), title: "x") { _ in nil }.text
+      let code = page.firstMatch(of: /again: <code>([^<]*)<\/code>/).map { String($0.1) } ?? ""
+      return code.replacing("&#39;", with: "'").replacing("&amp;", with: "&")
+    }
+    #expect(again(Sample.result(.pass)) == "pawslab run lab/x.yaml --kernel host --case x/a=1")
+    var result = Sample.result(.pass, id: "x/a='; touch y; '", kernel: "debian-12-emulated")
+    result.emulated = true
+    result.test.source = Place(file: "my lab/x.yaml")
+    #expect(
+      again(result)
+        == #"pawslab run 'my lab/x.yaml' --kernel debian-12 --emulate tw_recycle --case 'x/a='\''; touch y; '\'''"#
+    )
+    // A stored kernel may be called so, and is no emulation for that.
+    #expect(again(Sample.result(.pass, kernel: "my-emulated")).contains("--kernel my-emulated --case"))
+    result.test.source = nil
+    #expect(again(result).hasPrefix("pawslab run --kernel debian-12"))
+  }
+
+  /// Numbers at their limits are shown, whatever file they are from.
+  @Test func noNumberOfAFileEndsTheReport() throws {
+    var sample = try Sample.whole()
+    for value in [Double.infinity, -.infinity, .nan, .greatestFiniteMagnitude, -1e300, 9.3e18] {
+      sample.results.cases[0].seconds = value
+      sample.results.summary.seconds = value
+      sample.results.cases[1].attempts[0].milliseconds = value
+      _ = sample.results.junit(time: Date())
+      _ = HTMLReport(sample.results, title: "x", load: sample.load()).text
+    }
+    var observation = Observation(caseID: "x")
+    let packets = try #require(sample.load()(sample.results.cases[0])?.observation?.packets)
+    for time in [Int64.min, Int64.max] {
+      observation.packets += packets.map { packet in
+        var packet = packet
+        packet.time = time
+        return packet
+      }
+    }
+    #expect(Ladder(observation, hop: true).lines.count > 1)
+  }
+
+  /// `pawslab claims` prints the README's table.
+  @Test func theClaimsAreThoseOfTheReadme() throws {
+    let readme = try String(contentsOfFile: Self.repository + "/README.md", encoding: .utf8)
+    let lines = readme.split(separator: "\n", omittingEmptySubsequences: false)
+    let start = try #require(lines.firstIndex { $0.hasPrefix("| claim | true? | in fact |") })
+    let rows = lines[(start + 2)...].prefix { $0.hasPrefix("|") }.map { row in
+      row.dropFirst(2).dropLast(2).components(separatedBy: " | ")
+    }
+    #expect(rows.count == Claim.all.count)
+    for (row, claim) in zip(rows, Claim.all) {
+      #expect(row[0] == claim.text)
+      #expect(row[1] == claim.verdict.description)
+      #expect(row[2] == claim.why)
+      // What is shown by a whole file is named by the file.
+      let shown = row[3].matches(of: /`([^`]*)`/).map { String($0.1) }
+      #expect(shown.map { $0.contains("/") ? $0 : $0 + "/*" } == claim.cases)
+    }
+  }
+
+  /// Text leaves by one way: no other file of the program or of a report writes to a terminal.
+  @Test func nothingIsPrintedPastTheConsole() throws {
+    var found: [String] = []
+    for folder in ["pawslab", "Report", "Lab", "LabFile", "MicroVM", "Scenario"] {
+      let path = Self.repository + "/Sources/" + folder
+      let files = FileManager.default.enumerator(atPath: path)?.allObjects.compactMap { $0 as? String } ?? []
+      #expect(!files.isEmpty)
+      for file in files where file.hasSuffix(".swift") && file != "Console.swift" {
+        let text = try String(contentsOfFile: path + "/" + file, encoding: .utf8)
+        for line in text.split(separator: "\n") where !line.drop(while: { $0 == " " }).hasPrefix("//") {
+          let raw = [
+            " print(", "debugPrint(", "fputs(", "FileHandle.standardOutput", "FileHandle.standardError",
+          ]
+          if raw.contains(where: { " \(line)".contains($0) && !line.contains("Console") }) {
+            found.append("\(file): \(line)")
+          }
+          // Documents in a format, a prompt and what moves the cursor of the progress line; nothing else is written so.
+          let documents = ["List", "ReportCommand", "Run", "GitHubActions", "Demo"].map { $0 + ".swift" }
+          if line.contains("Console.write("), !documents.contains(file), file != "ListCommand.swift" {
+            found.append("\(file): \(line)")
+          }
+        }
+      }
+    }
+    #expect(found.isEmpty, "\(found)")
+  }
+}
