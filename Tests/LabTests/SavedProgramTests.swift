@@ -79,6 +79,20 @@ import Testing
     #expect(again.status == 0 && again.output.contains("48 passed"))
   }
 
+  /// Wherever it was: what the folder says was judged is there, whole.
+  @Test(arguments: [1, 2, 7, 15, 30, 45]) func aRunThatIsKilledAnywhereLeavesNothingHalf(lines: Int) throws {
+    let scratch = try Scratch()
+    let out = scratch.path + "/out"
+    try Self.kill(after: lines, ["run", "lab/direct.yaml", "--host-only", "--jobs", "8", "--out", out])
+    let judged = try ProgramTests.run("judge", out)
+    let cases = try RunFolder(reading: out).loadResults()
+    #expect(judged.output.hasSuffix("\(cases.cases.count) judged again, 0 otherwise than before\n"))
+    #expect(!judged.output.contains("cannot be judged") && judged.errors.isEmpty, "\(judged.errors)")
+    #expect(judged.status == (cases.unfinished == nil ? 0 : 1))
+    // Eight at a time were on their way when the last line was told.
+    #expect(cases.cases.count >= lines - 8)
+  }
+
   @Test func aRunThatWasInterruptedSaysHowToGoOn() throws {
     let scratch = try Scratch()
     let out = scratch.path + "/out"
@@ -308,5 +322,13 @@ import Testing
     #expect(ended.output == "run 2\nrun 2\n")
     #expect(ended.errors.components(separatedBy: "Read-only file system").count == 3, "\(ended.errors)")
     #expect(ended.errors.components(separatedBy: "name a folder that can be written").count == 3)
+  }
+
+  /// With fewer descriptors than are needed, that is said; with enough, all is judged; and nothing in between.
+  @Test(arguments: 4...9) func tooFewDescriptorsAreSaid(count: Int) throws {
+    let ended = try Self.onSmallDisk("1m", "ulimit -n \(count); $P judge lab/recorded/linux-4.9.115; echo $?")
+    let isWhole = ended.output == "21 judged again, 0 otherwise than before\n0\n"
+    let isSaid = ended.output.hasSuffix("3\n") && ended.errors.contains("Too many open files")
+    #expect(isWhole != isSaid, "\(ended.output)\(ended.errors)")
   }
 }
