@@ -235,6 +235,36 @@ import Testing
     #expect(scratch.files.filter { !$0.hasPrefix("out/.lock") } == before)
   }
 
+  @Test func casesThatDifferInPunctuationShowTheirOwnPackets() throws {
+    let scratch = try Scratch()
+    let out = scratch.path + "/out"
+    try scratch.write(
+      """
+      title: values that differ in punctuation only
+      why: file names
+      topology: {kind: direct}
+      clients:
+        early: {}
+      matrix:
+        tag: [a/b, a_b, "a:b"]
+      controls: [tag]
+      workload:
+        - {connect: early, closes: client, when: {tag: a/b}}
+        - {connect: early, closes: server, when: {tag: [a_b, "a:b"]}}
+      expect:
+        - {otherwise: true, early: connected, because: it is new}
+
+      """, "ax.yaml")
+    let ran = try ProgramTests.run("run", scratch.path + "/ax.yaml", "--host-only", "--out", out)
+    #expect(ran.status == 0, "\(ran.output)\(ran.errors)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: out + "/captures/host").count == 3)
+    for (value, closer) in [("a/b", "client"), ("a_b", "server"), ("a:b", "server")] {
+      let told = try ProgramTests.run("explain", "ax/tag=\(value)", "--from", out).output
+      #expect(told.hasPrefix("ax/tag=\(value)\n"), "\(told.prefix(40))")
+      #expect(told.contains("the \(closer) closes first"))
+    }
+  }
+
   @Test func twoFilesOfOneNameAreNamed() throws {
     let scratch = try Scratch()
     let text = try String(contentsOfFile: ProgramTests.repository + "/lab/direct.yaml", encoding: .utf8)
