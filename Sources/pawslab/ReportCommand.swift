@@ -41,7 +41,9 @@ struct ReportCommand: ParsableCommand {
       Console.write(text, to: .standardOutput)
     }
     if unread > 0 {
-      Console.error("pawslab: \(unread) cases are shown without their packets, which could not be read")
+      Console.error(
+        "pawslab: \(unread) of \(results.cases.count) cases are shown without their packets, which could not be read"
+      )
       throw ExitCode(3)
     }
   }

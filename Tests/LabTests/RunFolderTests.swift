@@ -356,6 +356,20 @@ import Testing
     #expect((summary.pass, summary.fail) == (1, 1))
   }
 
+  /// Cases end side by side: each line of what happened is whole.
+  @Test func linesOfManyAreWhole() async throws {
+    let scratch = try Scratch()
+    let folder = try RunFolder(creating: scratch.path)
+    await withTaskGroup(of: Void.self) { group in
+      for number in 0..<400 {
+        group.addTask { try? folder.append(RunEvent(finished: Self.result(.pass, "x/a=\(number)"))) }
+      }
+    }
+    let lines = (scratch.read("events.jsonl") ?? "").split(separator: "\n")
+    let names = lines.compactMap { try? JSONDecoder().decode(RunEvent.self, from: Data($0.utf8)).case }
+    #expect(Set(names).count == 400 && lines.count == 400)
+  }
+
   // MARK: --output
 
   @Test func whatIsNoFileIsWrittenToAndNotReplaced() throws {
