@@ -56,7 +56,7 @@ public enum Outcome: String, Codable, Sendable, CaseIterable {
   case delivered
   /// A sent byte was read, but the sender refuses the acknowledgement and sends again.
   case unacknowledged
-  /// A sent byte reached the peer's link at least twice and was never read.
+  /// A sent byte reached the peer's link at least twice, or left its own four times, and was never read.
   case lost
   /// Not an outcome of its own: a rule over captured values decides for each attempt,
   /// and over the case both branches must occur.

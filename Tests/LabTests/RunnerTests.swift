@@ -1,5 +1,6 @@
 import Foundation
 import Lab
+import Report
 import Scenario
 import Testing
 
@@ -78,6 +79,16 @@ import Testing
     #expect(observation.broke == result.judgement.reason)
     #expect(observation.rules == (tells ? "kept" : ""))
     #expect(judge(result.test, on: Self.host.kernel, seen: observation) == result.judgement)
+    // As explain --from finds it.
+    let path = ReportTests.folder()
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let folder = try RunFolder(creating: path)
+    try folder.save(result, on: Self.host.kernel)
+    try folder.save(Results([result], kernels: ["host": Self.host.kernel], seconds: 0))
+    #expect(try folder.loadResults().cases.first?.observation != nil)
+    let kept = try folder.load(result.test.id, kernel: "host")
+    #expect(kept.observation?.broke == result.judgement.reason)
+    #expect(kept.observation?.packets == observation.packets)
   }
 
   @Test func oneBrokenCaseDoesNotStopTheOthers() async throws {

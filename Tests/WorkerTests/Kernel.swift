@@ -14,7 +14,7 @@ struct Ran {
   /// Nil where the workload ran to its end.
   var failure: (any Error)?
   var judgement: Judgement
-  /// Milliseconds of the workload, by the wall and by this process' processor.
+  /// Milliseconds of the workload, by the wall, and of a processor on the thread that ran it: others test beside it.
   var wall: Int
   var processor: Int
 
@@ -36,11 +36,11 @@ struct Ran {
       let workload = try Workload(test, on: testbed, recorder: recorder, loop: loop) { _ in }
       try recorder.before()
       try between(testbed)
-      let (began, used) = (SystemClock.monotonic(), System.processorSeconds())
+      let (began, used) = (SystemClock.monotonic(), Self.processorOfThisThread())
       var failure: (any Error)?
       do { try workload.run() } catch { failure = error }
       let wall = Int((SystemClock.monotonic() - began) / 1_000_000)
-      let processor = Int((System.processorSeconds() - used) * 1000)
+      let processor = Self.processorOfThisThread() - used
       var stopwatch = Stopwatch()
       var seen = failure == nil ? try recorder.finish(timings: [], &stopwatch) : recorder.soFar()
       var reader = Pcapng.Reader()
@@ -50,6 +50,12 @@ struct Ran {
         kernel: kernel, seen: seen, failure: failure, judgement: judge(test, on: kernel, seen: seen),
         wall: wall, processor: processor)
     }
+  }
+
+  private static func processorOfThisThread() -> Int {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
   }
 
   private init(

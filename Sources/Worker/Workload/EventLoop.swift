@@ -56,7 +56,8 @@ final class EventLoop {
       guard now < deadline else {
         throw Failure(
           stage: "wait", object: what(), cause: "not seen within \(milliseconds) ms",
-          mend: "pawslab explain shows the packets so far; a loaded machine needs fewer --jobs")
+          mend: "pawslab explain --run shows the packets so far, as --from does of a folder kept with --out; "
+            + "a loaded machine needs fewer --jobs")
       }
       let next = min(deadline, now + Int64(interval) * 1_000_000, timers.map(\.due).min() ?? .max)
       interval = max(interval, min(interval * 2, slowest))
