@@ -91,8 +91,19 @@ public struct KernelStore: Sendable {
 
   // MARK: changes
 
-  /// Removes what commands that were killed have left.
-  public func sweep() { ScratchFolder.sweep(kernels) }
+  /// Removes what commands that were killed have left, of this version and of those whose guests had files on the disk.
+  public func sweep() {
+    ScratchFolder.sweep(kernels)
+    let guests = root.appendingPathComponent("guests")
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: guests.path)) ?? [] {
+      let old = guests.appendingPathComponent(name)
+      var status = stat()
+      // One of such a version may run beside us; none runs for a day.
+      guard lstat(old.path, &status) == 0, time(nil) - status.st_mtim.tv_sec > 86400 else { continue }
+      try? FileManager.default.removeItem(at: old)
+    }
+    rmdir(guests.path)
+  }
 
   /// Forgets an entry, and what its probe found.
   /// - Throws: `Failure`, of usage, where none is of that name; nothing is removed then.

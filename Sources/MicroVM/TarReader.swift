@@ -191,3 +191,27 @@ struct TarReader {
     String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
   }
 }
+
+/// What an archive has that a kernel consists of: for whoever wants to see, and for fuzzing. Any bytes may come.
+public struct ArchiveListing: Equatable, Sendable {
+  /// Paths of images, modules and their indexes.
+  public let members: [String]
+
+  /// Reads a tar archive.
+  /// - Throws: `Failure` for what is none, leads out of it, or is beyond the bounds.
+  public init(bytes: Data) throws {
+    var reader = TarReader(name: "archive")
+    var sink = Wanted()
+    try bytes.withUnsafeBytes { try reader.read($0, into: &sink) }
+    try reader.end()
+    members = sink.paths
+  }
+
+  private struct Wanted: TarReader.Sink {
+    var paths: [String] = []
+    mutating func begin(_ path: String, _ member: TarReader.Member) {
+      if PackageTree.isWanted(path) { paths.append(path) }
+    }
+    mutating func content(_ bytes: UnsafeRawBufferPointer) {}
+  }
+}

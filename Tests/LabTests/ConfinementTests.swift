@@ -174,6 +174,57 @@ struct ConfinementTests {
     #expect(await notes.retries == 0)
   }
 
+  /// What replaces a stored kernel has booted; one that does not boot is not stored, and the other stays as it was.
+  @Test func aKernelThatDoesNotBootReplacesNone() throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("add-\(UUID().uuidString)")
+    let cache = folder.appendingPathComponent("cache")
+    try FileManager.default.createDirectory(at: cache, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let good = KernelStore().root.appendingPathComponent("kernels/debian-12")
+    // A header that a kernel could have, and undefined instructions (ud2) where it begins.
+    var bad = try Data(contentsOf: good.appendingPathComponent("vmlinux"))
+    bad.replaceSubrange(0x200000..<0x210000, with: Data((0..<0x8000).flatMap { _ in [0x0f, 0x0b] as [UInt8] }))
+    try bad.write(to: folder.appendingPathComponent("bad"))
+    func add(_ image: String, _ more: String...) throws -> (status: Int32, errors: String) {
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: ProgramTests.program)
+      process.arguments = ["kernels", "add", "mine", "--image", image] + more
+      process.environment = ProcessInfo.processInfo.environment.merging(
+        ["XDG_CACHE_HOME": cache.path, "PAWSLAB_WORKER": worker]
+      ) { $1 }
+      let errors = Pipe()
+      process.standardError = errors
+      process.standardOutput = FileHandle.nullDevice
+      try process.run()
+      let text = errors.fileHandleForReading.readDataToEndOfFile()
+      process.waitUntilExit()
+      return (process.terminationStatus, String(decoding: text, as: UTF8.self))
+    }
+    let store = KernelStore(root: cache.appendingPathComponent("pawslab"))
+    func content() throws -> [String] {
+      try FileManager.default.contentsOfDirectory(atPath: store.root.path + "/kernels").filter { $0 != ".lock" }
+    }
+    let first = try add(folder.path + "/bad")
+    #expect(first.status == 3, "\(first.errors)")
+    #expect(first.errors.contains("nothing was stored"))
+    #expect(try content().isEmpty)
+
+    let stored = try add(good.path + "/vmlinux", "--modules", good.path + "/modules")
+    #expect(stored.status == 0, "\(stored.errors)")
+    let before = try #require(store.entry("mine"))
+    let taken = try add(folder.path + "/bad")
+    #expect(taken.status == 2, "\(taken.errors)")
+    #expect(taken.errors.contains("a kernel of that name is stored"))
+    let failed = try add(folder.path + "/bad", "--replace")
+    #expect(failed.status == 3, "\(failed.errors)")
+    #expect(failed.errors.contains("the one there is as it was"))
+    #expect(store.entry("mine") == before)
+    #expect(try content() == ["mine"])
+    let again = try add(good.path + "/vmlinux", "--modules", good.path + "/modules", "--replace")
+    #expect(again.status == 0, "\(again.errors)")
+    #expect(try content() == ["mine"])
+  }
+
   private actor Notes {
     private(set) var lines: [String] = []
     private(set) var retries = 0

@@ -116,6 +116,25 @@ import Testing
     }
   }
 
+  /// A fetch that was killed, and the guest of an older version.
+  @Test func whatAKilledCommandLeftIsGoneWithTheNext() throws {
+    try withFolder { folder in
+      let cache = folder.appendingPathComponent("cache/pawslab")
+      let left = [cache.appendingPathComponent("kernels/.partial-Xy12"), cache.appendingPathComponent("guests/1-4711")]
+      for made in left {
+        try FileManager.default.createDirectory(at: made, withIntermediateDirectories: true)
+        try Data("left".utf8).write(to: made.appendingPathComponent("lock"))
+      }
+      var long = [timeval(tv_sec: 1, tv_usec: 0), timeval(tv_sec: 1, tv_usec: 0)]
+      utimes(left[1].path, &long)
+      let ended = try run(["kernels", "list"], in: folder)
+      #expect(ended.status == 0, "\(ended.errors)")
+      for gone in left + [cache.appendingPathComponent("guests")] {
+        #expect(!FileManager.default.fileExists(atPath: gone.path), "\(gone.path)")
+      }
+    }
+  }
+
   @Test func aDamagedKernelIsListedWithItsMend() throws {
     try withFolder { folder in
       let kernel = folder.appendingPathComponent("cache/pawslab/kernels/mine")
