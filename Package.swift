@@ -41,7 +41,7 @@ let package = Package(
     .target(
       name: "Worker",
       dependencies: [
-        "Linux", "Netlink", "Scenario", .product(name: "SystemPackage", package: "swift-system"),
+        "Fuzz", "Linux", "Netlink", "Scenario", .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
 
     // Kernels by name, and guests that boot them.
@@ -54,11 +54,13 @@ let package = Package(
       dependencies: ["MicroVM", "Scenario", .product(name: "Subprocess", package: "swift-subprocess")],
       swiftSettings: strict),
     .target(name: "Report", dependencies: ["Scenario"], swiftSettings: strict),
+    // Inputs for everything that reads what comes from outside, and the process that may die of one.
+    .target(name: "Fuzz", swiftSettings: strict),
 
     .executableTarget(
       name: "pawslab",
       dependencies: [
-        "Lab", "LabFile", "Report", "Scenario",
+        "Fuzz", "Lab", "LabFile", "MicroVM", "Report", "Scenario",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],
@@ -66,6 +68,7 @@ let package = Package(
     .executableTarget(name: "pawslab-worker", dependencies: ["Worker"], swiftSettings: strict),
 
     .testTarget(name: "ScenarioTests", dependencies: ["Scenario"], swiftSettings: strict),
+    .testTarget(name: "FuzzTests", dependencies: ["Fuzz"], swiftSettings: strict),
     .testTarget(name: "LabFileTests", dependencies: ["LabFile"], swiftSettings: strict),
     .testTarget(
       name: "LinuxTests",
@@ -83,7 +86,7 @@ let package = Package(
     .testTarget(
       name: "LabTests",
       dependencies: [
-        "Lab", "LabFile", "MicroVM", "Report", "Scenario", "TestSupport", "pawslab", "pawslab-worker",
+        "Fuzz", "Lab", "LabFile", "MicroVM", "Report", "Scenario", "TestSupport", "pawslab", "pawslab-worker",
       ],
       swiftSettings: strict),
   ],

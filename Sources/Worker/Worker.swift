@@ -17,6 +17,7 @@ public enum Worker {
   public static func program(_ arguments: [String]) -> Int32 {
     if Guest.isFirstProcess { return Init.main() }
     if arguments.dropFirst().first == "guard" { return Guard.run(Array(arguments.dropFirst(2))) }
+    if arguments.dropFirst().first == "fuzz" { return fuzz(Array(arguments.dropFirst(2))) }
     return main()
   }
 

@@ -9,7 +9,9 @@ import Subprocess
 struct Bench: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure the lab itself.",
-    subcommands: [BenchSetup.self, BenchBoot.self, BenchMutate.self, BenchCrossCheck.self])
+    subcommands: [
+      BenchSetup.self, BenchBoot.self, BenchMutate.self, BenchCrossCheck.self, BenchFuzz.self, FuzzChild.self,
+    ])
 }
 
 /// How long the network takes to build.

@@ -117,7 +117,7 @@ struct Running: ParsableArguments {
   }
 
   /// `pawslab-worker` lies beside this program, unless `$PAWSLAB_WORKER` says where.
-  private static func worker() throws -> String {
+  static func worker() throws -> String {
     if let path = ProcessInfo.processInfo.environment["PAWSLAB_WORKER"] { return path }
     let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     let path = URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent("pawslab-worker")
