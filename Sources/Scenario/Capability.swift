@@ -154,7 +154,9 @@ public struct Kernel: Codable, Sendable, Equatable {
     privilege = try container.decode(Privilege.self, forKey: .privilege)
     missing = try container.decode([String: String].self, forKey: .missing)
     layout = try container.decodeIfPresent([String: Int].self, forKey: .layout)
-    if let odd = layout?.first(where: { !Self.places.contains($0.value) }) {
+    if let odd = layout?.first(where: {
+      !($0.key.hasSuffix("()") ? Self.arguments : Self.places).contains($0.value)
+    }) {
       throw DecodingError.dataCorruptedError(
         forKey: .layout, in: container, debugDescription: "\(odd.key) is at \(odd.value)")
     }
@@ -163,8 +165,10 @@ public struct Kernel: Codable, Sendable, Equatable {
 
   /// TSval ticks per second of any kernel: HZ, or 1000 since 4.13, or with `TCP_USEC_TS` (6.7) a million.
   static let ticks = 1...1_000_000
-  /// Offsets in structs, numbers of drop reasons (by subsystem in the upper half) and of types: never more.
-  private static let places = -1...0x7fff_ffff
+  /// Offsets in structs, numbers of types and drop reasons, the mask of those: `enum`s of 32 bits.
+  private static let places = -0x8000_0000...0x7fff_ffff
+  /// How many arguments a function has, as a layout says by `NAME()`.
+  private static let arguments = 0...12
 
   /// Capabilities are written sorted, so that two kernels' descriptions can be compared line by line.
   public func encode(to encoder: any Encoder) throws {

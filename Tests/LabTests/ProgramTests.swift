@@ -124,7 +124,7 @@ import Testing
     (["run", "no/such/lab"], "no/such/lab: no such lab file or folder"),
     (["run", "--set", "rfc1338=1"], "no axis rfc1338; did you mean rfc1337?"),
     (["run", "--set", "rfc1337=7"], "rfc1337 is one of 0, 1"),
-    (["run", "--case", "nothing*"], "no case matches"),
+    (["run", "--case", "nothing*"], "--case nothing*: no case is called so; the lab files are"),
     (["run", "--kernel", "host", "--host-only"], "--host-only and --kernel exclude each other"),
     (["kernels", "fetch", "debian-14"], "no kernel called debian-14 can be fetched; did you mean debian-1"),
     (["kernels", "fetch", "debian-9"], "debian-9 is a past release: name an archive with --mirror URL"),

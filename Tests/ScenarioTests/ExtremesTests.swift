@@ -182,11 +182,15 @@ import Testing
 
   @Test func aLayoutsPlacesAreOffsets() throws {
     var kernel = Kernel.current()
-    kernel.layout = ["tcp_sock.rx_opt": .max]
-    do {
-      _ = try JSONDecoder().decode(Kernel.self, from: JSONEncoder().encode(kernel))
-      Issue.record("it was taken")
-    } catch { #expect("\(error)".contains("tcp_sock.rx_opt is at 9223372036854775807")) }
+    kernel.layout = ["reason SUBSYS_MASK": -65536, "tcp_time_wait()": 3, "tcp_time_wait": 84300]
+    #expect(try JSONDecoder().decode(Kernel.self, from: JSONEncoder().encode(kernel)) == kernel)
+    for (name, place) in [("tcp_sock.rx_opt", Int.max), ("tcp_time_wait()", 5000)] {
+      kernel.layout = [name: place]
+      do {
+        _ = try JSONDecoder().decode(Kernel.self, from: JSONEncoder().encode(kernel))
+        Issue.record("it was taken")
+      } catch { #expect("\(error)".contains("\(name) is at \(place)")) }
+    }
   }
 
   @Test func aFramesLengthIsBounded() {
