@@ -30,7 +30,7 @@ struct Selection: ParsableArguments {
       throw Self.nothing(name.description, name.suggestion(among: known))
     }
     for pattern in patterns.map(CasePattern.init) where !all.contains(where: pattern.matches) {
-      throw ValidationError("no case matches \(pattern); \(pattern.suggestion(among: known))")
+      throw ValidationError("--case \(pattern): no case is called so; \(pattern.suggestion(among: known))")
     }
     let wanted = (names + patterns).map(CasePattern.init)
     let cases = try (settings.isEmpty ? all : select(scenarios)).filter { test in

@@ -124,11 +124,11 @@ import Testing
     (["run", "no/such/lab"], "no/such/lab: no such lab file or folder"),
     (["run", "--set", "rfc1338=1"], "no axis rfc1338; did you mean rfc1337?"),
     (["run", "--set", "rfc1337=7"], "rfc1337 is one of 0, 1"),
-    (["run", "--case", "nothing*"], "--case nothing*: no case is called so; the lab files are"),
+    (["run", "--case", "nothing*"], "--case nothing*: no case is called so; there are"),
     (["run", "--kernel", "host", "--host-only"], "--host-only and --kernel exclude each other"),
     (["kernels", "fetch", "debian-14"], "no kernel called debian-14 can be fetched; did you mean debian-1"),
     (["kernels", "fetch", "debian-9"], "debian-9 is a past release: name an archive with --mirror URL"),
-    (["kernels", "add", "host", "--image", "x"], "cannot be a kernel's name"),
+    (["kernels", "add", "host", "--image", "x"], "it is this machine's own kernel's"),
     (["kernels", "add", "mine"], "it takes one of --image, --deb and --rpm"),
     (["explain", "tw-reuse/x"], "no case is called tw-reuse/x"),
   ])
