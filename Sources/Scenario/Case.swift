@@ -52,6 +52,7 @@ public struct Case: Codable, Sendable, Equatable, Identifiable {
     settings = try container.decode([String: [String: String]].self, forKey: .settings)
     workload = try container.decode([Step].self, forKey: .workload)
     rules = try container.decode([Rule].self, forKey: .rules)
+    source = try container.decodeIfPresent(Place.self, forKey: .source)
     if let excess {
       throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: excess))
     }
