@@ -17,7 +17,7 @@ import Testing
     #expect(
       rules(.iptablesNft, .snat, random: .fully, dropInvalid: true) == """
         *nat
-        :PREROUTING ACCEPT [0:0]
+        -A PREROUTING
         -A POSTROUTING -o srv+ -p tcp -j SNAT --to-source 198.19.0.1:40000-40003 --random-fully
         COMMIT
         *filter
@@ -41,7 +41,7 @@ import Testing
     let text = rules(backend, .snat, ipv6: ipv6)
     #expect(
       text.contains(
-        backend == .nft ? "type nat hook prerouting priority dstnat\n" : "*nat\n:PREROUTING ACCEPT [0:0]\n"))
+        backend == .nft ? "type nat hook prerouting priority dstnat\n" : "*nat\n-A PREROUTING\n"))
     // A hop without NAT has no such chain.
     let hop = Hop(nat: .snat, backend: .auto, ports: 1...2, random: .none, dropInvalid: true)
     let network = Network(topology: .ipvsNAT, family: .ipv4, clients: [], hop: hop)

@@ -52,7 +52,8 @@ struct NATRules {
 
   /// The answers come back by PREROUTING, where nothing is to be done but to have NAT look at them: legacy tables always
   /// do, nft's base chains only where they are (until 4.18, when NAT took its own hooks), and iptables-nft makes those
-  /// that are named.
+  /// that have a rule. So there is one that does nothing: `:PREROUTING ACCEPT [0:0]` makes the chain too, and takes
+  /// iptables 1.8.9 14 ms where all the rest takes one.
   private var iptablesText: String {
     let random =
       switch hop.random {
@@ -68,7 +69,7 @@ struct NATRules {
       }
     var text = ""
     if addressing.topology.hidesClients {
-      text += "*nat\n:PREROUTING ACCEPT [0:0]\n-A POSTROUTING -o srv+ -p tcp -j \(target)\(random)\nCOMMIT\n"
+      text += "*nat\n-A PREROUTING\n-A POSTROUTING -o srv+ -p tcp -j \(target)\(random)\nCOMMIT\n"
     }
     if hop.dropInvalid {
       text += "*filter\n-A FORWARD -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n"
