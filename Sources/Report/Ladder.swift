@@ -222,12 +222,11 @@ func milliseconds(from earlier: Int64, to later: Int64) -> Double {
   return (overflow ? Double(later) - Double(earlier) : Double(difference)) / 1_000_000
 }
 
-/// With three decimals; a number that no clock shows as Swift writes it.
+/// With three decimals. A saved file may say anything: what is beyond all counting is the end of it, no number is 0.
 func fixed(_ value: Double, decimals: Int = 3) -> String {
   let scale = (0..<decimals).reduce(1) { product, _ in product * 10 }
-  guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
-  let total = Int((value * Double(scale)).rounded())
-  let fraction = String(abs(total) % scale)
+  let total = (value * Double(scale)).saturated
+  let fraction = String(total.magnitude % scale.magnitude)
   let zeros = String(repeating: "0", count: decimals - fraction.count)
-  return "\(total < 0 ? "-" : "")\(abs(total) / scale).\(zeros)\(fraction)"
+  return "\(total < 0 ? "-" : "")\(total.magnitude / scale.magnitude).\(zeros)\(fraction)"
 }
