@@ -163,7 +163,7 @@ extension Case {
   /// Whether the servers' `tcp_timestamps` is 0 when a step begins.
   func serverTimestampsAreOff(before step: Int) -> Bool {
     var value = network.serverNames.first.flatMap { settings[$0]?["tcp_timestamps"] }
-    for earlier in workload.prefix(step) {
+    for earlier in workload.prefix(max(0, step)) {
       if case .set(let node, "tcp_timestamps", let set) = earlier, Network.isServer(node) { value = set }
     }
     return value == "0"

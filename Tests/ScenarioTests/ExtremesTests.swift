@@ -93,6 +93,17 @@ import Testing
     }
   }
 
+  /// The step that an attempt says it belongs to: a negative one was a trap where `tcp_tw_recycle` was expected.
+  @Test(arguments: extremes, Mechanism.allCases) func steps(value: Int, mechanism: Mechanism) {
+    var (test, observation) = Self.seen()
+    for index in observation.attempts.indices { observation.attempts[index].step = value }
+    test.workload = [.set(node: "server", setting: "tcp_timestamps", value: "0")]
+    for outcome in Outcome.allCases {
+      test.rules[0].outcomes["late"] = Expectation(outcome, by: mechanism)
+      Self.judged(test, observation)
+    }
+  }
+
   @Test(arguments: extremes) func attempts(value: Int) {
     var (test, observation) = Self.seen()
     for index in observation.attempts.indices {
