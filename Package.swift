@@ -47,11 +47,17 @@ let package = Package(
     // Kernels by name, and guests that boot them.
     .target(
       name: "MicroVM",
-      dependencies: ["CLinux", "Scenario", .product(name: "Subprocess", package: "swift-subprocess")],
+      dependencies: [
+        "CLinux", "Scenario", .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
       swiftSettings: strict),
     .target(
       name: "Lab",
-      dependencies: ["MicroVM", "Scenario", .product(name: "Subprocess", package: "swift-subprocess")],
+      dependencies: [
+        "MicroVM", "Scenario", .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
       swiftSettings: strict),
     .target(name: "Report", dependencies: ["Scenario"], swiftSettings: strict),
     // Inputs for everything that reads what comes from outside, and the process that may die of one.

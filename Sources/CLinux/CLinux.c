@@ -4,11 +4,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <linux/bpf.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/perf_event.h>
+#include <linux/seccomp.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <net/if.h>
@@ -17,6 +20,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -26,6 +30,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -305,15 +310,24 @@ int clinux_bpf_attach(int program, const char *tracepoint) {
   return bpf(BPF_RAW_TRACEPOINT_OPEN, &attributes);
 }
 
-int clinux_tracefs(void) {
+static int detached_mount(const char *type) {
   // Numbers and not glibc's names, which came with 2.36: they are the same on every architecture.
   enum { OPEN_FS = 430, CONFIG_FS = 431, MOUNT_FS = 432, CREATE = 6 };
-  int context = (int)syscall(OPEN_FS, "tracefs", 1);
+  int context = (int)syscall(OPEN_FS, type, 1);
   if (context < 0) return -errno;
   int tree = syscall(CONFIG_FS, context, CREATE, NULL, NULL, 0) < 0 ? -1 : (int)syscall(MOUNT_FS, context, 1, 0);
   int error = errno;
   close(context);
   return tree < 0 ? -error : tree;
+}
+
+int clinux_tracefs(void) { return detached_mount("tracefs"); }
+int clinux_proc(void) { return detached_mount("proc"); }
+
+int clinux_is_read_only(const char *path) {
+  struct statvfs status;
+  if (statvfs(path, &status) < 0) return -errno;
+  return (status.f_flag & ST_RDONLY) != 0;
 }
 
 int clinux_ring_open(uint64_t tracepoint, int processor, const char *filter, size_t data, struct clinux_ring *ring) {
@@ -390,6 +404,140 @@ int clinux_spawn(char *const argv[], char *const envp[], int in, int out, int er
   if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(127);
   execvpe(argv[0], argv, envp);
   _exit(127);
+}
+
+int clinux_keep_capabilities(uint64_t mask) {
+  for (int capability = 0; capability < 64; capability++) {
+    if (mask >> capability & 1 || prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
+    if (errno == EINVAL) break;  // after the kernel's last
+    // Without CAP_SETPCAP the bounding set stays; no_new_privs keeps children from what is in it.
+    if (errno != EPERM) return -errno;
+  }
+  // There since 4.3.
+  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL) return -errno;
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -errno;
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+  if (syscall(SYS_capget, &header, sets) < 0) return -errno;
+  for (int word = 0; word < _LINUX_CAPABILITY_U32S_3; word++) {
+    sets[word].permitted &= (uint32_t)(mask >> 32 * word);
+    sets[word].effective = sets[word].permitted;
+    sets[word].inheritable = 0;
+  }
+  return result(syscall(SYS_capset, &header, sets));
+}
+
+// Numbers where the build machine's headers may be older than the kernel; they are the same on every architecture.
+enum {
+  OPEN_TREE = 428, MOVE_MOUNT, FSOPEN, FSCONFIG, FSMOUNT, FSPICK, CLONE3 = 435, IO_URING_SETUP = 425,
+  MOUNT_SETATTR = 442,
+};
+
+static const int refused[] = {
+    SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, OPEN_TREE, MOVE_MOUNT, FSOPEN, FSCONFIG, FSMOUNT, FSPICK,
+    MOUNT_SETATTR, SYS_unshare, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kexec_load,
+    SYS_kexec_file_load, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_reboot, SYS_swapon, SYS_swapoff,
+    SYS_add_key, SYS_request_key, SYS_keyctl, SYS_perf_event_open, SYS_userfaultfd, SYS_open_by_handle_at,
+    SYS_acct, SYS_quotactl, SYS_fanotify_init, SYS_personality, IO_URING_SETUP,
+#ifdef __x86_64__
+    SYS_iopl, SYS_ioperm, SYS_modify_ldt,
+#endif
+};
+// Reading and writing maps of its own: the clock's offset, what was dropped, what the emulation remembers.
+static const int bpf_commands[] = {
+    BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM, BPF_MAP_GET_NEXT_KEY, BPF_OBJ_GET_INFO_BY_FD,
+};
+
+int clinux_filter_system_calls(void) {
+#if defined __x86_64__
+  const uint32_t architecture = AUDIT_ARCH_X86_64;
+#elif defined __aarch64__
+  const uint32_t architecture = AUDIT_ARCH_AARCH64;
+#else
+  return -ENOSYS;
+#endif
+#if defined __x86_64__ || defined __aarch64__
+  const uint32_t namespaces =
+      CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP;
+  struct sock_filter program[160];
+  unsigned short count = 0;
+#define ADD(...) program[count++] = (struct sock_filter)__VA_ARGS__
+#define LOAD(field) ADD(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field)))
+#define ARGUMENT(n) LOAD(args[n])  /* the low half: both architectures are little-endian */
+#define SKIP_UNLESS(value, instructions) ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), 0, instructions))
+#define END(action) ADD(BPF_STMT(BPF_RET | BPF_K, action))
+#define REFUSE(error) END(SECCOMP_RET_ERRNO | (error))
+  LOAD(arch);
+  ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, architecture, 1, 0));
+  END(SECCOMP_RET_KILL);  // another calling convention, with other numbers
+  LOAD(nr);
+  ADD(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1));  // x32
+  REFUSE(ENOSYS);
+  for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+    SKIP_UNLESS(refused[i], 1);
+    REFUSE(EPERM);
+  }
+  // Its flags are in memory, where a filter does not look; the C library then takes clone(2).
+  SKIP_UNLESS(CLONE3, 1);
+  REFUSE(ENOSYS);
+  SKIP_UNLESS(SYS_clone, 4);
+  ARGUMENT(0);
+  ADD(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, namespaces, 0, 1));
+  REFUSE(EPERM);
+  END(SECCOMP_RET_ALLOW);
+  // A worker goes on entering its network namespaces.
+  SKIP_UNLESS(SYS_setns, 4);
+  ARGUMENT(1);
+  ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CLONE_NEWNET, 0, 1));
+  END(SECCOMP_RET_ALLOW);
+  REFUSE(EPERM);
+  const size_t commands = sizeof bpf_commands / sizeof *bpf_commands;
+  SKIP_UNLESS(SYS_bpf, 2 * commands + 2);
+  ARGUMENT(0);
+  for (size_t i = 0; i < commands; i++) {
+    SKIP_UNLESS(bpf_commands[i], 1);
+    END(SECCOMP_RET_ALLOW);
+  }
+  REFUSE(EPERM);
+  END(SECCOMP_RET_ALLOW);
+  struct sock_fprog filter = {.len = count, .filter = program};
+  return result(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0));
+#endif
+}
+
+static void keep_namespace(int parent, int ready) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Whatever loses its parent in here comes to us.
+  signal(SIGCHLD, SIG_IGN);
+  for (int fd = 0; fd < 1024; fd++)
+    if (fd != parent && fd != ready) close(fd);
+  // Refused where something hides a part of /proc from us (mount_too_revealing): then it stays as it is.
+  if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
+    (void)mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+  char byte = 0;
+  if (write(ready, &byte, 1) != 1) _exit(1);
+  close(ready);
+  while (read(parent, &byte, 1) < 0 && errno == EINTR) {}
+  _exit(0);
+}
+
+int clinux_keeper(void) {
+  int alive[2], ready[2];
+  int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+  if (own < 0 || pipe2(alive, O_CLOEXEC) < 0 || pipe2(ready, O_CLOEXEC) < 0) return -errno;
+  if (unshare(CLONE_NEWPID) < 0) return -errno;
+  pid_t pid = fork();
+  int error = pid < 0 ? errno : 0;
+  if (pid == 0) keep_namespace(alive[0], ready[1]);
+  // alive[1] stays open for as long as we live.
+  close(alive[0]);
+  close(ready[1]);
+  if (setns(own, CLONE_NEWPID) < 0 && !error) error = errno;
+  close(own);
+  char byte;
+  if (!error && read(ready[0], &byte, 1) != 1) error = ECHILD;
+  close(ready[0]);
+  return error ? -error : pid;
 }
 
 int clinux_mount(const char *type, const char *target) {

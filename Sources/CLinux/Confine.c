@@ -178,7 +178,15 @@ int clinux_guard(const char *program, char *const argv[], char *const envp[], co
   // No events are asked for, so only the hang-up shows; the bytes are the child's.
   struct pollfd awaited[] = {{.fd = 0, .events = 0}, {.fd = signals, .events = POLLIN}};
   int status;
-  while (waitpid(pid, &status, WNOHANG) == 0) {
+  for (;;) {
+    pid_t changed = waitpid(pid, &status, WNOHANG | WUNTRACED);
+    if (changed < 0 && errno != EINTR) return -errno;
+    if (changed == pid && !WIFSTOPPED(status)) break;
+    if (changed == pid) {
+      // It would hold whoever waits for its answer until a deadline.
+      dprintf(2, "stopped by signal %d, and therefore ended\n", WSTOPSIG(status));
+      kill(pid, SIGKILL);
+    }
     if (poll(awaited, 2, -1) < 0 && errno != EINTR) return -errno;
     if (awaited[0].revents) {
       kill(pid, SIGKILL);

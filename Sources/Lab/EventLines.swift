@@ -1,5 +1,6 @@
 import Foundation
 import Scenario
+import Synchronization
 
 /// Cuts what a worker writes into lines, and lines into events. An observation is one line of up to tens of
 /// megabytes, so each byte is looked at once.
@@ -22,27 +23,39 @@ struct EventLines {
   }
 
   private func decode(_ line: Data) throws -> WorkerEvent {
-    guard let event = try? decoder.decode(WorkerEvent.self, from: line) else {
+    do { return try decoder.decode(WorkerEvent.self, from: line) } catch {
       throw Failure(
         stage: "worker", object: "standard output",
-        cause: "not an event: \(String(decoding: line.prefix(120), as: UTF8.self))")
+        cause:
+          "not an event: \(String(decoding: line.prefix(120), as: UTF8.self)) (\(WorkerProtocol.words(error)))"
+      )
     }
-    return event
   }
 }
 
-/// The last stage that a worker reported, for the error that says where it hung.
-final class Progress: @unchecked Sendable {
-  private let lock = NSLock()
-  private var latest = "start"
+/// What is known of a worker that runs: the last stage that it reported, and when it last said anything, for the error
+/// that says where it hung; its process, to see whether somebody has stopped it.
+final class Progress: Sendable {
+  private struct State {
+    var stage = "start"
+    var heard = ContinuousClock.now
+    var process: Int32?
+  }
+  private let state = Mutex(State())
 
-  var stage: String { lock.withLock { latest } }
+  var stage: String { state.withLock(\.stage) }
+  /// How long it has said nothing.
+  var silence: Duration { state.withLock(\.heard).duration(to: .now) }
+  var process: Int32? { state.withLock(\.process) }
+
+  func started(_ process: Int32) { state.withLock { $0.process = process } }
 
   func note(_ event: WorkerEvent) {
-    lock.withLock {
+    state.withLock { state in
+      state.heard = .now
       switch event {
-      case .stage(let name): latest = name
-      case .step(let index): latest = "step \(index)"
+      case .stage(let name): state.stage = name
+      case .step(let index): state.stage = "step \(index)"
       default: break
       }
     }
@@ -64,10 +77,10 @@ protocol WorkerHost: Sendable {
   /// Sends a request and returns the event that ends the answer.
   ///
   /// - Parameters:
-  ///   - seconds: after which the worker is killed.
+  ///   - patience: after which the worker is killed.
   ///   - onEvent: called for every event, in order.
   /// - Throws: `Failure` where the worker said so, died, hung or could not be understood.
   func ask(
-    _ request: WorkerRequest, within seconds: Int, onEvent: @escaping @Sendable (WorkerEvent) -> Void
+    _ request: WorkerRequest, within patience: Patience, onEvent: @escaping @Sendable (WorkerEvent) -> Void
   ) async throws -> WorkerEvent
 }

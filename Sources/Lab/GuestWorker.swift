@@ -9,16 +9,17 @@ struct GuestWorker: WorkerHost {
   let bundles: [String]
 
   func ask(
-    _ request: WorkerRequest, within seconds: Int, onEvent: @escaping @Sendable (WorkerEvent) -> Void
+    _ request: WorkerRequest, within patience: Patience, onEvent: @escaping @Sendable (WorkerEvent) -> Void
   ) async throws -> WorkerEvent {
     var payload = Array((bundles.joined(separator: " ") + "\n").utf8)
-    payload += try JSONEncoder().encode(request)
-    payload.append(UInt8(ascii: "\n"))
+    payload += try WorkerProtocol.line(request)
     var lines = EventLines()
     var errors: [UInt8] = []
     var last: WorkerEvent?
     let progress = Progress()
-    let cause = try await guest.exchange(.request, payload, within: seconds) { frame in
+    let cause = try await guest.exchange(
+      .request, payload, within: patience.total, silence: patience.silence
+    ) { frame in
       switch frame.kind {
       case .output:
         for event in try frame.payload.withUnsafeBytes({ try lines.add($0) }) {

@@ -18,42 +18,32 @@ public struct Runner: Sendable {
   private let hypervisor: Hypervisor?
   /// How many cases run at the same time on the host.
   public let jobs: Int
-  /// Seconds after which a case's worker is killed; four times as long in a guest.
-  public let deadline: Int
+  /// Seconds after which a case's worker is killed, four times as long in a guest; nil follows from the case.
+  public let deadline: Int?
   /// Whether the results that ``run(_:onEvent:)`` returns have their packets; events always have.
   public var keepsPackets = true
   /// Is handed each case's packets as they are captured, about in order of time.
   public var onPackets: (@Sendable (Case, [Packet]) -> Void)?
+  /// Takes a line of progress: that something is scarce, and what is done about it.
+  public var say: @Sendable (String) async -> Void = { _ in }
 
   /// - Parameters:
   ///   - worker: path of `pawslab-worker`.
   ///   - hypervisor: boots other kernels; nil where only the host is used.
   ///   - jobs: 1 or more; nil is ``defaultJobs()``.
-  public init(worker: String, hypervisor: Hypervisor? = nil, jobs: Int? = nil, deadline: Int = 60) {
+  public init(worker: String, hypervisor: Hypervisor? = nil, jobs: Int? = nil, deadline: Int? = nil) {
     self.worker = WorkerProcess(program: worker)
     self.hypervisor = hypervisor
     self.jobs = jobs ?? Self.defaultJobs()
     self.deadline = deadline
   }
 
-  /// Most of a case's time is waiting for a client to give up, so eight per core; at most one per 64 MiB
-  /// of memory that is available.
-  public static func defaultJobs() -> Int {
-    max(1, min(cores * 8, availableMegabytes() / 64))
+  /// As many as there are means for, at most eight per core.
+  public static func defaultJobs() -> Int { (try? Resources.now().fit(nil).jobs) ?? 1 }
+
+  private func patience(_ test: Case, inGuest: Bool) -> Patience {
+    deadline.map { Patience(seconds: inGuest ? $0 * 4 : $0) } ?? Patience(for: test, inGuest: inGuest)
   }
-
-  private static var cores: Int { ProcessInfo.processInfo.activeProcessorCount }
-
-  private static func availableMegabytes() -> Int {
-    let kilobytes =
-      (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8))?
-      .split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
-      .flatMap { Int($0.split(whereSeparator: \.isWhitespace)[1]) } ?? 1 << 20
-    return kilobytes / 1024
-  }
-
-  /// Guests at the same time: one per core, each with one processor and 512 MiB.
-  private static func guestSlots() -> Int { max(1, min(cores, availableMegabytes() / 768)) }
 
   /// Cases at the same time in one guest. Its one processor is the limit; more only overlaps the waiting.
   private static let jobsPerGuest = 8
@@ -62,7 +52,9 @@ public struct Runner: Sendable {
   public func probe() async throws -> Kernel { try await probe(by: worker) }
 
   private func probe(by host: some WorkerHost) async throws -> Kernel {
-    guard case .kernel(let kernel) = try await host.ask(.probe, within: 120, onEvent: { _ in }) else {
+    guard
+      case .kernel(let kernel) = try await host.ask(.probe, within: Patience(seconds: 120), onEvent: { _ in })
+    else {
       throw Failure(stage: "probe", object: "pawslab-worker", cause: "an answer to another question")
     }
     return kernel
@@ -139,19 +131,17 @@ public struct Runner: Sendable {
         }
       }
     }
-    let units = Self.share(guests, among: Self.guestSlots())
+    let slots = Resources.now().guests
+    let units = Self.share(guests, among: slots)
     await withTaskGroup(of: Void.self) { group in
       group.addTask { [onHost] in
         // Those that wait for seconds first, so that the rest fills the gaps.
         let queue = onHost.filter { $0.test.waits } + onHost.filter { !$0.test.waits }
-        await Self.sideBySide(queue, jobs: jobs) { test, machine in
-          await onEvent(.started(test, kernel: machine.name))
-          await finish(await runOne(test, on: machine, by: worker, deadline: deadline))
-        }
+        await runOnHost(queue, onEvent: onEvent, finish: finish)
       }
       group.addTask {
-        await Self.sideBySide(units, jobs: Self.guestSlots()) { unit in
-          await runGuest(unit, onEvent: onEvent, finish: finish)
+        await Self.sideBySide(units, jobs: max(1, slots)) { unit in
+          await runGuest(unit, enough: slots > 0, onEvent: onEvent, finish: finish)
         }
       }
     }
@@ -197,6 +187,39 @@ public struct Runner: Sendable {
     }
   }
 
+  /// Runs cases side by side on this machine. One that lacked descriptors, memory, processes or namespaces is put back
+  /// until another has ended, and fewer run at a time from then on; alone, it is an error.
+  private func runOnHost(
+    _ tests: [(test: Case, machine: Machine)], onEvent: @escaping @Sendable (Event) async -> Void,
+    finish: @escaping @Sendable (CaseResult) async -> Void
+  ) async {
+    var queue = tests[...]
+    var (running, most) = (0, jobs)
+    await withTaskGroup(of: (test: Case, machine: Machine, outcome: Outcome).self) { group in
+      func fill() {
+        while running < most, !Task.isCancelled, let (test, machine) = queue.popFirst() {
+          running += 1
+          group.addTask {
+            await onEvent(.started(test, kernel: machine.name))
+            return (test, machine, await runOne(test, on: machine, by: worker, inGuest: false))
+          }
+        }
+      }
+      fill()
+      while let ended = await group.next() {
+        running -= 1
+        if let scarcity = ended.outcome.scarcity, running > 0 {
+          if running < most { await say("\(running) cases at a time from here on: \(scarcity)") }
+          most = min(most, running)
+          queue.append((ended.test, ended.machine))
+        } else {
+          await finish(ended.outcome.result)
+        }
+        fill()
+      }
+    }
+  }
+
   private static func sideBySide<Item: Sendable>(
     _ items: [Item], jobs: Int, _ body: @escaping @Sendable (Item) async -> Void
   ) async {
@@ -214,7 +237,7 @@ public struct Runner: Sendable {
   /// Boots a guest and runs its turns. A guest that breaks takes the cases that it was running with it; the
   /// others go on in a new one, three times at most.
   private func runGuest(
-    _ unit: Unit, onEvent: @escaping @Sendable (Event) async -> Void,
+    _ unit: Unit, enough: Bool, onEvent: @escaping @Sendable (Event) async -> Void,
     finish: @escaping @Sendable (CaseResult) async -> Void
   ) async {
     guard let stored = unit.machine.stored, let hypervisor else { return }
@@ -227,6 +250,16 @@ public struct Runner: Sendable {
       }
     }
     var turns = unit.turns
+    guard enough else {
+      await giveUp(
+        turns.flatMap(\.cases),
+        Failure(
+          stage: "guest", object: stored.name,
+          cause:
+            "it takes \(Resources.megabytesPerGuest) MiB of memory, and \(Resources.now().megabytes) are available",
+          mend: "more memory (the container's limit counts)"))
+      return
+    }
     var lives = 4
     while !turns.isEmpty, !Task.isCancelled {
       let guest: Guest
@@ -240,6 +273,8 @@ public struct Runner: Sendable {
       var ran = 0
       while let turn = turns.first, await guest.isAlive, !Task.isCancelled {
         do { try await GuestWorker.apply(turn.settings, on: guest) } catch {
+          // One that has died meanwhile had none of them yet: they go on in a new one.
+          guard await guest.isAlive || lives == 0 else { break }
           await giveUp(turn.cases, error)
           turns.removeFirst()
           continue
@@ -250,7 +285,7 @@ public struct Runner: Sendable {
           started.begin(test.id)
           await onEvent(.started(test, kernel: unit.machine.name))
           let host = GuestWorker(guest: guest, bundles: Guest.bundles(for: test, on: unit.machine.kernel))
-          await finish(await runOne(test, on: unit.machine, by: host, deadline: deadline * 4))
+          await finish(await runOne(test, on: unit.machine, by: host, inGuest: true).result)
         }
         ran += started.begun.count
         turns[0].cases.removeAll { started.begun.contains($0.id) }
@@ -274,27 +309,36 @@ public struct Runner: Sendable {
     }
   }
 
+  /// A case's result; where it was an error for want of something that others have, the failure that says so.
+  private struct Outcome: Sendable {
+    var result: CaseResult
+    var scarcity: Failure?
+  }
+
   /// Runs a case; once more where the tracepoint may only have been silent.
   private func runOne(
-    _ test: Case, on machine: Machine, by host: some WorkerHost, deadline: Int
-  ) async -> CaseResult {
-    let first = await runOnce(test, on: machine, by: host, deadline: deadline)
-    guard first.judgement.lacksOnlyDropReasons, !Task.isCancelled else { return first }
-    var second = await runOnce(test, on: machine, by: host, deadline: deadline)
-    second.again = first.judgement.reason
+    _ test: Case, on machine: Machine, by host: some WorkerHost, inGuest: Bool
+  ) async -> Outcome {
+    let first = await runOnce(test, on: machine, by: host, inGuest: inGuest)
+    guard first.result.judgement.lacksOnlyDropReasons, !Task.isCancelled else { return first }
+    var second = await runOnce(test, on: machine, by: host, inGuest: inGuest)
+    second.result.again = first.result.judgement.reason
     return second
   }
 
   private func runOnce(
-    _ test: Case, on machine: Machine, by host: some WorkerHost, deadline: Int
-  ) async -> CaseResult {
+    _ test: Case, on machine: Machine, by host: some WorkerHost, inGuest: Bool
+  ) async -> Outcome {
     let began = ContinuousClock.now
     let judgement: Judgement
     var observation: Observation?
+    var scarcity: Failure?
     let told = Told { packets in onPackets?(test, packets) }
     do {
       let request = WorkerRequest.run(test, machine.kernel.forWorker)
-      guard case .observation(let answer) = try await host.ask(request, within: deadline, onEvent: told.add)
+      guard
+        case .observation(let answer) = try await host.ask(
+          request, within: patience(test, inGuest: inGuest), onEvent: told.add)
       else {
         throw Failure(stage: "worker", object: test.id, cause: "an answer to another question")
       }
@@ -304,11 +348,13 @@ public struct Runner: Sendable {
     } catch {
       judgement = Judgement(verdict: .error, reason: "\(error)")
       observation = told.soFar(of: test.id, until: "\(error)")
+      if let failure = error as? Failure, failure.isScarcity == true { scarcity = failure }
     }
     let elapsed = began.duration(to: .now) / .seconds(1)
-    return CaseResult(
+    let result = CaseResult(
       test: test, kernel: machine.name, judgement: judgement, observation: observation, seconds: elapsed,
       emulated: machine.kernel.emulated == nil ? nil : true)
+    return Outcome(result: result, scarcity: scarcity)
   }
 
   /// Runs one case beside `tcpdump` and `nstat`, under the same settings as ``run(_:onEvent:)`` would: what the lab saw,
@@ -327,7 +373,7 @@ public struct Runner: Sendable {
       let told = Told()
       guard
         case .crossChecked(let own, let second) = try await host.ask(
-          request, within: deadline * 4, onEvent: told.add)
+          request, within: patience(test, inGuest: true), onEvent: told.add)
       else { throw Failure(stage: "worker", object: test.id, cause: "an answer to another question") }
       return (try told.complete(own), second)
     }
@@ -339,8 +385,11 @@ public struct Runner: Sendable {
   }
 
   /// Keeps a case's network up on this machine for as long as `body` runs, its servers answering.
+  ///
+  /// - Parameter body: is given the nodes, and the process whose PID namespace (`nsenter --target PID --pid --mount`)
+  ///   ends with the network, whatever was started in it.
   public func hold(
-    _ test: Case, on machine: Machine, _ body: @escaping @Sendable ([HeldNode]) async throws -> Void
+    _ test: Case, on machine: Machine, _ body: @escaping @Sendable ([HeldNode], Int32) async throws -> Void
   ) async throws {
     guard machine.stored == nil else {
       throw Failure(
@@ -348,7 +397,13 @@ public struct Runner: Sendable {
         cause: "a guest has no terminal to give; this is for the host's kernel")
     }
     if case .skip(let reason) = Plan(test, on: machine) {
-      throw Failure(stage: "shell", object: test.id, cause: reason)
+      // A plan's reason is what is missing, then what `run` can do about it: another kernel, which a shell is not on.
+      let missing = reason.components(separatedBy: "; ")
+      throw Failure(
+        stage: "shell", object: test.id,
+        cause: "it cannot run on this machine's kernel, and a shell can be on no other: "
+          + missing.prefix(max(1, missing.count - 1)).joined(separator: "; "),
+        mend: "pawslab explain CASE --run runs it in a guest, and shows its packets")
     }
     try await worker.hold(test, on: machine.kernel, body)
   }
@@ -356,7 +411,8 @@ public struct Runner: Sendable {
   /// Set-up times, part by part, for so many networks built one after the other.
   public func benchmarkSetup(_ test: Case, on kernel: Kernel, times: Int) async throws -> [[Timing]] {
     let rounds = Rounds()
-    _ = try await worker.ask(.benchmarkSetup(test, kernel, times: times), within: 120) { event in
+    _ = try await worker.ask(.benchmarkSetup(test, kernel, times: times), within: Patience(seconds: 120)) {
+      event in
       if case .timings(let timings) = event { rounds.add(timings) }
     }
     return rounds.all

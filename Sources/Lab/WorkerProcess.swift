@@ -1,12 +1,8 @@
 import Foundation
+import MicroVM
 import Scenario
 import Subprocess
-
-#if canImport(System)
-  import System
-#else
-  import SystemPackage
-#endif
+import SystemPackage
 
 /// Starts a worker for one request and follows its events.
 ///
@@ -17,61 +13,76 @@ struct WorkerProcess: WorkerHost {
   let program: String
 
   func ask(
-    _ request: WorkerRequest, within seconds: Int, onEvent: @escaping @Sendable (WorkerEvent) -> Void
+    _ request: WorkerRequest, within patience: Patience,
+    onEvent: @escaping @Sendable (WorkerEvent) -> Void
   ) async throws -> WorkerEvent {
     let progress = Progress()
-    return try await withThrowingTaskGroup(of: WorkerEvent?.self) { group in
+    return try await withThrowingTaskGroup(of: WorkerEvent.self) { group in
       group.addTask {
-        try await run(request) { event in
+        try await run(request, progress) { event in
           progress.note(event)
           onEvent(event)
         }
       }
-      group.addTask {
-        try await Task.sleep(for: .seconds(seconds))
-        return nil
-      }
+      group.addTask { throw try await Self.fault(of: progress, patience) }
       defer { group.cancelAll() }
-      guard let answer = try await group.next() ?? nil else {
-        throw Failure(
-          stage: progress.stage, object: "pawslab-worker", cause: "no answer within \(seconds) s",
-          mend: "fewer --jobs, if the machine is loaded")
-      }
+      guard let answer = try await group.next() else { throw CancellationError() }
       return answer
     }
   }
 
+  /// Looks at a worker once a second, until it is overdue or has been found stopped twice: whoever stopped it holds
+  /// its case, and may never let it go on.
+  private static func fault(of progress: Progress, _ patience: Patience) async throws -> Failure {
+    let begin = ContinuousClock.now
+    var stopped = false
+    func failure(_ cause: String, _ mend: String) -> Failure {
+      Failure(stage: progress.stage, object: "pawslab-worker", cause: cause, mend: mend)
+    }
+    while true {
+      try await Task.sleep(for: .seconds(1))
+      let isStopped = progress.process.map(Self.isStopped) ?? false
+      if stopped, isStopped {
+        return failure("stopped by a signal (SIGSTOP), and therefore ended", "let it run")
+      }
+      stopped = isStopped
+      if begin.duration(to: .now) >= .seconds(patience.total) {
+        return failure("no answer within \(patience.total) s", "fewer --jobs, if the machine is loaded")
+      }
+      if progress.silence >= .seconds(patience.silence) {
+        return failure("not a word for \(patience.silence) s", "fewer --jobs, if the machine is loaded")
+      }
+    }
+  }
+
+  /// State T of proc_pid_stat(5); a process that a debugger holds is in state t.
+  private static func isStopped(_ process: Int32) -> Bool {
+    guard let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
+      let end = stat.lastIndex(of: ")")
+    else { return false }
+    return stat[end...].dropFirst(2).first == "T"
+  }
+
   /// Keeps a case's network up for as long as `body` runs.
   func hold(
-    _ test: Case, on kernel: Kernel, _ body: @escaping @Sendable ([HeldNode]) async throws -> Void
+    _ test: Case, on kernel: Kernel, _ body: @escaping @Sendable ([HeldNode], Int32) async throws -> Void
   ) async throws {
-    let bytes = try Self.bytes(.hold(test, kernel))
-    let result = try await Subprocess.run(
-      .path(FilePath(program)), platformOptions: Self.options, input: .inputWriter, output: .sequence,
-      error: .string(limit: 64 << 10)
-    ) { execution in
-      _ = try await execution.standardInputWriter.write(bytes)
+    let ended = try await start(.hold(test, kernel), Progress()) { execution in
       var lines = EventLines()
       for try await buffer in execution.standardOutput {
         for event in try buffer.withUnsafeBytes({ try lines.add($0) }) {
           if case .failure(let failure) = event { throw failure }
-          guard case .held(let nodes) = event else { continue }
-          try await body(nodes)
+          guard case .held(let nodes, let keeper) = event else { continue }
+          try await body(nodes, keeper)
           // The worker's own end: it takes with it whatever still runs inside.
-          try await execution.standardInputWriter.finish()
+          try? await execution.standardInputWriter.finish()
         }
       }
     }
-    guard case .exited(0) = result.terminationStatus else {
+    guard case .exited(0) = ended.status else {
       throw Failure(
-        stage: "worker", object: program, cause: "ended (\(result.terminationStatus)) \(result.standardError)"
-      )
+        stage: "worker", object: program, cause: "ended (\(ended.status)) \(ended.errors)")
     }
-  }
-
-  /// A request as one line.
-  private static func bytes(_ request: WorkerRequest) throws -> [UInt8] {
-    [UInt8](try JSONEncoder().encode(request)) + [UInt8(ascii: "\n")]
   }
 
   private static var options: PlatformOptions {
@@ -82,15 +93,34 @@ struct WorkerProcess: WorkerHost {
     return options
   }
 
+  private typealias Running = Execution<CustomWriteInput, SequenceOutput, StringOutput<UTF8>>
+
+  /// Runs a worker to its end: its status, what it wrote to standard error, what `body` made of its answer.
+  private func start<Answer: Sendable>(
+    _ request: WorkerRequest, _ progress: Progress, _ body: (Running) async throws -> Answer
+  ) async throws -> (status: TerminationStatus, errors: String, answer: Answer) {
+    let bytes = try WorkerProtocol.line(request)
+    let turn = try await SpawnGate.shared.enter()
+    defer { turn.leave() }
+    do {
+      let result = try await Subprocess.run(
+        .path(FilePath(program)), platformOptions: Self.options, input: .inputWriter, output: .sequence,
+        error: .string(limit: 64 << 10)
+      ) { execution -> Answer in
+        turn.leave()
+        progress.started(execution.processIdentifier.value)
+        _ = try await execution.standardInputWriter.write(bytes)
+        return try await body(execution)
+      }
+      return (result.terminationStatus, result.standardError, result.closureResult)
+    } catch let error as SubprocessError { throw Failure(error, starting: program) }
+  }
+
   private func run(
-    _ request: WorkerRequest, onEvent: @escaping @Sendable (WorkerEvent) -> Void
+    _ request: WorkerRequest, _ progress: Progress, onEvent: @escaping @Sendable (WorkerEvent) -> Void
   ) async throws -> WorkerEvent {
-    let bytes = try Self.bytes(request)
-    let result = try await Subprocess.run(
-      .path(FilePath(program)), platformOptions: Self.options, input: .inputWriter, output: .sequence,
-      error: .string(limit: 64 << 10)
-    ) { execution -> WorkerEvent? in
-      _ = try await execution.standardInputWriter.write(bytes)
+    let killedBefore = Memory.processesKilled()
+    let ended = try await start(request, progress) { execution -> WorkerEvent? in
       var last: WorkerEvent?
       var lines = EventLines()
       reading: for try await buffer in execution.standardOutput {
@@ -103,15 +133,21 @@ struct WorkerProcess: WorkerHost {
       try? await execution.standardInputWriter.finish()
       return last
     }
-    let words = result.standardError.split(separator: "\n").suffix(4).joined(separator: " | ")
-    switch result.closureResult {
+    switch ended.answer {
     case .failure(let failure): throw failure
     case let event? where event.isLast: return event
-    default:
-      throw Failure(
-        stage: "worker", object: program,
-        cause: "ended early (\(result.terminationStatus))"
-          + (words.isEmpty ? "" : ": \(words)"))
+    default: break
     }
+    let words = ended.errors.split(separator: "\n").suffix(4).joined(separator: " | ")
+    var failure = Failure(
+      stage: "worker", object: program,
+      cause: "ended early (\(ended.status))" + (words.isEmpty ? "" : ": \(words)"))
+    // The kernel's killer of processes (OOM) takes whoever is largest in the container, or on the machine.
+    if case .signaled(SIGKILL) = ended.status, Memory.processesKilled() > killedBefore {
+      failure.cause = "killed by the kernel: memory is exhausted"
+      failure.mend = "more memory (the container's limit counts), or fewer --jobs"
+      failure.isScarcity = true
+    }
+    throw failure
   }
 }

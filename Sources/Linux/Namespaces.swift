@@ -27,6 +27,10 @@ public struct NetworkNamespace: ~Copyable {
   /// A new one; the calling thread is back where it was. Equivalent to `ip netns add`, without a name.
   public static func create() throws -> NetworkNamespace {
     let origin = try current()
+    // Before anything has changed: the host's namespace belongs to another user namespace than that of
+    // `unshare --user`, from where no way leads back into it.
+    try SystemError.check(
+      clinux_setns_net(origin.fileDescriptor), "setns", "the network namespace that we are in")
     try SystemError.check(clinux_unshare_net(), "unshare", "CLONE_NEWNET")
     defer { origin.enter() }
     let new = try current()
@@ -37,6 +41,11 @@ public struct NetworkNamespace: ~Copyable {
         detail: "still in the namespace it started in")
     }
     return new
+  }
+
+  /// Leaves the calling thread's namespace for a new one, without a way back: `unshare --net`.
+  public static func enterNew() throws {
+    try SystemError.check(clinux_unshare_net(), "unshare", "CLONE_NEWNET")
   }
 
   /// Names the namespace for good, from 5.14 on (SO_NETNS_COOKIE): no later one has the same.
@@ -105,6 +114,13 @@ public struct NetworkNamespace: ~Copyable {
 
 /// The right to make network namespaces without being root.
 public enum UserNamespace {
+  /// Whether it is the kernel's first one, where root is root: user_namespaces(7) has its map of all ids onto
+  /// themselves.
+  public static var isInitial: Bool {
+    guard let map = try? Files.read("/proc/self/uid_map") else { return true }
+    return map.split(whereSeparator: \.isWhitespace) == ["0", "0", "4294967295"]
+  }
+
   /// `unshare --user --map-root-user --net`. Must come before the process has a second thread.
   ///
   /// The network namespace is the place to come back to: the host's belongs to another user namespace, and

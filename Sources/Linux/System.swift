@@ -30,6 +30,23 @@ public enum System {
     processorSeconds(RUSAGE_SELF) + processorSeconds(RUSAGE_CHILDREN)
   }
 
+  /// geteuid(2)
+  public static var userID: UInt32 { geteuid() }
+
+  /// A small file of `/proc`, without the white space around it; nil where it cannot be read.
+  public static func words(of path: String) -> String? {
+    (try? Files.read(path)).map { text in
+      text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    }
+  }
+
+  /// Descriptors that this process may have open: getrlimit(2), RLIMIT_NOFILE.
+  public static var descriptorLimit: Int {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }
+    return Int(clamping: limit.rlim_cur)
+  }
+
   /// getpid(2)
   public static var processID: Int32 { getpid() }
 

@@ -50,3 +50,16 @@ extension Errno {
     String(cString: clinux_errno_name(rawValue))
   }
 }
+
+extension SystemError {
+  /// Whether the kernel lacked something that it may have later, when others have given it back: descriptors, memory,
+  /// processes, namespaces (unshare(2) says ENOSPC at user.max_net_namespaces).
+  public var isScarcity: Bool {
+    switch errno {
+    case .tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory, .noBufferSpace: true
+    case .noSpace: stage == "unshare"
+    case .resourceTemporarilyUnavailable: ["spawn", "open", "fork"].contains(stage)
+    default: false
+    }
+  }
+}

@@ -74,12 +74,15 @@ struct Command: Sendable {
     }
     var options = PlatformOptions()
     options.teardownSequence = []
+    let turn = try await SpawnGate.shared.enter()
+    defer { turn.leave() }
     do {
       let result = try await Subprocess.run(
         .path(FilePath(program)), arguments: Arguments(Array(words.dropFirst())),
         environment: .inherit.updating(environment), workingDirectory: folder.map { FilePath($0) },
-        platformOptions: options,
-        output: .bytes(limit: limit), error: .string(limit: 1 << 20))
+        platformOptions: options, input: .none,
+        output: .bytes(limit: limit), error: .string(limit: 1 << 20)
+      ) { _ in turn.leave() }
       guard result.terminationStatus.isSuccess else {
         let said = result.standardError.split(separator: "\n").suffix(3).joined(separator: "; ")
         throw failure(said.isEmpty ? "\(result.terminationStatus)" : Files.printable(said), mend)

@@ -91,6 +91,11 @@ public actor Guest {
       throw failure
     }
     let words = String(decoding: frame.payload, as: UTF8.self).split(separator: " ")
+    let version = words.count > 2 ? Int(words[2]) ?? 0 : 0
+    guard version == WorkerProtocol.version else {
+      await stop()
+      throw WorkerProtocol.mismatch(of: "the worker in \(name)", version)
+    }
     let total = clock.lap("QEMU and kernel")
     // The guest's own uptime begins with its kernel; what came before is QEMU's.
     let kernelMilliseconds = (words.count > 1 ? Double(words[1]) ?? 0 : 0) * 1000
@@ -106,10 +111,13 @@ public actor Guest {
     platform.processGroupID = 0
     platform.teardownSequence = []
     do {
+      let turn = try await SpawnGate.shared.enter()
+      defer { turn.leave() }
       let result = try await Subprocess.run(
         .path(FilePath(worker)), arguments: Arguments(command), platformOptions: platform,
         input: .inputWriter, output: .sequence, error: .string(limit: 1 << 20)
       ) { execution in
+        turn.leave()
         self.connected(execution.standardInputWriter)
         var reader = Frame.Reader()
         for try await buffer in execution.standardOutput {
@@ -167,9 +175,13 @@ public actor Guest {
 
   /// Sends a request and hands on what comes back, until the end.
   ///
+  /// - Parameters:
+  ///   - seconds: after which the worker is killed, and the guest given up if that does not help.
+  ///   - silence: the same while nothing comes back.
   /// - Returns: the cause where the worker or the request did not end well.
   public func exchange(
-    _ kind: Frame.Kind, _ payload: [UInt8], within seconds: Int, onFrame: (Frame) throws -> Void
+    _ kind: Frame.Kind, _ payload: [UInt8], within seconds: Int, silence: Int = .max,
+    onFrame: (Frame) throws -> Void
   ) async throws -> String? {
     if let gone { throw gone }
     guard let writer else { throw failure("not connected") }
@@ -182,24 +194,33 @@ public actor Guest {
       throw gone ?? failure("cannot be written to: \(error)")
     }
     let late = Late()
+    let words = silence < seconds ? "not a word for \(silence) s" : "no answer within \(seconds) s"
     let watchdog = Task {
-      try await Task.sleep(for: .seconds(seconds))
+      let begin = ContinuousClock.now
+      while true {
+        let end = min(
+          begin + .seconds(seconds),
+          silence == .max ? begin + .seconds(seconds) : late.heard + .seconds(silence))
+        guard .now < end else { break }
+        try await Task.sleep(until: end, clock: .continuous)
+      }
       late.set()
       // The worker first; a guest that does not even answer that is given up by its reader below.
       try? await send(Frame(id: id, kind: .kill, payload: []), by: writer)
       try await Task.sleep(for: .seconds(5))
-      self.giveUp(id, seconds)
+      self.giveUp(id, words)
     }
     defer { watchdog.cancel() }
     for await frame in stream {
+      late.hear()
       if frame.kind == .end {
-        if late.isSet { return "no answer within \(seconds) s" }
+        if late.isSet { return words }
         return frame.payload.isEmpty ? nil : String(decoding: frame.payload, as: UTF8.self)
       }
       try onFrame(frame)
     }
     try Task.checkCancellation()
-    throw gone ?? failure("no answer within \(seconds) s, and the guest does not end the worker either")
+    throw gone ?? failure("\(words), and the guest does not end the worker either")
   }
 
   /// One frame after the other: a write that has to wait for room must not let another's bytes in between.
@@ -212,9 +233,9 @@ public actor Guest {
     try await task.value
   }
 
-  private func giveUp(_ id: Int, _ seconds: Int) {
+  private func giveUp(_ id: Int, _ words: String) {
     guard streams[id] != nil else { return }
-    end("it hangs: no answer within \(seconds) s, and it does not end the worker either")
+    end("it hangs: \(words), and it does not end the worker either")
     process?.cancel()
   }
 
@@ -224,7 +245,13 @@ public actor Guest {
     // End of file on the guard's standard input ends QEMU.
     try? await writer?.finish()
     if writer == nil { process?.cancel() }
+    // A guard that was stopped does not see that end; QEMU ends with it, too.
+    let watchdog = Task { [process] in
+      try await Task.sleep(for: .seconds(5))
+      process?.cancel()
+    }
     await process?.value
+    watchdog.cancel()
     for stream in streams.values { stream.finish() }
     streams = [:]
     console = consoleFile.text
@@ -233,7 +260,11 @@ public actor Guest {
   private final class Late: @unchecked Sendable {
     private let lock = NSLock()
     private var late = false
+    private var last = ContinuousClock.now
     var isSet: Bool { lock.withLock { late } }
+    /// When something came last.
+    var heard: ContinuousClock.Instant { lock.withLock { last } }
+    func hear() { lock.withLock { last = .now } }
     func set() { lock.withLock { late = true } }
   }
 }

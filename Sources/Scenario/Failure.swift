@@ -10,8 +10,11 @@ public struct Failure: Error, Codable, Sendable, Equatable, CustomStringConverti
   public var mend: String?
   /// Whether it is what was asked for, and not the lab: exit status 2 and not 3. Not saved, and not sent by workers.
   public var isUsage = false
+  /// Whether it was for want of something that others give back when they end: descriptors, memory, processes,
+  /// namespaces. The same may do later, with fewer beside it.
+  public var isScarcity: Bool?
 
-  private enum CodingKeys: String, CodingKey { case stage, object, cause, mend }
+  private enum CodingKeys: String, CodingKey { case stage, object, cause, mend, isScarcity }
 
   /// Makes a failure.
   public init(stage: String, object: String, cause: String, mend: String? = nil, isUsage: Bool = false) {

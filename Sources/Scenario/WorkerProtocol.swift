@@ -49,8 +49,9 @@ public enum WorkerEvent: Codable, Sendable {
   case observation(Observation)
   /// The answer to ``WorkerRequest/crossCheck(_:_:)``. Last.
   case crossChecked(Observation, SecondReading)
-  /// The network of ``WorkerRequest/hold(_:_:)`` is there: each node, and where its namespace can be entered.
-  case held([HeldNode])
+  /// The network of ``WorkerRequest/hold(_:_:)`` is there: each node, and where its namespace can be entered. What is
+  /// started in the PID namespace of `keeper`, a process, ends with the worker.
+  case held([HeldNode], keeper: Int32)
   /// The last round of a benchmark is over. Last.
   case done
   /// One round of ``WorkerRequest/benchmarkSetup(_:_:times:)``.
@@ -59,4 +60,67 @@ public enum WorkerEvent: Codable, Sendable {
   case seen(Observation)
   /// The lab broke. Last.
   case failure(Failure)
+}
+
+/// How requests are written and read: which version, and in which words what cannot be read is told.
+public enum WorkerProtocol {
+  /// Rises with every change that the other side would not understand. In each request, and in a guest's hello.
+  public static let version = 2
+
+  private struct Envelope: Codable {
+    var version: Int
+    var request: WorkerRequest
+  }
+  private struct Version: Decodable { var version: Int }
+
+  /// A request as one line.
+  public static func line(_ request: WorkerRequest) throws -> [UInt8] {
+    [UInt8](try JSONEncoder().encode(Envelope(version: version, request: request))) + [UInt8(ascii: "\n")]
+  }
+
+  /// The request that a line has.
+  /// - Throws: `Failure` that says what is wrong with it: none, of another version, or the decoder's own words.
+  public static func request(in line: Data) throws(Failure) -> WorkerRequest {
+    guard !line.isEmpty else {
+      throw Failure(
+        stage: "worker", object: "standard input", cause: "no request",
+        mend: "pawslab-worker is started by pawslab run; it is not meant to be called")
+    }
+    let decoder = JSONDecoder()
+    do {
+      let other = try decoder.decode(Version.self, from: line).version
+      guard other == version else { throw mismatch(of: "the request", other) }
+      return try decoder.decode(Envelope.self, from: line).request
+    } catch let failure as Failure {
+      throw failure
+    } catch {
+      throw Failure(
+        stage: "worker", object: "standard input", cause: "not a request: \(words(error))", mend: oneBuild)
+    }
+  }
+
+  /// What a side says to another of another version.
+  public static func mismatch(of what: String, _ other: Int) -> Failure {
+    Failure(
+      stage: "worker", object: "protocol",
+      cause: "\(what) is of version \(other), this is version \(version)",
+      mend: oneBuild)
+  }
+
+  private static let oneBuild = "pawslab and pawslab-worker of one build ($PAWSLAB_WORKER names another?)"
+
+  /// What a decoder found and where, on one line: `at run._0.id: no value of type String`.
+  public static func words(_ error: any Error) -> String {
+    func at(_ context: DecodingError.Context) -> String {
+      let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+      return path.isEmpty ? "" : "at \(path): "
+    }
+    return switch error {
+    case DecodingError.keyNotFound(let key, let context): at(context) + "no \(key.stringValue)"
+    case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
+      DecodingError.dataCorrupted(let context):
+      at(context) + context.debugDescription
+    default: "\(error)"
+    }
+  }
 }

@@ -25,14 +25,9 @@ public enum Worker {
   public static func main() -> Int32 {
     Stream.ignoreBrokenPipes()
     var stopwatch = Stopwatch()
-    guard let line = readLine(),
-      let request = try? JSONDecoder().decode(WorkerRequest.self, from: Data(line.utf8))
-    else {
-      emit(
-        .failure(
-          Failure(
-            stage: "worker", object: "standard input", cause: "no request",
-            mend: "pawslab-worker is started by pawslab run; it is not meant to be called")))
+    let request: WorkerRequest
+    do { request = try WorkerProtocol.request(in: Data((readLine() ?? "").utf8)) } catch {
+      emit(.failure(error))
       return 2
     }
     do {
@@ -66,10 +61,10 @@ public enum Worker {
       release: "", machine: "", capabilities: [.feature(.ipvs), .setting("tcp_sack")],
       perKernelSettings: ["a"],
       timestampTicksPerSecond: 1, privilege: .root, missing: ["a": "b"])
-    let (encoder, decoder) = (JSONEncoder(), JSONDecoder())
+    let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
-    if let data = try? encoder.encode(WorkerRequest.run(test, kernel)) {
-      _ = try? decoder.decode(WorkerRequest.self, from: data)
+    if let line = try? WorkerProtocol.line(.run(test, kernel)) {
+      _ = try? WorkerProtocol.request(in: Data(line))
     }
     var observation = Observation(caseID: "a")
     observation.attempts = [
@@ -110,19 +105,26 @@ public enum Worker {
     }
   }
 
-  /// A network for somebody to look at. It ends with our standard input, and with it whatever runs inside.
+  /// A network for somebody to look at. It ends with our standard input, or with us; and with it what was started in
+  /// the keeper's PID namespace, and at an orderly end what was started in the network by another way.
   private static func hold(_ test: Case, on kernel: Kernel) throws {
     let testbed = try Testbed(test, on: kernel)
     let loop = EventLoop()
     var over = false
     loop.watch(0, Poll.readable) { over = Stream.hasEnded(0) }
     let servers = try testbed.servers.map { try Server(on: $0, network: test.network, loop: loop) }
+    let keeper: Int32
+    do { keeper = try ProcessKeeper.start() } catch { throw Failure(error, stage: "shell", object: test.id) }
+    // Looking for those that came by another way (below) takes the right to look at processes with more rights.
+    do { try Confinement.keep(only: [.sysAdmin, .sysPtrace]) } catch {
+      throw Failure(error, stage: "confinement", object: "worker")
+    }
     emit(
       .held(
         testbed.nodes.map {
           HeldNode(
             name: $0.name, path: "/proc/\(System.processID)/fd/\($0.namespace.fileDescriptor)")
-        }))
+        }, keeper: keeper))
     withExtendedLifetime(servers) {
       while !over {
         try? loop.run(
@@ -147,6 +149,7 @@ public enum Worker {
     let recorder = try Recorder(testbed, loop: loop, emit: emit)
     do {
       let workload = try Workload(test, on: testbed, recorder: recorder, loop: loop, emit: emit)
+      try Privilege.drop(after: test, on: kernel)
       emit(.stage("workload"))
       try recorder.before()
       let prepared = stopwatch.lap("captures")

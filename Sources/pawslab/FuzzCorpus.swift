@@ -71,7 +71,7 @@ struct FuzzCorpus {
     var events: [WorkerEvent] = [.stage("testbed"), .step(0), .packets(genuine.capture)]
     events += observation.attempts.prefix(2).map(WorkerEvent.attempt)
     events += [
-      .timings(observation.timings), .held([HeldNode(name: "hop", path: "/proc/1/fd/3")]),
+      .timings(observation.timings), .held([HeldNode(name: "hop", path: "/proc/1/fd/3")], keeper: 1),
       .failure(Failure(stage: "a", object: "b", cause: "c")), .kernel(kernel.forWorker),
       .observation(observation),
     ]

@@ -85,7 +85,11 @@ struct Running: ParsableArguments {
 
   /// Runs on the host, and where a hypervisor is given in guests too.
   func runner(_ hypervisor: Hypervisor? = nil) throws -> Runner {
-    Runner(worker: try Self.worker(), hypervisor: hypervisor, jobs: jobs)
+    let (fitting, note) = try Resources.now().fit(jobs)
+    if let note { Console.error("pawslab: \(note)") }
+    var runner = Runner(worker: try Self.worker(), hypervisor: hypervisor, jobs: fitting)
+    runner.say = Console.note
+    return runner
   }
 
   /// What runs cases on this machine's kernel and on others: guests by name, and the runner for both.

@@ -168,10 +168,11 @@ struct Run: AsyncParsableCommand {
       return cases.map { ($0, able(host, $0)) }
     }
     if kernelNames.isEmpty {
-      // Without the right to make namespaces here, guests are what is left.
-      let host = try? await machines.host()
-      if host == nil {
-        await Console.note("no case can run on this machine itself (pawslab doctor says why)")
+      // Without the right to make namespaces here, or to write settings in them, guests are what is left.
+      let host: Machine?
+      do { host = try await machines.host() } catch let failure as Failure {
+        host = nil
+        await Console.note("no case can run on this machine's own kernel: \(failure)")
       }
       return try await machines.assign(cases, host: host, emulate: emulate?.setting)
     }

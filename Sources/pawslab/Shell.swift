@@ -37,20 +37,32 @@ struct Shell: AsyncParsableCommand {
     let runner = try Running.fixed().runner()
     let host = Machine(name: "host", kernel: try await runner.probe(), stored: nil)
     let status = Status()
-    try await runner.hold(test, on: host) { [node] nodes in
-      let paths = Dictionary(nodes.map { ($0.name, $0.path) }) { first, _ in first }
+    try await runner.hold(test, on: host) { [node] nodes, keeper in
       Console.error(id)
       Console.error("this shell is in \(node); from another terminal, until it ends:")
-      for held in nodes { Console.error("  nsenter --net=\(held.path)    # \(held.name)") }
-      status.value = try await Self.shell(in: paths[node] ?? "", name: node)
+      for held in nodes {
+        Console.error("  \(Self.way(into: held, keeper).joined(separator: " "))    # \(held.name)")
+      }
+      guard let held = nodes.first(where: { $0.name == node }) else { return }
+      status.value = try await Self.shell(Self.way(into: held, keeper), name: node)
     }
     if status.value != 0 { throw ExitCode(status.value) }
   }
 
   private final class Status: @unchecked Sendable { var value: Int32 = 0 }
 
-  /// `nsenter --net=PATH $SHELL` on our own terminal: its exit status.
-  private static func shell(in path: String, name: String) async throws -> Int32 {
+  /// The network of a node, and the processes of the keeper, with which all that is started there ends. A worker in a
+  /// user namespace of its own is entered by that, too.
+  private static func way(into node: HeldNode, _ keeper: Int32) -> [String] {
+    let files = FileManager.default
+    let user = { (process: String) in try? files.destinationOfSymbolicLink(atPath: "/proc/\(process)/ns/user")
+    }
+    let own = user("\(keeper)") == user("self") ? [] : ["--user", "--preserve-credentials"]
+    return ["nsenter", "--target", "\(keeper)", "--pid", "--mount"] + own + ["--net=\(node.path)"]
+  }
+
+  /// `nsenter ... $SHELL` on our own terminal: its exit status.
+  private static func shell(_ way: [String], name: String) async throws -> Int32 {
     // Ctrl-C is for what runs in the shell.
     for number in [SIGINT, SIGQUIT] { signal(number, SIG_IGN) }
     let shell = ProcessInfo.processInfo.environment["SHELL"] ?? "/bin/sh"
@@ -58,7 +70,8 @@ struct Shell: AsyncParsableCommand {
     environment["PAWSLAB_NODE"] = name
     environment["PS1"] = "\(name)# "
     environment["PATH", default: ""] += ":/usr/sbin:/sbin"
-    let words = ["nsenter", "--net=\(path)", shell]
+    // Entering another mount namespace leads to its root.
+    let words = way + ["--wd=\(FileManager.default.currentDirectoryPath)", shell]
     let arguments = words.map { strdup($0) } + [nil]
     let variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { (arguments + variables).forEach { free($0) } }

@@ -183,7 +183,8 @@ struct ConfinementTests {
     let good = KernelStore().root.appendingPathComponent("kernels/debian-12")
     // A header that a kernel could have, and undefined instructions (ud2) where it begins.
     var bad = try Data(contentsOf: good.appendingPathComponent("vmlinux"))
-    bad.replaceSubrange(0x200000..<0x210000, with: Data((0..<0x8000).flatMap { _ in [0x0f, 0x0b] as [UInt8] }))
+    bad.replaceSubrange(
+      0x200000..<0x210000, with: Data((0..<0x8000).flatMap { _ in [0x0f, 0x0b] as [UInt8] }))
     try bad.write(to: folder.appendingPathComponent("bad"))
     func add(_ image: String, _ more: String...) throws -> (status: Int32, errors: String) {
       let process = Process()
@@ -202,7 +203,9 @@ struct ConfinementTests {
     }
     let store = KernelStore(root: cache.appendingPathComponent("pawslab"))
     func content() throws -> [String] {
-      try FileManager.default.contentsOfDirectory(atPath: store.root.path + "/kernels").filter { $0 != ".lock" }
+      try FileManager.default.contentsOfDirectory(atPath: store.root.path + "/kernels").filter {
+        $0 != ".lock"
+      }
     }
     let first = try add(folder.path + "/bad")
     #expect(first.status == 3, "\(first.errors)")

@@ -182,18 +182,58 @@ struct GuestTests {
     #expect(try guests().isEmpty)
   }
 
-  @Test func aGuestThatHangsIsGivenUpAndItsCasesAreErrors() async throws {
+  /// Whoever stops QEMU would hold its cases until their deadlines. Was 240 s.
+  @Test func aQEMUThatIsStoppedIsAnErrorOfItsCasesAtOnce() async throws {
     let hypervisor = hypervisor()
     let (_, machine) = try await machine(hypervisor)
-    let runner = Runner(worker: worker, hypervisor: hypervisor, deadline: 1)
+    let runner = Runner(worker: worker, hypervisor: hypervisor)
     let tests = try cases("direct/*", count: 2)
+    let stopped = Killed()
     let results = await runner.run(tests.map { ($0, machine) }) { event in
-      if case .started = event { signalFirstGuest(SIGSTOP) }
+      if case .started = event, await stopped.first() { signalFirstGuest(SIGSTOP) }
     }
     #expect(results.map(\.judgement.verdict) == [.error, .error])
-    #expect(
-      results[0].judgement.reason.contains("it hangs: no answer within 4 s"), "\(results[0].judgement.reason)"
-    )
+    for result in results {
+      #expect(
+        result.judgement.reason.contains("stopped by signal 19, and therefore ended"),
+        "\(result.judgement.reason)")
+      #expect(result.seconds < 30)
+    }
+    #expect(try guests().isEmpty)
+  }
+
+  /// A guard that was stopped does not see that its lab is done with it.
+  @Test func aGuardThatIsStoppedHoldsNobody() async throws {
+    let guest = try await hypervisor().boot(try stored())
+    let qemu = try #require(try guests().first)
+    let status = try String(contentsOfFile: "/proc/\(qemu)/status", encoding: .utf8)
+    let parent = try #require(
+      status.split(separator: "\n").first { $0.hasPrefix("PPid:") }.flatMap { Int32($0.dropFirst(6)) })
+    kill(parent, SIGSTOP)
+    await guest.stop()
+    #expect(try guests().isEmpty)
+  }
+
+  /// Between two turns: the second had none of the guest yet, and goes on in a new one. Was: all its cases are errors.
+  @Test func whenQEMUDiesBetweenTurnsNoCaseIsAnError() async throws {
+    var (runner, machine) = try await machine(hypervisor())
+    // As on an old kernel, where this setting is one for all namespaces and is written before each turn.
+    var kernel = machine.kernel
+    kernel.perKernelSettings = ["tcp_retries2"]
+    machine = Machine(name: machine.name, kernel: kernel, stored: machine.stored)
+    let tests = try cases("direct/*clock=equal*ipv4", count: 2).enumerated().map { index, test in
+      var test = test
+      test.settings["server", default: [:]]["tcp_retries2"] = "\(8 + index)"
+      return test
+    }
+    #expect(tests.count == 2)
+    runner.keepsPackets = false
+    let killed = Killed()
+    let results = await runner.run(tests.map { ($0, machine) }) { event in
+      if case .finished = event, await killed.first() { signalFirstGuest(SIGKILL) }
+    }
+    #expect(results.count == 2)
+    for result in results { #expect(result.judgement.verdict != .error, "\(result.judgement.reason)") }
     #expect(try guests().isEmpty)
   }
 

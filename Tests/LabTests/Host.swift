@@ -60,13 +60,15 @@ enum Host {
   }
 }
 
-/// Waits for something that comes without an event that could be waited for; ten seconds at most.
-func waitUntil(_ what: @autoclosure () throws -> String, _ holds: () throws -> Bool) throws {
-  let deadline = ContinuousClock.now + .seconds(10)
+/// Waits for something that comes without an event that could be waited for.
+func waitUntil(
+  _ what: @autoclosure () throws -> String, within seconds: Int = 10, _ holds: () throws -> Bool
+) throws {
+  let deadline = ContinuousClock.now + .seconds(seconds)
   while try !holds() {
     if ContinuousClock.now >= deadline {
       let awaited = try what()
-      Issue.record("waited ten seconds until \(awaited)")
+      Issue.record("waited \(seconds) s until \(awaited)")
       throw CancellationError()
     }
     sched_yield()

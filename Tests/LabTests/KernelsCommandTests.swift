@@ -120,7 +120,9 @@ import Testing
   @Test func whatAKilledCommandLeftIsGoneWithTheNext() throws {
     try withFolder { folder in
       let cache = folder.appendingPathComponent("cache/pawslab")
-      let left = [cache.appendingPathComponent("kernels/.partial-Xy12"), cache.appendingPathComponent("guests/1-4711")]
+      let left = [
+        cache.appendingPathComponent("kernels/.partial-Xy12"), cache.appendingPathComponent("guests/1-4711"),
+      ]
       for made in left {
         try FileManager.default.createDirectory(at: made, withIntermediateDirectories: true)
         try Data("left".utf8).write(to: made.appendingPathComponent("lock"))

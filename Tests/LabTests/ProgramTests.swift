@@ -210,13 +210,21 @@ import Testing
     return try #require(try Scenario.select(from: scenarios, settings: [], patterns: [clash]).first)
   }
 
+  private static let hearsReasons: Comment =
+    "SKIPPED: needs a kernel that names TCP_RFC7323_TW_PAWS (6.16) and lets eBPF hear it"
+
+  /// Whether it does; asked of the kernel as a run asks it.
+  private static func namesReasons() async throws -> Bool {
+    let kernel = try await Runner(worker: program + "-worker").probe()
+    return Needs.met(kernel.has(.dropReasons) && kernel.names(dropReason: "TCP_RFC7323_TW_PAWS"))
+  }
+
   /// Where eBPF may not say which packet was dropped, a perf event says that one was: told as a hint, and by no
   /// witness. The kernel is this one, less what eBPF gave it.
-  @Test(.enabled(if: canRun, "SKIPPED: needs root"))
+  @Test(.enabled(if: canRun, "SKIPPED: needs root"), .enabled(hearsReasons) { try await namesReasons() })
   func withoutEBPFAReasonIsAHintAndNoWitness() async throws {
     let runner = Runner(worker: Self.program + "-worker")
     var kernel = try await runner.probe()
-    guard kernel.names(dropReason: "TCP_RFC7323_TW_PAWS") else { return }
     kernel.capabilities.remove(.feature(.dropReasons))
     kernel.capabilities.insert(.feature(.dropHints))
     let results = await runner.run(
@@ -237,10 +245,11 @@ import Testing
   }
 
   /// The tracepoint is silent now and then: asked once more, and said. A reason that stays away fails.
-  @Test(.enabled(if: canRun, "SKIPPED: needs root"), arguments: [true, false])
+  @Test(
+    .enabled(if: canRun, "SKIPPED: needs root"), .enabled(hearsReasons) { try await namesReasons() },
+    arguments: [true, false])
   func aMissingDropReasonIsAskedForTwice(heardThen: Bool) async throws {
     let kernel = try await Runner(worker: Self.program + "-worker").probe()
-    guard kernel.names(dropReason: "TCP_RFC7323_TW_PAWS"), kernel.has(.dropReasons) else { return }
     let host = Machine(name: "host", kernel: kernel, stored: nil)
     let test = try Self.clashCase()
     let real = await Runner(worker: Self.program + "-worker").run([(test, host)], onEvent: { _ in })

@@ -24,7 +24,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("echo gibberish", "not an event: gibberish"),
+    ("echo gibberish", "not an event: gibberish (The given data was not valid JSON.)"),
+    (#"echo '{"stage":{"_0":7}}'"#, #"not an event: {"stage":{"_0":7}} (at stage._0: "#),
     ("echo oops >&2; exit 7", "ended early"),
     ("echo oops >&2; exit 7", "oops"),
     ("kill -9 $$", "ended early"),
@@ -91,15 +92,30 @@ import Testing
     #expect(kept.observation?.packets == observation.packets)
   }
 
-  @Test func oneBrokenCaseDoesNotStopTheOthers() async throws {
-    let cases = (0..<6).map { index in
+  /// An answer of a worker that saw nothing, which is judged: by the words of PlanTests' rule.
+  private static func answer() throws -> String {
+    String(
+      decoding: try JSONEncoder().encode(WorkerEvent.observation(Observation(caseID: "x"))), as: UTF8.self)
+  }
+
+  private static func cases(_ count: Int) -> [(test: Case, machine: Machine)] {
+    (0..<count).map { index in
       var test = PlanTests.test()
       test.id = "x/\(index)"
-      return test
+      test.rules = [Rule(kernel: [], outcomes: [:], because: "")]
+      return (test, host)
     }
-    let results = try await Self.runner("exit 1", jobs: 3).run(
-      cases.map { ($0, Self.host) }, onEvent: { _ in })
-    #expect(Set(results.map(\.test.id)) == Set(cases.map(\.id)))
+  }
+
+  @Test func oneBrokenCaseDoesNotStopTheOthers() async throws {
+    let runner = try Self.runner(
+      #"case "$request" in *'"x/3"'*) exit 1; esac; echo '\#(try Self.answer())'"#, jobs: 3)
+    let results = await runner.run(Self.cases(6), onEvent: { _ in })
+    #expect(results.count == 6)
+    for result in results {
+      #expect(
+        result.judgement.verdict == (result.test.id == "x/3" ? .error : .pass), "\(result.test.id)")
+    }
   }
 
   @Test func aCancelledRunKeepsWhatWasJudged() async throws {
@@ -107,12 +123,97 @@ import Testing
     let skipped = PlanTests.test(settings: ["server": ["tcp_tw_recycle": "1"]])
     let kernel = PlanTests.kernel(without: [.setting("tcp_tw_recycle")])
     let machine = Machine(name: "host", kernel: kernel, stored: nil)
+    let (started, tell) = AsyncStream<Void>.makeStream()
     let work = Task {
       await runner.run([skipped, PlanTests.test()].map { ($0, machine) }) { event in
-        if case .started = event { withUnsafeCurrentTask { _ in } }
+        if case .started = event { tell.yield() }
       }
     }
+    // Not before its worker is there to be killed.
+    _ = await started.first { true }
     work.cancel()
     #expect(await work.value.map(\.judgement.verdict) == [.skip])
+  }
+
+  // MARK: what is scarce
+
+  private actor Lines {
+    private(set) var all: [String] = []
+    func add(_ line: String) { all.append(line) }
+  }
+
+  private static func scarce() throws -> String {
+    var failure = Failure(
+      stage: "network namespace", object: "hop", cause: "unshare(CLONE_NEWNET): No space left on device")
+    failure.isScarcity = true
+    return String(decoding: try JSONEncoder().encode(WorkerEvent.failure(failure)), as: UTF8.self)
+  }
+
+  /// As many as there is room for at the same time, here one: a folder that only one worker can make.
+  @Test func whatLackedSomethingBesideOthersRunsWhenTheyHaveEnded() async throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("room-\(UUID().uuidString)")
+      .path
+    let script = """
+      if mkdir \(folder) 2>/dev/null
+      then while [ ! -e \(folder)-full ]; do :; done; rmdir \(folder); echo '\(try Self.answer())'
+      else touch \(folder)-full; echo '\(try Self.scarce())'
+      fi
+      """
+    defer { try? FileManager.default.removeItem(atPath: "\(folder)-full") }
+    let lines = Lines()
+    var runner = try Self.runner(script, jobs: 4)
+    runner.say = { await lines.add($0) }
+    let results = await runner.run(Self.cases(6), onEvent: { _ in })
+    #expect(
+      results.map(\.judgement.verdict) == Array(repeating: .pass, count: 6),
+      "\(results.map(\.judgement.reason))")
+    #expect(
+      await lines.all.first?.contains(" cases at a time from here on: network namespace hop: unshare") == true
+    )
+  }
+
+  @Test func whatLacksSomethingAloneIsAnError() async throws {
+    let runner = try Self.runner("echo '\(try Self.scarce())'", jobs: 3)
+    let results = await runner.run(Self.cases(4), onEvent: { _ in })
+    #expect(results.count == 4)
+    #expect(
+      results.allSatisfy {
+        $0.judgement.verdict == .error && $0.judgement.reason.hasSuffix("No space left on device")
+      })
+  }
+
+  @Test func aProgramThatIsNotThereIsAnErrorOfItsCases() async throws {
+    let results = await Runner(worker: "/no/such/worker", jobs: 2, deadline: 20)
+      .run(Self.cases(2), onEvent: { _ in })
+    #expect(results.map(\.judgement.verdict) == [.error, .error])
+    #expect(
+      results.allSatisfy { $0.judgement.reason.hasPrefix("start /no/such/worker: ") },
+      "\(results[0].judgement.reason)")
+  }
+
+  // MARK: versions
+
+  @Test func aRequestThatCannotBeReadIsSaidInTheDecodersWords() throws {
+    func refused(_ line: String) -> String {
+      do {
+        _ = try WorkerProtocol.request(in: Data(line.utf8))
+        return "it was taken"
+      } catch { return "\(error)" }
+    }
+    #expect(refused("").hasPrefix("worker standard input: no request; "))
+    #expect(refused("{").hasPrefix("worker standard input: not a request: "))
+    #expect(
+      refused(#"{"version":1,"request":{"probe":{}}}"#).hasPrefix(
+        "worker protocol: the request is of version 1, this is version \(WorkerProtocol.version); "))
+    #expect(
+      refused(#"{"request":{"probe":{}}}"#).hasPrefix("worker standard input: not a request: no version; "))
+    #expect(
+      refused(#"{"version":\#(WorkerProtocol.version),"request":{"hold":{"_0":{}}}}"#)
+        .hasPrefix("worker standard input: not a request: at request.hold._0: no "))
+    var line =
+      (try? WorkerProtocol.line(.run(PlanTests.test(), PlanTests.kernel())))
+      .map { String(decoding: $0, as: UTF8.self) } ?? ""
+    line = line.replacingOccurrences(of: #""tc-bpf""#, with: #""tc-bqf""#)
+    #expect(refused(line).contains("no capability is called tc-bqf"), "\(refused(line))")
   }
 }

@@ -26,19 +26,14 @@ extension KernelTests {
     }
 
     /// A namespace's inode is given to the next one soon after it is gone; its cookie never.
-    @Test func programsKnowANamespaceFromTheNextWithItsInode() throws {
-      guard let layout = try? DropReasons.Layout.ofRunningKernel() else { return }
+    @Test(
+      .enabled(
+        if: Needs.met((try? DropReasons.Layout.ofRunningKernel()) != nil),
+        "SKIPPED: needs BTF and drop reasons"))
+    func programsKnowANamespaceFromTheNextWithItsInode() throws {
+      let layout = try DropReasons.Layout.ofRunningKernel()
       try onOwnThread {
-        var (gone, inode): (UInt64, UInt64) = (0, 0)
-        do {
-          let first = try NetworkNamespace.create()
-          (gone, inode) = (try first.cookie, try first.inode)
-        }
-        // The lowest free one is next, so those before it are kept.
-        var made: [TestNode] = []
-        while try made.last?.namespace.inode != inode, made.count < 500 { made.append(try TestNode()) }
-        let node = try #require(made.last)
-        guard try node.namespace.inode == inode else { return }  // others took it
+        let (gone, node) = try Self.reusedInode()
         #expect(try node.namespace.cookie != gone)
         let drops = try DropReasons(layout, namespaces: [gone])
         let heard = try DropReasons(layout, namespaces: [try node.namespace.cookie])
@@ -52,6 +47,26 @@ extension KernelTests {
         try waitUntil("NO_SOCKET is heard") { heard.all().contains { $0.reason == "NO_SOCKET" } }
         #expect(drops.all().isEmpty)
       }
+    }
+
+    /// The cookie of a namespace that is gone, and a later one with its inode. Others make namespaces meanwhile and may
+    /// take it, so it is tried again.
+    private static func reusedInode() throws -> (gone: UInt64, node: TestNode) {
+      for _ in 0..<100 {
+        let (gone, inode) = try { () throws -> (UInt64, UInt64) in
+          let first = try NetworkNamespace.create()
+          return (try first.cookie, try first.inode)
+        }()
+        // The lowest free one is next, so those before it are kept.
+        var made: [TestNode] = []
+        while made.count < 500 {
+          let node = try TestNode()
+          if try node.namespace.inode == inode { return (gone, node) }
+          made.append(node)
+        }
+      }
+      Issue.record("no inode came again in 100 times 500 namespaces")
+      throw CancellationError()
     }
 
     @Test func descriptorsAreNotLeaked() throws {
@@ -135,6 +150,61 @@ extension KernelTests {
           try Tool.run(["sleep", "60"], stdin: "", environment: [:], deadline: 50)
         }
         #expect(late.errno == .timedOut)
+      }
+    }
+
+    /// In a process of its own, which loses its rights for good.
+    @Test func whatIsGivenUpIsGone() async {
+      await #expect(processExitsWith: .success) {
+        try onOwnThread {
+          func refused(_ what: String, _ body: () throws -> Void) {
+            do { try body() } catch let error as SystemError where error.errno == .notPermitted {
+              return
+            } catch {
+              fatalError("\(what): \(error)")
+            }
+            fatalError("\(what) was allowed")
+          }
+          let made = try NetworkNamespace.create()
+          let socket = try TCP.socket(ipv6: false)
+          try Confinement.keep(only: [.sysAdmin])
+          // What a workload goes on doing.
+          try made.run {
+            _ = try TCP.socket(ipv6: false)
+            try Sysctl.write("net/ipv4/tcp_rfc1337", "1")
+          }
+          guard try Tool.run(["true"], stdin: "", environment: [:]).status == 0 else {
+            fatalError("no tool runs")
+          }
+          // And what it does not.
+          refused("a namespace") { _ = try NetworkNamespace.create() }
+          refused("a user namespace") { try UserNamespace.enter() }
+          refused("a mount") { try Guest.mount("proc", at: "/proc") }
+          refused("a module") { try Guest.loadModule("/dev/null") }
+          refused("a BPF map") { _ = try BPF.Array32(entries: 1) }
+          refused("the clock") { try SystemClock.setRealtime(forward: 0) }
+          refused("a sequence number") { try TCP.pinSequence(socket, 1) }
+          // Nor does anything that is started from here.
+          let child = try Tool.run(["unshare", "--user", "true"], stdin: "", environment: [:])
+          guard child.status != 0, child.stderr.contains("Operation not permitted") else {
+            fatalError("a child: \(child)")
+          }
+        }
+      }
+    }
+
+    /// From inside another user namespace nothing leads back to the host's network; that is an error, not the end.
+    @Test func withoutAWayBackNothingIsLeft() async {
+      await #expect(processExitsWith: .success) {
+        try onOwnThread {
+          try Confinement.keep(only: [])
+          do {
+            _ = try NetworkNamespace.create()
+            fatalError("it was made")
+          } catch let error as SystemError {
+            guard error.stage == "setns", error.errno == .notPermitted else { fatalError("\(error)") }
+          }
+        }
       }
     }
   }

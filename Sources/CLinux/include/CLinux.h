@@ -85,6 +85,11 @@ int clinux_bpf_attach(int program, const char *tracepoint);
 
 /// tracefs, mounted nowhere: a directory to open files below, gone with the descriptor (fsopen(2), 5.2).
 int clinux_tracefs(void);
+/// The same of proc. It has what the mounts of a container hide or make read-only, where the kernel allows it:
+/// CAP_SYS_ADMIN over the mount namespace, and outside of the first user namespace nothing hidden (mount_too_revealing).
+int clinux_proc(void);
+/// Whether a path lies on a read-only mount: statvfs(3).
+int clinux_is_read_only(const char *path);
 /// A ring of what a tracepoint says on one processor, in every namespace.
 struct clinux_ring {
   int fd;
@@ -102,6 +107,17 @@ int clinux_ring_next(struct clinux_ring *ring, void *event, size_t size, int64_t
 /// vfork(2), in the child: standard streams, death with the parent, execvpe(3). Returns the pid.
 /// The child inherits the calling thread's namespaces.
 int clinux_spawn(char *const argv[], char *const envp[], int in, int out, int err);
+
+/// Keeps of the calling thread's capabilities those in the mask (1 << CAP_...), takes all others out of every set, and
+/// sets no_new_privs: what is started from here cannot get them back (capabilities(7)).
+int clinux_keep_capabilities(uint64_t mask);
+/// A seccomp filter that refuses, with EPERM, what makes or changes more than sockets, rules and settings: mounts,
+/// namespaces, modules, kexec, ptrace, keys, new BPF programs. It needs no_new_privs, and holds for children too.
+int clinux_filter_system_calls(void);
+
+/// A PID namespace with a procfs of its own, whose first process waits until the caller's death: whatever is in it
+/// ends then. Returns that process' pid. Not for a process that is to have children or threads in the meantime.
+int clinux_keeper(void);
 
 /// mount(2) without options; the target is made first.
 int clinux_mount(const char *type, const char *target);

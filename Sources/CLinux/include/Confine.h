@@ -25,8 +25,8 @@ struct clinux_confinement {
 /// other, and 0 where it has not that either, or we are not root.
 uid_t clinux_unowned_user(unsigned number);
 
-/// Runs a program with our own standard streams, and kills it when standard input ends (poll(2), POLLHUP) or we die
-/// (PDEATHSIG). It has no capability, gains none by what it executes (PR_SET_NO_NEW_PRIVS), and leaves no core.
+/// Runs a program with our own standard streams, and kills it when standard input ends (poll(2), POLLHUP), when it is
+/// stopped by a signal, or when we die (PDEATHSIG). It has no capability, gains none by what it executes (PR_SET_NO_NEW_PRIVS), and leaves no core.
 /// Returns its exit status, 128 plus the signal that ended it, or -errno.
 int clinux_guard(const char *program, char *const argv[], char *const envp[], const struct clinux_confinement *how);
 

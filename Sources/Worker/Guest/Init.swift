@@ -28,7 +28,9 @@ public enum Init {
     let port = try Guest.openPort()
     let up = try Guest.read("/proc/uptime").split(separator: " ").first ?? ""
     let (release, _) = try System.release()
-    try Stream.write(port, Frame(id: 0, kind: .hello, payload: Array("\(release) \(up)".utf8)).bytes)
+    try Stream.write(
+      port,
+      Frame(id: 0, kind: .hello, payload: Array("\(release) \(up) \(WorkerProtocol.version)".utf8)).bytes)
 
     Worker.warmUp()
     var workers: [Int: Guest.Child] = [:]

@@ -51,13 +51,27 @@ extension Failure {
     if let failure = error as? Failure {
       self = failure
     } else if let error = error as? SystemError {
-      self.init(
-        stage: stage, object: object,
-        cause: "\(error)",
-        mend: error.errno == .notPermitted || error.errno == .permissionDenied
-          ? "run as root, or allow user namespaces (pawslab doctor)" : nil)
+      self.init(stage: stage, object: object, cause: "\(error)", mend: Self.mend(error))
+      if error.isScarcity { isScarcity = true }
     } else {
       self.init(stage: stage, object: object, cause: "\(error)")
+    }
+  }
+
+  private static func mend(_ error: SystemError) -> String? {
+    switch error.errno {
+    case .notPermitted, .permissionDenied: "run as root, or allow user namespaces (pawslab doctor)"
+    case .tooManyOpenFiles:
+      "a worker may open \(System.descriptorLimit) descriptors here: raise it by ulimit -n 4096"
+    case .tooManyOpenFilesInSystem: "sysctl -w fs.file-max=100000"
+    case .noMemory, .noBufferSpace: "more memory (the container's limit counts), or fewer --jobs"
+    case .resourceTemporarilyUnavailable where error.isScarcity:
+      "more processes: ulimit -u, or the container's limit (pids.max); or fewer --jobs"
+    case .noSpace where error.isScarcity:
+      "as root: sysctl -w user.max_net_namespaces=10000 user.max_user_namespaces=10000 (here "
+        + ["net", "user"].map { System.words(of: "/proc/sys/user/max_\($0)_namespaces") ?? "?" }
+        .joined(separator: " and ") + "); or fewer --jobs"
+    default: nil
     }
   }
 }

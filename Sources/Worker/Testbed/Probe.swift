@@ -13,6 +13,7 @@ enum Probe {
 
     let host = try NetworkNamespace.current()
     let node = try Node(name: "probe")
+    try needWritableSettings(node)
     // These load their modules on a host, and with them come their settings.
     found.probe(.conntrack) {
       try node.openConntrack()
@@ -117,6 +118,19 @@ enum Probe {
     }
     (kernel.capabilities, kernel.missing) = (found.capabilities, found.missing)
     return kernel
+  }
+
+  /// Every case pins settings, so nothing runs where none can be written: `/proc/sys` is read-only in containers, and a
+  /// procfs of our own (``Sysctl``) takes CAP_SYS_ADMIN there.
+  private static func needWritableSettings(_ node: Node) throws {
+    let path = "net/ipv4/ip_forward"
+    do { try node.namespace.run { try Sysctl.write(path, try Sysctl.read(path)) } } catch {
+      var failure = Failure(error, stage: "settings", object: "/proc/sys")
+      failure.cause = "cannot be written, not even in a namespace made for it: \(failure.cause)"
+      failure.mend =
+        "docker run --privileged, or --security-opt systempaths=unconfined; or guests (QEMU), which need no rights"
+      throw failure
+    }
   }
 
   /// Lets the emulation remember a connection, refuse the next one, and end the first one's TIME_WAIT.
