@@ -39,7 +39,9 @@ install() {
 build() {
   local log
   log=$(mktemp)
-  if ! swift build --package-path "$repository" "$@" > "$log" 2>&1; then
+  # What a target imports it must have declared; a warning on a user's other toolchain, an error in CI.
+  local check=${PAWSLAB_STRICT:+--explicit-target-dependency-import-check=error}
+  if ! swift build --package-path "$repository" ${check:+"$check"} "$@" > "$log" 2>&1; then
     cat "$log" >&2
     rm -f "$log"
     exit 3

@@ -39,9 +39,11 @@ private func words(for error: any Error) -> String {
   case DecodingError.typeMismatch(let type, let context):
     return "\(place(context.codingPath))not of its type (\(type))"
   case DecodingError.dataCorrupted(let context):
-    return context.codingPath.isEmpty
-      ? "no JSON, cut short, or a number in it is too large"
-      : "\(place(context.codingPath))not one of the values that it can have"
+    guard !context.codingPath.isEmpty else { return "no JSON, cut short, or a number in it is too large" }
+    // What our own types say names the value and the range; what Swift's say names types.
+    let isSwifts = context.debugDescription.hasPrefix("Cannot initialize")
+    return place(context.codingPath)
+      + (isSwifts ? "not one of the values that it can have" : context.debugDescription)
   default: return "it cannot be read"
   }
 }
