@@ -23,11 +23,20 @@ let package = Package(
       name: "CLibNL", pkgConfig: "libnl-route-3.0",
       providers: [.apt(["libnl-3-dev", "libnl-route-3-dev", "libnl-genl-3-dev"])]),
 
-    // What a case is, what was observed, what that means. Pure values: no I/O, no Linux.
-    .target(name: "Scenario", swiftSettings: strict),
-    // YAML to Scenario, with every mistake at its line.
+    // Lists the mechanisms and steps that a target's folders hold.
+    .plugin(name: "Registry", capability: .buildTool(), path: "Sources/Registry"),
+
+    // Pure values, no I/O, no Linux. What a case is;
+    .target(name: "Model", swiftSettings: strict),
+    // what was seen;
+    .target(name: "Evidence", dependencies: ["Model"], swiftSettings: strict),
+    // what that means;
+    .target(name: "Judging", dependencies: ["Evidence", "Model"], swiftSettings: strict),
+    // how lab, worker and guest tell each other.
+    .target(name: "Wire", dependencies: ["Evidence", "Model"], swiftSettings: strict),
+    // YAML to the model, with every mistake at its line.
     .target(
-      name: "LabFile", dependencies: ["Scenario", .product(name: "Yams", package: "Yams")],
+      name: "LabFile", dependencies: ["Model", .product(name: "Yams", package: "Yams")],
       swiftSettings: strict),
 
     .target(
@@ -41,58 +50,66 @@ let package = Package(
     .target(
       name: "Worker",
       dependencies: [
-        "Fuzz", "Linux", "Netlink", "Scenario", .product(name: "SystemPackage", package: "swift-system"),
+        "Evidence", "Fuzz", "Linux", "Model", "Netlink", "Wire",
+        .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
 
     // Kernels by name, and guests that boot them.
     .target(
       name: "MicroVM",
       dependencies: [
-        "CLinux", "Scenario", .product(name: "Subprocess", package: "swift-subprocess"),
+        "CLinux", "Evidence", "Model", "Wire", .product(name: "Subprocess", package: "swift-subprocess"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),
     .target(
       name: "Lab",
       dependencies: [
-        "MicroVM", "Scenario", .product(name: "Subprocess", package: "swift-subprocess"),
+        "Evidence", "Judging", "MicroVM", "Model", "Wire",
+        .product(name: "Subprocess", package: "swift-subprocess"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),
-    .target(name: "Report", dependencies: ["Scenario"], swiftSettings: strict),
+    .target(name: "Report", dependencies: ["Evidence", "Judging", "Model"], swiftSettings: strict),
     // Inputs for everything that reads what comes from outside, and the process that may die of one.
     .target(name: "Fuzz", swiftSettings: strict),
 
     .executableTarget(
       name: "pawslab",
       dependencies: [
-        "Fuzz", "Lab", "LabFile", "MicroVM", "Report", "Scenario",
+        "Evidence", "Fuzz", "Judging", "Lab", "LabFile", "MicroVM", "Model", "Report", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],
       swiftSettings: strict),
     .executableTarget(name: "pawslab-worker", dependencies: ["Worker"], swiftSettings: strict),
 
-    .testTarget(name: "ScenarioTests", dependencies: ["Scenario"], swiftSettings: strict),
+    .testTarget(
+      name: "JudgingTests", dependencies: ["Evidence", "Judging", "Model", "Wire"], swiftSettings: strict),
     .testTarget(name: "FuzzTests", dependencies: ["Fuzz"], swiftSettings: strict),
-    .testTarget(name: "LabFileTests", dependencies: ["LabFile"], swiftSettings: strict),
+    .testTarget(name: "LabFileTests", dependencies: ["LabFile", "Model"], swiftSettings: strict),
     .testTarget(
       name: "LinuxTests",
       dependencies: [
-        "Linux", "Netlink", "Scenario", "TestSupport",
+        "Evidence", "Linux", "Model", "Netlink", "TestSupport",
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "WorkerTests", dependencies: ["LabFile", "Linux", "Scenario", "TestSupport", "Worker"],
+      name: "WorkerTests",
+      dependencies: [
+        "Evidence", "Judging", "LabFile", "Linux", "Model", "TestSupport", "Wire", "Worker",
+      ],
       swiftSettings: strict),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
-    .testTarget(name: "ReportTests", dependencies: ["Report", "Scenario"], swiftSettings: strict),
-    .testTarget(name: "MicroVMTests", dependencies: ["MicroVM", "Scenario"], swiftSettings: strict),
+    .testTarget(
+      name: "ReportTests", dependencies: ["Evidence", "Judging", "Model", "Report"], swiftSettings: strict),
+    .testTarget(name: "MicroVMTests", dependencies: ["MicroVM", "Model", "Wire"], swiftSettings: strict),
     .testTarget(
       name: "LabTests",
       dependencies: [
-        "Fuzz", "Lab", "LabFile", "MicroVM", "Report", "Scenario", "TestSupport", "pawslab", "pawslab-worker",
+        "Evidence", "Fuzz", "Judging", "Lab", "LabFile", "MicroVM", "Model", "Report", "TestSupport", "Wire",
+        "pawslab", "pawslab-worker",
       ],
       swiftSettings: strict),
   ],

@@ -1,6 +1,7 @@
 import Foundation
-import Scenario
+import Model
 import Synchronization
+import Wire
 
 /// Cuts what a worker writes into lines, and lines into events. An observation is one line of up to tens of
 /// megabytes, so each byte is looked at once.

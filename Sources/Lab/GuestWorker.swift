@@ -1,6 +1,7 @@
 import Foundation
 import MicroVM
-import Scenario
+import Model
+import Wire
 
 /// Runs workers in a guest, each in a process of its own beside others.
 struct GuestWorker: WorkerHost {

@@ -1,6 +1,6 @@
 import Foundation
 import MicroVM
-import Scenario
+import Model
 
 /// Finds the kernels that a run is to use: by name, or the first that has what a case needs.
 public struct Machines: Sendable {

@@ -1,4 +1,4 @@
-import Scenario
+import Model
 
 extension Plan {
   /// What a kernel must have for a case to run, by name, sorted: what ``init(_:on:guest:)`` itself refuses to do

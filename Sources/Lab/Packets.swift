@@ -1,5 +1,7 @@
+import Evidence
 import Foundation
-import Scenario
+import Model
+import Wire
 
 /// Gathers the packets that one worker tells while it runs.
 final class Packets: @unchecked Sendable {

@@ -1,4 +1,4 @@
-import Scenario
+import Model
 
 /// How long a worker is waited for, in seconds. What a case may take follows from its steps and settings
 /// (``Scenario/Case/longestWorkload``), so a worker that hangs is known long before the longest churn would be over:

@@ -1,5 +1,5 @@
 import MicroVM
-import Scenario
+import Model
 
 /// A kernel that cases can run on, with what probing found.
 public struct Machine: Sendable {

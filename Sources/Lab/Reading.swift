@@ -1,5 +1,7 @@
+import Evidence
 import Foundation
-import Scenario
+import Model
+import Wire
 
 /// What a worker or a guest says, read as a run reads it, without either. For those who hold the reading against
 /// arbitrary bytes.

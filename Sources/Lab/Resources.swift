@@ -1,6 +1,6 @@
 import Foundation
 import MicroVM
-import Scenario
+import Model
 
 /// What there is for workers: descriptors, memory, processes. What a job costs is counted in ``fit(_:)``.
 public struct Resources: Sendable, Equatable {

@@ -1,6 +1,9 @@
+import Evidence
 import Foundation
+import Judging
 import MicroVM
-import Scenario
+import Model
+import Wire
 
 /// Runs cases side by side, each in a worker process of its own, and judges what they saw.
 public struct Runner: Sendable {

@@ -1,6 +1,8 @@
+import Evidence
 import Foundation
-import Scenario
+import Model
 import Synchronization
+import Wire
 
 /// What one worker has told of a case so far, so that it is kept when the worker, its guest or the lab breaks.
 final class Told: Sendable {

@@ -1,8 +1,9 @@
 import Foundation
 import MicroVM
-import Scenario
+import Model
 import Subprocess
 import SystemPackage
+import Wire
 
 /// Starts a worker for one request and follows its events.
 ///

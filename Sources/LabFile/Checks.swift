@@ -1,4 +1,4 @@
-import Scenario
+import Model
 import Yams
 
 /// What only the expanded matrix shows: what is beyond the bounds, axes without effect, conditions without a case, cases

@@ -1,4 +1,4 @@
-import Scenario
+import Model
 import Yams
 
 /// A file's YAML as one tree, composed within the bounds of ``Bounds``.

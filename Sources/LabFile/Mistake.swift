@@ -1,4 +1,4 @@
-import Scenario
+import Model
 
 /// One mistake in a lab file: where it is, what was read, what would be right.
 public struct Mistake: Sendable, Equatable, CustomStringConvertible {

@@ -1,4 +1,4 @@
-import Scenario
+import Model
 import Yams
 
 /// Reads nodes and collects every mistake with its place; what could not be read is nil and already reported.

@@ -1,4 +1,4 @@
-import Scenario
+import Model
 import Yams
 
 /// A scenario with the places of what the checks may complain about.

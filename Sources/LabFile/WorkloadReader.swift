@@ -1,4 +1,4 @@
-import Scenario
+import Model
 import Yams
 
 /// The workload and the expectations: what happens, and what it is held against.

@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 /// apt with a state of its own: its lists, cache and settings are private and go with their folder, nothing on the host
 /// changes, and what is not signed by Debian is refused, whatever this machine's own settings allow.

@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 /// How much of a stranger's kernel is taken. Counted while it is read and unpacked; what is beyond is refused, with the
 /// bound in words. Debian's generic flavour, the largest that is fetched, needs about a tenth of each.

@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 import Subprocess
 
 #if canImport(System)

@@ -1,6 +1,8 @@
+import Evidence
 import Foundation
-import Scenario
+import Model
 import Subprocess
+import Wire
 
 #if canImport(System)
   import System

@@ -1,5 +1,6 @@
+import Evidence
 import Foundation
-import Scenario
+import Model
 
 /// Boots stored kernels: finds out which accelerator works, tries a boot that failed once more.
 public actor Hypervisor {

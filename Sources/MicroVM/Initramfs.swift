@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 /// A cpio archive in the `newc` format (Documentation/driver-api/early-userspace/buffer-format.rst).
 struct Cpio {

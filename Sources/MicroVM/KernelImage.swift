@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 /// What a file that claims to be a kernel is, by its headers (x86 boot protocol, Documentation/arch/x86/boot.rst; ELF).
 /// Any bytes may come: what is no x86-64 Linux kernel is a `Failure`, in a time that does not depend on them.

@@ -1,6 +1,6 @@
 import CLinux
 import Foundation
-import Scenario
+import Model
 
 /// The kernels in the cache: `$XDG_CACHE_HOME/pawslab/kernels/NAME`.
 ///

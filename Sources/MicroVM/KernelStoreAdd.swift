@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 extension KernelStore {
   /// Makes an entry of an image and a folder of modules.

@@ -1,6 +1,6 @@
 import CLinux
 import Foundation
-import Scenario
+import Model
 
 /// A file without a name, in memory: gone with the last descriptor of it, so that no death of ours leaves it behind
 /// (memfd_create(2)). Another process of ours opens it by ``path``.

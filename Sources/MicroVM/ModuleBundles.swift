@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 /// Which modules the lab may need, in groups that a case asks for together.
 /// A module that a kernel has built in, or that is not of its time, is simply not there.

@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 /// What depmod(8) and the kernel's build write beside modules: `modules.dep`, `modules.softdep`, `modules.alias`,
 /// `modules.builtin` and `modules.builtin.modinfo`. Each line says by its form what it is, so one reader has them all.

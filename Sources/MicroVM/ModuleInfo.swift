@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 /// What a module says of itself: its section `.modinfo`, as `modinfo` prints it (scripts/mod/modpost.c).
 /// Any bytes may come: what is no module for x86-64 is a `Failure`, in a time that is linear in them.

@@ -1,4 +1,4 @@
-import Scenario
+import Model
 
 /// In which order modules are loaded: kmod's rules (libkmod's kmod_module_get_probe_list and
 /// __kmod_module_fill_softdep). What a module depends on comes before it, and must load; what its softdeps name comes

@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 /// The modules of one kernel on disk: found by name, read for what they need.
 final class ModuleTree {

@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 /// What a kernel's packages have of use, written below a folder of ours: images, modules, their indexes. Only regular
 /// files are made there, and folders for them, so that no link can lead anywhere; what a link in a package names must be

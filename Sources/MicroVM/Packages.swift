@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 /// Gets kernels out of packages: Debian's by apt, any other's from files.
 public struct Packages: Sendable {

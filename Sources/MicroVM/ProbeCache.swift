@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 /// What a kernel's probe found, kept beside the kernels: a probe takes a boot and some seconds.
 /// Valid for the same files of the kernel and the same worker. What cannot be read, or cannot be, is asked again.

@@ -1,6 +1,6 @@
 import CLinux
 import Foundation
-import Scenario
+import Model
 
 /// How a guest is started: machine, processor, devices and kernel command line.
 struct QEMU: Sendable {

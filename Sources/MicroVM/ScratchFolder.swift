@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 import Synchronization
 
 /// A folder that goes with the instance, or with the next command that uses the cache where we were killed.

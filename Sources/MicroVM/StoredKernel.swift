@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 /// A kernel that guests can boot: files in the cache, known by a name. Its manifest is a file like any other, so what
 /// is read from it is checked before it becomes a path.

@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 /// Reads a tar archive (tar(5): ustar, GNU's long names, pax) as it comes out of a pipe, and hands on its members.
 /// Any bytes may come; nothing is kept but the member at hand.

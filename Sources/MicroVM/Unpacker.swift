@@ -1,6 +1,6 @@
 import CLinux
 import Foundation
-import Scenario
+import Model
 
 /// A program that unpacks what a stranger made, into a pipe: as nobody, without capabilities, with no descriptor but its
 /// streams, and with bounds on memory and time. It can write no file; what it gives is counted by whoever reads.

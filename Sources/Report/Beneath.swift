@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import Scenario
+import Model
 
 /// A folder, and what is in it: no name leads out of it, and no link is followed below it.
 ///

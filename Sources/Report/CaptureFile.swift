@@ -1,5 +1,7 @@
+import Evidence
 import Foundation
-import Scenario
+import Judging
+import Model
 
 /// The packets of one case as a file that Wireshark opens: each link an interface with its node's name, remarks on
 /// packets as their comments, the case and its settings in the section's.

@@ -1,4 +1,4 @@
-import Scenario
+import Model
 
 /// Where a run's folder keeps what a case gave: below the folder, one file per case and kernel, by the case's dotted
 /// name.

@@ -1,4 +1,5 @@
-import Scenario
+import Judging
+import Model
 
 /// What is said about the incident, and what is true of it: each with the cases that show it.
 ///

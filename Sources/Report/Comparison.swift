@@ -1,4 +1,4 @@
-import Scenario
+import Model
 
 /// Two lists of cases held against each other: what differs, and what nothing can be said of.
 public struct Comparison: Sendable {

@@ -1,4 +1,5 @@
-import Scenario
+import Judging
+import Model
 
 /// Cases that behave in the same way on each of several kernels, and not the same on all.
 public struct Difference: Sendable {

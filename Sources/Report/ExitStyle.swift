@@ -1,4 +1,4 @@
-import Scenario
+import Model
 
 /// What a run's exit status says, in the words of who asked: `--exit`.
 public enum ExitStyle: String, Sendable, CaseIterable {

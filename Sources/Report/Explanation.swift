@@ -1,4 +1,4 @@
-import Scenario
+import Model
 
 /// What a case does and what is expected of it, in words.
 public struct Explanation {

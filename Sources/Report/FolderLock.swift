@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import Scenario
+import Model
 
 /// Keeps a second run out of a folder for as long as this one lives: a lock of an open file description (fcntl(2),
 /// `F_OFD_SETLK`) on `.lock`, which ends with the process however that ends, and which can be asked for without

@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 /// A run in the words of other tools.
 public enum Format: String, Sendable, CaseIterable {

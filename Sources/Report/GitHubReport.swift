@@ -1,5 +1,6 @@
 import Foundation
-import Scenario
+import Judging
+import Model
 
 extension Results {
   /// Workflow commands: `::error ...` for each case that counts as a failure, at the line that expects otherwise,

@@ -1,5 +1,6 @@
 import Foundation
-import Scenario
+import Judging
+import Model
 
 extension HTMLReport {
   /// One case: what was expected, what was seen.

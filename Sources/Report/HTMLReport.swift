@@ -1,5 +1,6 @@
 import Foundation
-import Scenario
+import Judging
+import Model
 
 /// A run as one self-contained page: which setting on which kernel does what, and each cell's evidence.
 ///

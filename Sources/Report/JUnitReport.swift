@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 extension Results {
   /// JUnit XML: a suite for each lab file and kernel, by the schema of Ant's junitreport.

@@ -1,4 +1,4 @@
-import Scenario
+import Model
 
 extension Results {
   /// KTAP: a subtest for each lab file and kernel.

@@ -1,4 +1,5 @@
-import Scenario
+import Judging
+import Model
 
 /// Failures that somebody knows of, with the reason and the day until which that is one: what `--known-failures`
 /// names. They change the exit status and never a verdict; an error of the lab is never known.

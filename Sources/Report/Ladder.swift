@@ -1,4 +1,6 @@
-import Scenario
+import Evidence
+import Judging
+import Model
 
 /// The packets of a case between its nodes, drawn as text from the capture alone.
 ///

@@ -1,4 +1,5 @@
-import Scenario
+import Evidence
+import Model
 
 /// The ladder of a case that is still running: each line once, as soon as both ends have seen the packet, or
 /// another has followed.

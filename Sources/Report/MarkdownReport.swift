@@ -1,4 +1,5 @@
-import Scenario
+import Judging
+import Model
 
 extension Results {
   /// Markdown: a table of lab files by kernel, then what failed, then what differs.

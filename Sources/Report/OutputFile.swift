@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 /// A file that a user names for what is written once: `--output`.
 public enum OutputFile {

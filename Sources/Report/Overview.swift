@@ -1,4 +1,4 @@
-import Scenario
+import Model
 
 /// What a scenario shows, in words: what all of its cases have in common, and in what they differ.
 public struct Overview {

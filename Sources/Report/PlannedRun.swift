@@ -1,5 +1,7 @@
+import Evidence
 import Foundation
-import Scenario
+import Judging
+import Model
 
 /// `run.json`: what a run set out to do, written before its first case, so that a folder whose run was killed can be
 /// judged, reported and continued, and every case of it run again, whatever the lab files say by then.

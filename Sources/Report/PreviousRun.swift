@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 extension RunFolder {
   /// What a run writes at the top of its folder, the mark by which it is known last.

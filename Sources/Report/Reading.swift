@@ -1,5 +1,6 @@
 import Foundation
-import Scenario
+import Judging
+import Model
 
 /// A text out of a file that somebody else may have written, as it can be shown anywhere: quoted, one line, printable
 /// ASCII, bounded.

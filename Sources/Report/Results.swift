@@ -1,4 +1,6 @@
-import Scenario
+import Evidence
+import Judging
+import Model
 
 /// `results.json`, version 3: what a run came to. Keys are written sorted, durations in the unit they name.
 ///

@@ -1,5 +1,6 @@
 import Foundation
-import Scenario
+import Judging
+import Model
 
 /// The folder that `--out` names: what a run set out to do (`run.json`), what happened (`events.jsonl`), what was
 /// seen (`observations`, `captures`, `consoles`), and at the end what it came to (`results.json` and the reports).

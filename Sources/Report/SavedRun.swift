@@ -1,5 +1,7 @@
+import Evidence
 import Foundation
-import Scenario
+import Judging
+import Model
 
 extension RunFolder {
   /// What a case gave: of the case and kernel that are asked for and of no other, whatever the file's name is.

@@ -1,4 +1,5 @@
-import Scenario
+import Judging
+import Model
 
 /// What a case counts as: its verdict, and what the person who runs the lab said of it beforehand.
 ///

@@ -1,4 +1,6 @@
-import Scenario
+import Evidence
+import Judging
+import Model
 
 /// A run as text: one line per case, the table, what went wrong.
 public struct TextReport: Sendable {

@@ -1,7 +1,7 @@
 import Fuzz
 import Netlink
 
-extension Worker {
+extension WorkerProgram {
   /// `fuzz BATCH PROGRESS MILLISECONDS`: reads each input of a batch as every answer of a kernel's that the lab asks
   /// for. Started by `pawslab bench fuzz`.
   static func fuzz(_ arguments: [String]) -> Int32 {

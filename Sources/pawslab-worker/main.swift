@@ -1,4 +1,4 @@
 import Glibc
 import Worker
 
-exit(Worker.program(CommandLine.arguments))
+exit(WorkerProgram.program(CommandLine.arguments))

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
+import Model
 import Report
-import Scenario
 
 extension ExitStyle: ExpressibleByArgument {}
 

@@ -1,9 +1,11 @@
 import ArgumentParser
+import Evidence
 import Foundation
+import Judging
 import Lab
 import LabFile
+import Model
 import Report
-import Scenario
 import Subprocess
 
 struct Bench: AsyncParsableCommand {

@@ -1,7 +1,9 @@
 import ArgumentParser
+import Evidence
+import Judging
 import Lab
+import Model
 import Report
-import Scenario
 
 /// Whether others see what the lab sees.
 struct BenchCrossCheck: AsyncParsableCommand {

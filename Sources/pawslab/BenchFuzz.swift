@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import Fuzz
-import Scenario
+import Model
 import Subprocess
 
 extension Kind: ExpressibleByArgument {}

@@ -1,6 +1,6 @@
 import Lab
+import Model
 import Report
-import Scenario
 
 /// The cases for other programs: `list --format json`, `run --list --format json`.
 struct CaseListing: Encodable {

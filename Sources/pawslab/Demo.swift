@@ -1,10 +1,12 @@
 import ArgumentParser
+import Evidence
 import Foundation
+import Judging
 import Lab
 import LabFile
 import MicroVM
+import Model
 import Report
-import Scenario
 
 struct Demo: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -53,7 +55,7 @@ struct Demo: AsyncParsableCommand {
 
   func run() async throws {
     let files = try LabFolder.find()
-    let cases = try LabFile.discover(paths: [files]).flatMap { try LabFile.load(path: $0).cases() }
+    let cases = try LabFiles.discover(paths: [files]).flatMap { try LabFiles.load(path: $0).cases() }
     let stage = try Stage(recordingTo: record, pausing: pause)
     let running = Running.fixed(jobs: nil)
     let lab = try running.lab()
@@ -85,7 +87,7 @@ struct Demo: AsyncParsableCommand {
     let moved = dropped.observation?.counters(of: Network.server) ?? [:]
     let emulated = source.kernel.emulates("tcp_tw_recycle")
     let shown = [
-      emulated ? Mechanisms.emulatedPAWSPassive : "TcpExt.PAWSPassive", "TcpExt.ListenDrops",
+      emulated ? Observation.emulatedPAWSPassive : "TcpExt.PAWSPassive", "TcpExt.ListenDrops",
       "TcpExt.PAWSEstab",
     ].map { "  \($0.padding(toLength: 20, withPad: " ", startingAt: 0)) +\(moved[$0] ?? 0)" }
     stage.part(

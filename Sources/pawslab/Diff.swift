@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
+import Model
 import Report
-import Scenario
 
 struct Diff: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

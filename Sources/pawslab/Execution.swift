@@ -1,9 +1,11 @@
+import Evidence
 import ArgumentParser
 import Foundation
+import Judging
 import Lab
 import MicroVM
+import Model
 import Report
-import Scenario
 
 /// Runs planned cases, shows them and keeps what they gave: what `run` and `replay` have in common.
 struct Execution {

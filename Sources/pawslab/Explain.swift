@@ -1,7 +1,8 @@
 import ArgumentParser
+import Judging
 import Lab
+import Model
 import Report
-import Scenario
 
 struct Explain: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,8 +1,10 @@
+import Evidence
 import Foundation
 import Fuzz
 import LabFile
+import Model
 import Report
-import Scenario
+import Wire
 
 /// Genuine inputs of every kind: the lab's own files and what it keeps of runs.
 struct FuzzCorpus {
@@ -50,7 +52,7 @@ struct FuzzCorpus {
   func inputs(_ kind: Kind) throws -> [[UInt8]] {
     switch kind {
     case .lab:
-      return try LabFile.discover(paths: [lab]).map {
+      return try LabFiles.discover(paths: [lab]).map {
         [UInt8](try Data(contentsOf: URL(fileURLWithPath: $0)))
       }
     case .results: return results.map { [[UInt8]($0)] } ?? []

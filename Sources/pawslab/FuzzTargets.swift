@@ -1,10 +1,13 @@
+import Evidence
 import Foundation
 import Fuzz
+import Judging
 import Lab
 import LabFile
 import MicroVM
+import Model
 import Report
-import Scenario
+import Wire
 
 /// Everything that an input of a kind goes through in this program, to the very end.
 struct FuzzTargets {
@@ -59,7 +62,7 @@ struct FuzzTargets {
 
   private func lab(_ input: [UInt8]) throws {
     let scenario: Scenario
-    do { scenario = try LabFile.parse(Data(input), file: "lab/x.yaml") } catch {
+    do { scenario = try LabFiles.parse(Data(input), file: "lab/x.yaml") } catch {
       precondition(!error.mistakes.isEmpty && error.mistakes.count <= Bounds.mistakes + 1)
       throw error
     }

@@ -1,6 +1,6 @@
 import Foundation
+import Model
 import Report
-import Scenario
 
 /// What GitHub Actions shows of a run: annotations on standard output, the table in the job's summary.
 enum GitHub {

@@ -1,7 +1,7 @@
 import Foundation
 import Lab
+import Model
 import Report
-import Scenario
 
 /// Puts what happens into the folder: what was seen first, then that it was, so that what the folder says is there.
 final class Kept: @unchecked Sendable {

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Lab
 import MicroVM
-import Scenario
+import Model
 
 struct KernelsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

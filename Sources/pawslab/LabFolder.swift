@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 
 /// Where the lab files are when nobody said.
 enum LabFolder {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
+import Model
 import Report
-import Scenario
 
 struct List: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "List the cases of the lab files.")

@@ -1,6 +1,6 @@
 import Foundation
 import Lab
-import Scenario
+import Model
 
 /// What can be done on this very machine about something that it lacks: nothing is recommended that cannot work here.
 struct Mends {

@@ -3,8 +3,8 @@ import Foundation
 import Lab
 import LabFile
 import MicroVM
+import Model
 import Report
-import Scenario
 
 @main
 struct Pawslab: AsyncParsableCommand {

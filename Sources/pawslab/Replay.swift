@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
 import Lab
+import Model
 import Report
-import Scenario
 
 struct Replay: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,7 +1,8 @@
 import ArgumentParser
 import Foundation
+import Judging
+import Model
 import Report
-import Scenario
 
 struct ReportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,8 +1,10 @@
+import Evidence
 import ArgumentParser
 import Foundation
+import Judging
 import Lab
+import Model
 import Report
-import Scenario
 
 /// What a run takes from one before, and when it ends before its end.
 struct Resuming: ParsableArguments {

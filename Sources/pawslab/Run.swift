@@ -1,8 +1,10 @@
+import Evidence
 import ArgumentParser
 import Foundation
+import Judging
 import Lab
+import Model
 import Report
-import Scenario
 
 struct Run: AsyncParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Run cases and judge them (the default).")

@@ -1,5 +1,5 @@
 import Lab
-import Scenario
+import Model
 
 extension Machines {
   /// The machine that results call by this name: a kernel's, or that with a removed setting emulated.

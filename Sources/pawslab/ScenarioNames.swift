@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import Scenario
+import Model
 
 /// A case is known by its id everywhere: in results, in folders, to other tools. Two of one id are a mistake of whoever
 /// named the files, and said before anything runs.

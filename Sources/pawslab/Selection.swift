@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
 import LabFile
+import Model
 import Report
-import Scenario
 
 /// Which cases of which lab files.
 struct Selection: ParsableArguments {
@@ -44,8 +44,8 @@ struct Selection: ParsableArguments {
   private static func load(_ paths: [String]) throws -> [Scenario] {
     var mistakes: [Mistake] = []
     var scenarios: [(path: String, scenario: Scenario)] = []
-    for path in ScenarioNames.distinct(try LabFile.discover(paths: paths)) {
-      do { scenarios.append((path, try LabFile.load(path: path))) } catch { mistakes += error.mistakes }
+    for path in ScenarioNames.distinct(try LabFiles.discover(paths: paths)) {
+      do { scenarios.append((path, try LabFiles.load(path: path))) } catch { mistakes += error.mistakes }
     }
     guard mistakes.isEmpty else { throw LabFileError(mistakes: mistakes) }
     try ScenarioNames.check(scenarios)

@@ -1,7 +1,8 @@
 import ArgumentParser
 import Foundation
 import Lab
-import Scenario
+import Model
+import Wire
 
 struct Shell: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

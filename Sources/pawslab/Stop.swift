@@ -1,5 +1,6 @@
 import Foundation
-import Scenario
+import Judging
+import Model
 
 /// `--max-fail`: counts what failed or broke, and says once when it is enough.
 final class Stop: @unchecked Sendable {

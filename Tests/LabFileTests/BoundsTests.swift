@@ -1,6 +1,6 @@
 import Foundation
 import LabFile
-import Scenario
+import Model
 import Testing
 
 /// What a file may ask for is bounded, and looked at before anything is made of it. Each of these would have taken
@@ -73,8 +73,8 @@ import Testing
 
   /// The lab's files keep far below every bound, so that there is room.
   @Test func theLabsOwnFilesAreFarBelow() throws {
-    for path in try LabFile.discover(paths: [LabFilesTests.folder]) {
-      let scenario = try LabFile.load(path: path)
+    for path in try LabFiles.discover(paths: [LabFilesTests.folder]) {
+      let scenario = try LabFiles.load(path: path)
       #expect(scenario.grid.count * 8 < Bounds.points, "\(path)")
       #expect(scenario.cases().count * 8 < Bounds.cases, "\(path)")
       #expect(try Data(contentsOf: URL(fileURLWithPath: path)).count * 8 < Bounds.fileBytes, "\(path)")
@@ -86,18 +86,18 @@ import Testing
 
   @Test func aFileThatIsTooLargeIsNotRead() {
     let text = Self.good + String(repeating: "# comment\n", count: 30_000)
-    #expect(throws: LabFileError.self) { try LabFile.parse(Data(text.utf8), file: "x.yaml") }
-    do { _ = try LabFile.parse(Data(text.utf8), file: "x.yaml") } catch {
+    #expect(throws: LabFileError.self) { try LabFiles.parse(Data(text.utf8), file: "x.yaml") }
+    do { _ = try LabFiles.parse(Data(text.utf8), file: "x.yaml") } catch {
       #expect(error.description == "x.yaml: more than 262144 bytes, which no lab file has")
     }
   }
 
   @Test func whatIsNoUTF8SaysWhere() {
     let data = Data("title: a\nwhy: \u{e4}\n".utf8) + [0xff, 0x0a]
-    do { _ = try LabFile.parse(data, file: "x.yaml") } catch {
+    do { _ = try LabFiles.parse(data, file: "x.yaml") } catch {
       #expect(error.description == "x.yaml:3:1: not UTF-8")
     }
-    #expect(throws: LabFileError.self) { try LabFile.parse(data, file: "x.yaml") }
+    #expect(throws: LabFileError.self) { try LabFiles.parse(data, file: "x.yaml") }
   }
 
   @Test func deepNestingIsRefused() {

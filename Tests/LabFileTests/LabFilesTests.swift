@@ -1,9 +1,9 @@
 import Foundation
 import LabFile
-import Scenario
+import Model
 import Testing
 
-import struct Scenario.Expectation
+import struct Model.Expectation
 
 /// The lab files that come with the lab.
 @Suite struct LabFilesTests {
@@ -12,7 +12,7 @@ import struct Scenario.Expectation
   static let folder = repository.appendingPathComponent("lab").path
 
   static func cases() throws -> [Case] {
-    try LabFile.discover(paths: [folder]).flatMap { try LabFile.load(path: $0).cases() }
+    try LabFiles.discover(paths: [folder]).flatMap { try LabFiles.load(path: $0).cases() }
   }
 
   @Test func allOfThemExpand() throws {
@@ -69,7 +69,7 @@ import struct Scenario.Expectation
   }
 
   @Test func filtersNarrow() throws {
-    let scenarios = try LabFile.discover(paths: [Self.folder]).map { try LabFile.load(path: $0) }
+    let scenarios = try LabFiles.discover(paths: [Self.folder]).map { try LabFiles.load(path: $0) }
     let byValue = try Scenario.select(from: scenarios, settings: ["rfc1337=1", "clock=behind"], patterns: [])
     #expect(byValue.allSatisfy { $0.id.contains("rfc1337=1") && $0.id.contains("clock=behind") })
     #expect(byValue.isEmpty == false)

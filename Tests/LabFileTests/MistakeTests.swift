@@ -1,5 +1,5 @@
 import LabFile
-import Scenario
+import Model
 import Testing
 
 /// Every mistake is one message that says where it is and what would be right.
@@ -41,7 +41,7 @@ import Testing
 
   static func mistakes(_ text: String) -> [String] {
     do {
-      _ = try LabFile.parse(text, file: "lab/x.yaml")
+      _ = try LabFiles.parse(text, file: "lab/x.yaml")
       return []
     } catch { return error.mistakes.map(\.description) }
   }
@@ -181,6 +181,6 @@ import Testing
   }
 
   @Test func aMissingFileIsOneMistake() {
-    #expect(throws: LabFileError.self) { try LabFile.discover(paths: ["no/such/lab"]) }
+    #expect(throws: LabFileError.self) { try LabFiles.discover(paths: ["no/such/lab"]) }
   }
 }

@@ -1,5 +1,5 @@
 import LabFile
-import Scenario
+import Model
 import Testing
 
 /// Every name is held against what there is when the file is read: what passes and is never true is a mistake.
@@ -248,7 +248,7 @@ import Testing
   @Test(arguments: ["lab/a b.yaml", "lab/-x.yaml", "lab/x\u{1b}.yaml", "lab/.yaml", "lab/x,y.yaml"])
   func aFilesNameIsAName(file: String) {
     do {
-      _ = try LabFile.parse(Self.good, file: file)
+      _ = try LabFiles.parse(Self.good, file: file)
       Issue.record("\(file) was taken")
     } catch { #expect(error.mistakes.first?.message.contains("is no name: letters, digits") == true) }
   }
@@ -282,7 +282,7 @@ import Testing
       (["rfc1337=1"], ["tw-reuse/*"], "no case matches --case tw-reuse/*, --set rfc1337=1 together"),
     ] as [([String], [String], String)])
   func aFilterThatMatchesNothingIsAMistake(settings: [String], patterns: [String], message: String) throws {
-    let scenarios = try LabFile.discover(paths: [LabFilesTests.folder]).map { try LabFile.load(path: $0) }
+    let scenarios = try LabFiles.discover(paths: [LabFilesTests.folder]).map { try LabFiles.load(path: $0) }
     do {
       _ = try Scenario.select(from: scenarios, settings: settings, patterns: patterns)
       Issue.record("it matched")
@@ -291,7 +291,7 @@ import Testing
 
   /// One that matches does not hide one that does not.
   @Test func everyPatternMatches() throws {
-    let scenarios = try LabFile.discover(paths: [LabFilesTests.folder]).map { try LabFile.load(path: $0) }
+    let scenarios = try LabFiles.discover(paths: [LabFilesTests.folder]).map { try LabFiles.load(path: $0) }
     #expect(throws: SelectionError.self) {
       try Scenario.select(from: scenarios, settings: [], patterns: ["tw-reuse/*", "direct/*ipv7*"])
     }

@@ -1,9 +1,9 @@
 import Foundation
 import Lab
 import MicroVM
-import Scenario
-import TestSupport
+import Model
 import Testing
+import TestSupport
 
 /// What a QEMU is left with while it runs a kernel of strangers: looked up where the kernel of this machine says it.
 @Suite(

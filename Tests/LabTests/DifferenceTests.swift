@@ -1,8 +1,10 @@
+import Evidence
+import Judging
+import Model
 import Report
-import Scenario
 import Testing
 
-import struct Scenario.Expectation
+import struct Model.Expectation
 
 @Suite struct DifferenceTests {
   private func result(_ id: String, _ kernel: String, _ outcome: Outcome, counter: String? = nil)

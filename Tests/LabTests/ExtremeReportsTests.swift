@@ -1,6 +1,8 @@
+import Evidence
 import Foundation
+import Judging
+import Model
 import Report
-import Scenario
 import Testing
 
 /// Whatever a saved run says, it is told: no number is a trap. `seconds` of 1e19 was one.

@@ -1,8 +1,8 @@
 import Foundation
 import LabFile
-import Scenario
-import TestSupport
+import Model
 import Testing
+import TestSupport
 
 /// Whatever the machine: either it runs and passes, or one line says why and what to do, and the exit status is not 0.
 extension ProgramTests {

@@ -1,6 +1,6 @@
 import LabFile
+import Model
 import Report
-import Scenario
 import Testing
 
 /// What a churn empties before each connection is what its file says: reader, explanation and worker know both tables.
@@ -23,7 +23,7 @@ import Testing
   }
 
   @Test(arguments: Step.Table.allCases) func aChurnEmptiesWhatItsFileSays(table: Step.Table) throws {
-    let test = try #require(try LabFile.parse(Self.text(table.rawValue), file: "x.yaml").cases().first)
+    let test = try #require(try LabFiles.parse(Self.text(table.rawValue), file: "x.yaml").cases().first)
     guard case .churn(let churn) = test.workload.first else {
       Issue.record("no churn: \(test.workload)")
       return
@@ -34,8 +34,8 @@ import Testing
 
   @Test func aDirectTopologyHasNoConntrack() throws {
     #expect(throws: LabFileError.self) {
-      try LabFile.parse(Self.text("conntrack", kind: "direct"), file: "x.yaml")
+      try LabFiles.parse(Self.text("conntrack", kind: "direct"), file: "x.yaml")
     }
-    #expect(try LabFile.parse(Self.text("tcp_metrics", kind: "direct"), file: "x.yaml").cases().count == 1)
+    #expect(try LabFiles.parse(Self.text("tcp_metrics", kind: "direct"), file: "x.yaml").cases().count == 1)
   }
 }

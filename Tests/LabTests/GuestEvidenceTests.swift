@@ -1,11 +1,12 @@
 import Foundation
+import Judging
 import Lab
 import LabFile
 import MicroVM
+import Model
 import Report
-import Scenario
-import TestSupport
 import Testing
+import TestSupport
 
 /// Evidence that only a guest can give: where the wall clock may be set, and settings that are one per kernel written.
 @Suite(
@@ -24,7 +25,7 @@ struct GuestEvidenceTests {
   }
 
   private func test(_ file: String) throws -> Case {
-    try #require(try LabFile.parse(file, file: "here.yaml").cases().first)
+    try #require(try LabFiles.parse(file, file: "here.yaml").cases().first)
   }
 
   /// After an advance, a byte that was sent had a time ahead of its copies', which were then forgotten (20 s, and an

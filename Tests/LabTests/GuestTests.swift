@@ -1,11 +1,12 @@
 import Foundation
+import Judging
 import Lab
 import LabFile
 import MicroVM
+import Model
 import Report
-import Scenario
-import TestSupport
 import Testing
+import TestSupport
 
 /// Real guests: what works, what breaks.
 @Suite(
@@ -34,8 +35,8 @@ struct GuestTests {
   }
 
   private func cases(_ pattern: String, count: Int) throws -> [Case] {
-    let scenarios = try LabFile.discover(paths: [ProgramTests.repository + "/lab"]).map {
-      try LabFile.load(path: $0)
+    let scenarios = try LabFiles.discover(paths: [ProgramTests.repository + "/lab"]).map {
+      try LabFiles.load(path: $0)
     }
     return Array(try Scenario.select(from: scenarios, settings: [], patterns: [pattern]).prefix(count))
   }

@@ -1,6 +1,6 @@
 import Foundation
 import MicroVM
-import Scenario
+import Model
 import Testing
 
 /// `pawslab kernels`, as a user calls it, on a cache of its own.

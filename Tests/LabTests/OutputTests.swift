@@ -1,6 +1,7 @@
 import Foundation
+import Judging
+import Model
 import Report
-import Scenario
 import Testing
 
 /// What the built program prints and which exit status it ends with, as a shell, a CI and another harness see it.

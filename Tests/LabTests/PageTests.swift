@@ -1,9 +1,9 @@
 import Foundation
 import LabFile
+import Model
 import Report
-import Scenario
-import TestSupport
 import Testing
+import TestSupport
 
 /// The page that a run leaves, in a browser that nobody looks at. Needs chromium.
 private let chromium = Needs.program("chromium", "chromium-browser")

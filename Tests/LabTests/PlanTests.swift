@@ -1,5 +1,5 @@
 import Lab
-import Scenario
+import Model
 import Testing
 
 /// Where a case runs, by capability alone.

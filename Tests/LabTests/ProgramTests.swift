@@ -1,10 +1,13 @@
+import Evidence
 import Foundation
+import Judging
 import Lab
 import LabFile
+import Model
 import Report
-import Scenario
-import TestSupport
 import Testing
+import TestSupport
+import Wire
 
 /// The built program, as a user calls it.
 @Suite(.serialized) struct ProgramTests {
@@ -206,7 +209,7 @@ import Testing
     "time-wait-clash/rfc1337=1,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4,topology=snat"
 
   static func clashCase() throws -> Case {
-    let scenarios = try LabFile.discover(paths: [repository + "/lab"]).map { try LabFile.load(path: $0) }
+    let scenarios = try LabFiles.discover(paths: [repository + "/lab"]).map { try LabFiles.load(path: $0) }
     return try #require(try Scenario.select(from: scenarios, settings: [], patterns: [clash]).first)
   }
 

@@ -1,7 +1,8 @@
 import Foundation
+import Judging
 import LabFile
+import Model
 import Report
-import Scenario
 import Testing
 
 /// Evidence of a kernel that not everybody has, judged again.
@@ -64,8 +65,8 @@ import Testing
 
 private enum LabFilesOnDisk {
   static func cases() throws -> [String: Case] {
-    let all = try LabFile.discover(paths: [ProgramTests.repository + "/lab"])
-      .flatMap { try LabFile.load(path: $0).cases() }
+    let all = try LabFiles.discover(paths: [ProgramTests.repository + "/lab"])
+      .flatMap { try LabFiles.load(path: $0).cases() }
     return Dictionary(uniqueKeysWithValues: all.map { ($0.id, $0) })
   }
 }

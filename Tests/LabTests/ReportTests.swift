@@ -1,7 +1,9 @@
+import Evidence
 import Foundation
 import FoundationXML
+import Judging
+import Model
 import Report
-import Scenario
 import Testing
 
 @Suite struct ReportTests {

@@ -1,8 +1,11 @@
+import Evidence
 import Foundation
+import Judging
 import Lab
+import Model
 import Report
-import Scenario
 import Testing
+import Wire
 
 /// How the lab treats a worker that misbehaves: always an error, never a drop, and the others go on.
 /// The workers here are shell scripts; what a real one does is tested by running the lab.

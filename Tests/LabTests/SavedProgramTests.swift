@@ -1,6 +1,7 @@
 import Foundation
+import Judging
 import Lab
-import Scenario
+import Model
 import Testing
 
 @testable import Report

@@ -1,5 +1,6 @@
 import Foundation
-import Scenario
+import Judging
+import Model
 import Testing
 
 @testable import Report

@@ -1,8 +1,9 @@
 import Foundation
+import Judging
 import Lab
 import MicroVM
+import Model
 import Report
-import Scenario
 
 /// Real guests need QEMU, a kernel called debian-12 in the cache, and a worker that can be a guest's first process:
 /// `scripts/test` provides all three and names the worker.

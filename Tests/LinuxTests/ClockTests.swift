@@ -1,10 +1,10 @@
 import Foundation
 import Linux
+import Model
 import Netlink
-import Scenario
 import SystemPackage
-import TestSupport
 import Testing
+import TestSupport
 
 extension KernelTests {
   @Suite struct Clocks {

@@ -1,10 +1,11 @@
+import Evidence
 import Foundation
 import Linux
+import Model
 import Netlink
-import Scenario
 import SystemPackage
-import TestSupport
 import Testing
+import TestSupport
 
 /// Everything that changes or measures the kernel: one after the other, on namespaces of its own.
 @Suite(

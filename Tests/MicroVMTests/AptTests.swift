@@ -1,5 +1,5 @@
 import Foundation
-import Scenario
+import Model
 import Testing
 
 @testable import MicroVM

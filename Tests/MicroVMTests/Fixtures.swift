@@ -1,7 +1,8 @@
 import Foundation
 
+import Model
+
 @testable import MicroVM
-import Scenario
 
 /// Little-endian numbers put into a file that is being made.
 extension Data {

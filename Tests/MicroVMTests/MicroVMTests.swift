@@ -1,6 +1,7 @@
 import Foundation
-import Scenario
+import Model
 import Testing
+import Wire
 
 @testable import MicroVM
 

@@ -1,7 +1,7 @@
 import Foundation
 import FoundationXML
+import Model
 import Report
-import Scenario
 import Testing
 
 /// Text from files, kernels and saved results is shown by every format and obeyed by none.

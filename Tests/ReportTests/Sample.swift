@@ -1,6 +1,8 @@
+import Evidence
 import Foundation
+import Judging
+import Model
 import Report
-import Scenario
 
 /// A run with everything in it that a report can show: each verdict, what is required, what is known, what differs.
 struct Sample: Codable {

@@ -1,6 +1,7 @@
 import Foundation
+import Judging
+import Model
 import Report
-import Scenario
 import Testing
 
 /// What is required, what is known, and which exit status that makes: in every format alike.

@@ -1,6 +1,7 @@
 import Foundation
+import Judging
+import Model
 import Report
-import Scenario
 import Testing
 
 /// Other tools' own parsers on what is printed, and their rules for names.

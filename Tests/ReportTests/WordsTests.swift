@@ -1,6 +1,8 @@
+import Evidence
 import Foundation
+import Judging
+import Model
 import Report
-import Scenario
 import Testing
 
 /// What reports say of a case, and the README's table.
@@ -108,7 +110,7 @@ import Testing
   /// Text leaves by one way: no other file of the program or of a report writes to a terminal.
   @Test func nothingIsPrintedPastTheConsole() throws {
     var found: [String] = []
-    for folder in ["pawslab", "Report", "Lab", "LabFile", "MicroVM", "Scenario"] {
+    for folder in ["pawslab", "Report", "Lab", "LabFile", "MicroVM", "Model", "Evidence", "Judging", "Wire"] {
       let path = Self.repository + "/Sources/" + folder
       let files = FileManager.default.enumerator(atPath: path)?.allObjects.compactMap { $0 as? String } ?? []
       #expect(!files.isEmpty)

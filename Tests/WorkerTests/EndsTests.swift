@@ -1,7 +1,9 @@
+import Evidence
 import Foundation
 import Linux
-import Scenario
+import Model
 import Testing
+import Wire
 
 @testable import Worker
 
@@ -180,7 +182,7 @@ struct EndsTests {
   @Test func anAnswerThatCannotBeCodedIsAFailure() throws {
     var observation = Observation(caseID: "x/y")
     observation.processorSeconds = .nan
-    let line = Worker.line(.observation(observation))
+    let line = WorkerProgram.line(.observation(observation))
     #expect(line.last == UInt8(ascii: "\n"))
     guard case .failure(let failure) = try JSONDecoder().decode(WorkerEvent.self, from: Data(line)) else {
       Issue.record("not a failure")

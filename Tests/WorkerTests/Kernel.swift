@@ -1,9 +1,11 @@
+import Evidence
 import Foundation
+import Judging
 import LabFile
 import Linux
-import Scenario
-import TestSupport
+import Model
 import Testing
+import TestSupport
 
 @testable import Worker
 
@@ -24,7 +26,7 @@ struct Ran {
     change: @escaping @Sendable (inout Case) -> Void = { _ in }
   ) throws {
     self = try onOwnThread {
-      var test = try #require(try LabFile.parse(file, file: "here.yaml").cases().first)
+      var test = try #require(try LabFiles.parse(file, file: "here.yaml").cases().first)
       change(&test)
       let kernel = try Probe.kernel(privilege: .root)
       let testbed = try Testbed(test, on: kernel)

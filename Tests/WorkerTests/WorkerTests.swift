@@ -1,4 +1,4 @@
-import Scenario
+import Model
 import Testing
 
 @testable import Worker

@@ -1,9 +1,11 @@
+import Evidence
 import Foundation
+import Judging
 import LabFile
 import Linux
-import Scenario
-import TestSupport
+import Model
 import Testing
+import TestSupport
 
 @testable import Worker
 
@@ -19,7 +21,7 @@ struct WorkloadTests {
       let id =
         "time-wait-clash/rfc1337=1,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4,topology=snat"
       let test = try #require(
-        try Scenario.select(from: [LabFile.load(path: file)], settings: [], patterns: [id]).first)
+        try Scenario.select(from: [LabFiles.load(path: file)], settings: [], patterns: [id]).first)
       let kernel = try Probe.kernel(privilege: .root)
       let testbed = try Testbed(test, on: kernel)
       let early = try #require(testbed.clients.first?.node)

@@ -1,5 +1,6 @@
+import Evidence
 import Linux
-import Scenario
+import Model
 
 /// The one clock of a case: the wall clock, by which packets are stamped, without what the case has set it forward by.
 /// Everything that an observation says of time is told by it.

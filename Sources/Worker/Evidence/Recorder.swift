@@ -1,6 +1,8 @@
+import Evidence
 import Linux
+import Model
 import Netlink
-import Scenario
+import Wire
 
 #if canImport(FoundationEssentials)
   import FoundationEssentials
@@ -268,7 +270,7 @@ final class Recorder {
         }
       }
       if let refused = testbed.recycling?.refused(by: node.name), refused != 0 {
-        values[Mechanisms.emulatedPAWSPassive] = refused
+        values[Observation.emulatedPAWSPassive] = refused
       }
       all[node.name] = values
     }

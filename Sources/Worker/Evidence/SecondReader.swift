@@ -1,5 +1,6 @@
+import Evidence
 import Linux
-import Scenario
+import Model
 
 #if canImport(FoundationEssentials)
   import FoundationEssentials

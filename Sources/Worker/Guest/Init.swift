@@ -1,5 +1,6 @@
 import Linux
-import Scenario
+import Model
+import Wire
 
 /// The first process of a guest: loads modules, then runs one worker process per request, side by side.
 ///
@@ -32,7 +33,7 @@ public enum Init {
       port,
       Frame(id: 0, kind: .hello, payload: Array("\(release) \(up) \(WorkerProtocol.version)".utf8)).bytes)
 
-    Worker.warmUp()
+    WorkerProgram.warmUp()
     var workers: [Int: Guest.Child] = [:]
     var reader = Frame.Reader()
     while true {
@@ -97,7 +98,7 @@ public enum Init {
   private static func start(_ payload: [UInt8], with modules: inout Modules) throws -> Guest.Child {
     let line = payload.prefix { $0 != UInt8(ascii: "\n") }
     try modules.load(String(decoding: line, as: UTF8.self).split(separator: " ").map(String.init))
-    let child = try Guest.fork { Worker.main() }
+    let child = try Guest.fork { WorkerProgram.main() }
     // At most a pipe's 64 KiB; a request is far smaller.
     try Stream.write(child.input, Array(payload.dropFirst(line.count + 1)))
     return child

@@ -1,6 +1,6 @@
 import Linux
+import Model
 import Netlink
-import Scenario
 
 /// The IPVS director's services: one per server port, every server behind each.
 final class Director {

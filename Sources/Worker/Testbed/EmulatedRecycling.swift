@@ -1,6 +1,7 @@
+import Evidence
 import Linux
+import Model
 import Netlink
-import Scenario
 
 /// `tcp_tw_recycle` on the nodes of a kernel that has it no more: ``RecycleEmulation`` in their namespaces, and
 /// TIME_WAIT sockets ended when they would have.

@@ -1,6 +1,6 @@
 import Linux
+import Model
 import Netlink
-import Scenario
 
 /// Whether NAT gives the port of a closing connection to another client: found out by making one.
 enum NATClash {

@@ -1,6 +1,6 @@
 import Linux
+import Model
 import Netlink
-import Scenario
 
 /// Whether source NAT by a backend works both ways on this kernel: found out by a connection through it.
 ///

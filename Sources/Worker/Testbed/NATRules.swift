@@ -1,5 +1,5 @@
 import Linux
-import Scenario
+import Model
 
 /// The hop's rules: source NAT towards the server, and perhaps a drop of INVALID packets.
 struct NATRules {

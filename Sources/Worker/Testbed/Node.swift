@@ -1,6 +1,6 @@
 import Linux
+import Model
 import Netlink
-import Scenario
 
 /// A host of the case's network: a network namespace and what was opened inside it.
 /// The namespace lives as long as the instance, or the process.

@@ -1,5 +1,5 @@
 import Linux
-import Scenario
+import Model
 
 /// The right to make network namespaces: as root, else in a user namespace of one's own.
 enum Privilege {

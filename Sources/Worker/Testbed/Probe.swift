@@ -1,6 +1,7 @@
+import Evidence
 import Linux
+import Model
 import Netlink
-import Scenario
 
 /// Finds out what the running kernel can do, each thing by doing it in a namespace made for it.
 enum Probe {

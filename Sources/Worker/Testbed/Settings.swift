@@ -1,5 +1,5 @@
 import Linux
-import Scenario
+import Model
 
 /// Writes and reads the settings of a node.
 enum Settings {

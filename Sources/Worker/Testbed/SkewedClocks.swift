@@ -1,6 +1,7 @@
+import Evidence
 import Linux
+import Model
 import Netlink
-import Scenario
 
 /// Gives clients of one kernel timestamp clocks that disagree.
 ///

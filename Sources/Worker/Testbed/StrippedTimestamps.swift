@@ -1,5 +1,5 @@
 import Linux
-import Scenario
+import Model
 
 /// `tcp_timestamps=0` for one node of a kernel that has the setting only once: the option is taken out of every
 /// segment before the node's TCP sees it, or after it has made it. A kernel with the setting off does not look at

@@ -1,6 +1,7 @@
+import Evidence
 import Linux
+import Model
 import Netlink
-import Scenario
 
 /// The network of one case, made of namespaces that are held by descriptor only.
 /// It lives as long as the instance; no death of the process leaves any of it behind.

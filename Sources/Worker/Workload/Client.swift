@@ -1,5 +1,5 @@
 import Linux
-import Scenario
+import Model
 import SystemPackage
 
 /// One connection attempt, from `connect()` to its outcome and, where somebody closes, to the last FIN.

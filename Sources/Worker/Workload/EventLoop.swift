@@ -1,5 +1,5 @@
 import Linux
-import Scenario
+import Model
 
 /// One `poll(2)` loop that drives every socket of a case, in the order of their descriptors.
 final class EventLoop {

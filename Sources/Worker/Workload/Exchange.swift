@@ -1,4 +1,4 @@
-import Scenario
+import Model
 
 /// What a client says first on a connection: one letter for who closes, then the attempt's number,
 /// so that the server finds the attempt whatever the NAT made of the port.

@@ -1,5 +1,5 @@
 import Linux
-import Scenario
+import Model
 import SystemPackage
 
 /// One server's listeners and accepted connections.

@@ -1,7 +1,9 @@
+import Evidence
 import Linux
+import Model
 import Netlink
-import Scenario
 import SystemPackage
+import Wire
 
 /// Runs a case's steps on its testbed, one after the other, all sockets on one loop.
 final class Workload {

@@ -1,0 +1,74 @@
+import Evidence
+import Model
+
+/// Holds clients' timestamps and sequence numbers on the wire against what was asked for.
+/// A skew that did not reach the server proves nothing, so this is looked at in every case.
+enum ClockWitness {
+  /// Wider than any delay between making a TSval and capturing it, far below any offset worth testing.
+  private static let tolerance = 1.0
+
+  static func witnesses(_ test: Case, trace: Trace, observation: Observation) -> [Witness] {
+    var witnesses: [Witness] = []
+    for client in test.network.clients {
+      let attempts = observation.attempts.filter { $0.client == client.name && $0.kind == .connect }
+      let flows = attempts.map { ($0, trace.flow(of: $0)) }
+      let syns = flows.flatMap { $1.synsAtServer.isEmpty ? $1.synsAtClient : $1.synsAtServer }
+      guard !syns.isEmpty else { continue }
+      let segments = syns + (trace.clientLink[client.name] ?? []).filter(\.outgoing)
+      witnesses.append(clock(client, segments, observation))
+      if client.isn != .natural {
+        let wrong = flows.filter { attempt, flow in
+          (flow.synsAtServer + flow.synsAtClient).contains { $0.sequence != attempt.isn }
+        }
+        witnesses.append(
+          Witness(
+            name: "\(client.name) ISN", expected: "as pinned", seen: wrong.isEmpty ? "as pinned" : "other",
+            holds: wrong.isEmpty))
+      }
+    }
+    return witnesses
+  }
+
+  private static func clock(
+    _ client: Client, _ segments: [Segment], _ observation: Observation
+  ) -> Witness {
+    let name = "\(client.name) clock"
+    switch client.clock {
+    case .off:
+      let stamped = segments.count { $0.tsval != nil }
+      return Witness(
+        name: name, expected: "no timestamps", seen: "\(stamped) segments with one", holds: stamped == 0)
+    case .natural:
+      let plain = segments.count { $0.isSYN && $0.tsval == nil }
+      return Witness(
+        name: name, expected: "timestamps on every SYN", seen: "\(plain) SYNs without", holds: plain == 0)
+    case .offset:
+      guard let reference = observation.clockReference else {
+        return Witness(name: name, expected: "a reference", seen: "none", holds: false)
+      }
+      let changes = observation.clockChanges.filter { $0.client == client.name }
+      var worst = 0.0
+      var unstamped = 0
+      for segment in segments {
+        guard let tsval = segment.tsval else {
+          if segment.isSYN { unstamped += 1 }
+          continue
+        }
+        let wanted = changes.last { $0.time <= segment.time }?.ticks ?? 0
+        let elapsed =
+          Double(segment.time.subtracting(reference.time)) / 1e9 * Double(reference.ticksPerSecond)
+        let own = reference.ticks &+ UInt32(truncatingIfNeeded: elapsed.saturated)
+        let difference = Int32(bitPattern: tsval &- own &- UInt32(truncatingIfNeeded: wanted))
+        let error = Double(difference) / Double(reference.ticksPerSecond)
+        if abs(error) > abs(worst) { worst = error }
+      }
+      let wanted = changes.map { "\($0.ticks)" }.joined(separator: ", then ")
+      return Witness(
+        name: name, expected: "\(wanted.isEmpty ? "0" : wanted) ticks from the kernel's clock",
+        seen: unstamped > 0
+          ? "\(unstamped) SYNs without timestamps"
+          : abs(worst) <= tolerance ? "as expected" : "off by \(worst.saturated) s",
+        holds: unstamped == 0 && abs(worst) <= tolerance)
+    }
+  }
+}

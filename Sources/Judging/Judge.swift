@@ -1,0 +1,174 @@
+import Evidence
+import Model
+
+/// Holds what was seen against what was expected. Pure: the same values give the same judgement.
+public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation) -> Judgement {
+  if let broke = observation.broke { return Judgement(verdict: .error, reason: broke) }
+  if let (node, lost) = observation.captureLosses.first {
+    return Judgement(
+      verdict: .error, reason: "the capture on \(node) lost \(lost) packets, so nothing can be judged")
+  }
+  if let missing = observation.packetsNotKept, missing > 0 {
+    return Judgement(
+      verdict: .error,
+      reason:
+        "\(missing) packets were seen and not kept (the capture's limit), so nothing can be judged again")
+  }
+  guard let rule = test.rule(on: kernel) else {
+    return Judgement(verdict: .error, reason: "no expectation for this kernel")
+  }
+  let trace = Trace(observation)
+  var attempts: [JudgedAttempt] = []
+  var witnesses: [Witness] = []
+  var counters = ExpectedCounters()
+  var branches: [String: Set<Bool>] = [:]
+  var tuples: Set<String> = []
+
+  for attempt in observation.attempts {
+    let flow = trace.flow(of: attempt)
+    let plain = Expectation(attempt.kind == .connect ? .connected : .delivered)
+    var expected = rule.outcomes[attempt.label] ?? plain
+    var answers: [TimeWaitRule.Answer] = []
+    if expected.outcome == .predicted {
+      let rfc1337 = observation.settings[flow.serverNode]?["tcp_rfc1337"] == "1"
+      answers = flow.synsAtServer.map {
+        TimeWaitRule.answer(to: $0, after: trace.before($0), rfc1337: rfc1337)
+      }
+      expected = prediction(answers)
+      branches[attempt.label, default: []].insert(expected.mechanism == nil)
+    }
+    let tuple = attempt.local.map { "\($0) \(attempt.remote)" }
+    let again = attempt.kind == .connect && tuple.map { !tuples.insert($0).inserted } == true
+    let outcome = outcome(of: attempt, flow: flow, again: again && expected.outcome == .served)
+    let judged = JudgedAttempt(
+      attempt: attempt, outcome: outcome, expected: expected, syns: flow.synsAtClient.count,
+      synsAtServer: flow.synsAtServer.count,
+      milliseconds: Double(attempt.ended.subtracting(attempt.began)) / 1_000_000,
+      holds: outcome == expected.outcome)
+    attempts.append(judged)
+    if let mechanism = expected.mechanism {
+      Mechanisms.expect(
+        mechanism, of: judged, in: test, flow: flow, trace: trace, answers: answers, kernel: kernel,
+        counters: &counters,
+        witnesses: &witnesses)
+    }
+  }
+  for label in rule.outcomes.keys.sorted() where !attempts.contains(where: { $0.attempt.label == label }) {
+    witnesses.append(Witness(name: label, expected: "at least one attempt", seen: "none", holds: false))
+  }
+  for (label, seen) in branches.sorted(by: { $0.key < $1.key }) {
+    witnesses.append(
+      Witness(
+        name: "\(label) branches", expected: "accepted and refused", seen: describe(seen),
+        holds: seen.count == 2))
+  }
+  witnesses += timeWaitWitness(rule, test: test, seen: observation)
+  witnesses += serverWitnesses(rule, test: test, attempts: attempts)
+  witnesses += ClockWitness.witnesses(test, trace: trace, observation: observation)
+  PinnedSettings.expect(attempts, in: test, on: kernel, trace: trace, counters: &counters)
+  witnesses += counters.witnesses(seen: observation, of: test)
+
+  if let wrong = attempts.first(where: { !$0.holds }) {
+    return Judgement(
+      verdict: .fail,
+      reason: "\(wrong.attempt.label) #\(wrong.attempt.id): expected \(wrong.expected), saw \(wrong.words)",
+      attempts: attempts, witnesses: witnesses)
+  }
+  if let wrong = witnesses.first(where: { !$0.holds }) {
+    return Judgement(
+      verdict: .fail, reason: "\(wrong.name): expected \(wrong.expected), saw \(wrong.seen)",
+      attempts: attempts, witnesses: witnesses)
+  }
+  return Judgement(verdict: .pass, reason: rule.because, attempts: attempts, witnesses: witnesses)
+}
+
+/// How long the servers' TIME_WAIT sockets had left in the end.
+private func timeWaitWitness(_ rule: Rule, test: Case, seen observation: Observation) -> [Witness] {
+  guard let wanted = rule.timeWait else { return [] }
+  let last = observation.sockets.map(\.step).max()
+  let left = observation.sockets.filter { $0.step == last && Network.isServer($0.node) }.flatMap(\.timeWait)
+  let range = wanted == .recycled ? 0...2000 : 50_000...60_000
+  return [
+    Witness(
+      name: "servers' TIME_WAIT", expected: wanted == .recycled ? "under 2 s left" : "over 50 s left",
+      seen: left.isEmpty ? "none" : left.map { "\($0) ms" }.joined(separator: ", "),
+      // One that is recycled may be over by the time it is looked for.
+      holds: (!left.isEmpty || wanted == .recycled) && left.allSatisfy(range.contains))
+  ]
+}
+
+/// Whose address the servers saw, and which of them served whom.
+private func serverWitnesses(_ rule: Rule, test: Case, attempts: [JudgedAttempt]) -> [Witness] {
+  var witnesses: [Witness] = []
+  let accepted = attempts.filter { $0.attempt.kind == .connect && $0.attempt.peer != nil }
+  if let source = rule.source {
+    for judged in accepted {
+      let attempt = judged.attempt
+      let isClient = attempt.peer?.host == attempt.local?.host
+      let seen =
+        isClient
+        ? "client" : attempt.peer?.host.contains(Addressing(test.network).hop) == true ? "hop" : "somebody"
+      witnesses.append(
+        Witness(
+          name: "\(attempt.label) #\(attempt.id) source at \(attempt.server ?? "the server")",
+          expected: source.rawValue, seen: "\(seen) (\(attempt.peer ?? "?"))", holds: seen == source.rawValue)
+      )
+    }
+    if accepted.isEmpty {
+      witnesses.append(
+        Witness(name: "source", expected: source.rawValue, seen: "no connection accepted", holds: false))
+    }
+  }
+  for (label, wanted) in rule.served.sorted(by: { $0.key < $1.key }) {
+    let own = accepted.last { $0.attempt.label == label }?.attempt.server
+    let other = accepted.last { $0.attempt.label == wanted.label }?.attempt.server
+    witnesses.append(
+      Witness(
+        name: "\(label) served", expected: "\(wanted)",
+        seen: "\(own ?? "nobody"), \(wanted.label) by \(other ?? "nobody")",
+        holds: own != nil && other != nil && (own == other) == wanted.same))
+  }
+  return witnesses
+}
+
+extension String {
+  /// The address of `address:port`.
+  fileprivate var host: Substring { self[..<(lastIndex(of: ":") ?? endIndex)] }
+}
+
+/// What an attempt did, by its errno and its packets; nil for an end that the lab has no word for.
+/// `again`: its 4-tuple is one that an earlier attempt had, and it was expected to be.
+private func outcome(of attempt: Attempt, flow: Trace.Flow, again: Bool) -> Outcome? {
+  switch (attempt.kind, attempt.errno) {
+  case (.send, nil): .delivered
+  case (.send, "ECONNRESET"): .reset
+  case (.send, "ETIMEDOUT"): attempt.read == true ? .unacknowledged : .lost
+  case (.send, _): nil
+  case (.connect, nil):
+    again ? .served : flow.synsAtClient.count > 1 ? .delayed : .connected
+  // ETIMEDOUT after a SYN-ACK would be another thing than a dropped SYN.
+  case (.connect, "ETIMEDOUT"): flow.synAck == nil ? .dropped : nil
+  case (.connect, "ECONNREFUSED"): .refused
+  case (.connect, "ECONNRESET"): .reset
+  case (.connect, "EADDRNOTAVAIL"): .exhausted
+  case (.connect, _): nil
+  }
+}
+
+/// What an attempt does whose SYNs get these answers: the first that is accepted connects.
+private func prediction(_ answers: [TimeWaitRule.Answer]) -> Expectation {
+  switch answers.firstIndex(of: .accepted) {
+  case 0: Expectation(.connected)
+  case nil where answers.isEmpty: Expectation(.connected)
+  case nil: Expectation(.dropped, by: .timeWait)
+  default: Expectation(.delayed, by: .timeWait)
+  }
+}
+
+private func describe(_ branches: Set<Bool>) -> String {
+  switch (branches.contains(true), branches.contains(false)) {
+  case (true, true): "accepted and refused"
+  case (true, false): "accepted only"
+  default: "refused only"
+  }
+}

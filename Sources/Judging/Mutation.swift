@@ -1,0 +1,128 @@
+import Model
+
+/// A case whose cause was taken away while its expectation stayed: it must fail, or the case proves nothing.
+public struct Mutant: Sendable, Equatable {
+  /// What was changed, e.g. `skew`, `ports`, or `late.clock behind->ahead`.
+  public var change: String
+  /// The changed world under the unchanged expectation; its ``Case/id`` says both.
+  public var test: Case
+
+  /// Every mutant of a scenario's cases on one kernel, by case and change.
+  ///
+  /// - `skew`: every clock is the kernel's own, and stays so; for cases with clocks that differ.
+  /// - `stamped`: a client without timestamps has them, where it is refused for that.
+  /// - `set`: nothing is set on the way, where a SYN is refused for that.
+  /// - `isn`: pinned sequence numbers lie on the other side.
+  /// - `ports`: the hop's range is wide and it keeps each client's own port, so none comes again.
+  /// - `listener`: the server listens to nothing; for cases that expect no drop.
+  /// - `AXIS A->B`: the world of the neighbouring case on one axis, where that case expects something else.
+  public static func all(of cases: [Case], on kernel: Kernel) -> [Mutant] {
+    let byID = Dictionary(cases.map { ($0.axes, $0) }, uniquingKeysWith: { first, _ in first })
+    // Values of each axis, among cases with as many axes.
+    var valuesOf: [Int: [Set<String>]] = [:]
+    for test in cases {
+      var values = valuesOf[test.axes.count] ?? test.axes.map { _ in [] }
+      for (index, axis) in test.axes.enumerated() { values[index].insert(axis.value) }
+      valuesOf[test.axes.count] = values
+    }
+    return cases.flatMap { test -> [Mutant] in
+      guard let rule = test.rule(on: kernel) else { return [] }
+      let mechanisms = Set(rule.outcomes.values.compactMap(\.mechanism))
+      var mutants: [Mutant] = []
+      if !mechanisms.isDisjoint(with: [.twPaws, .recycle, .establishedPaws, .timeWait]), test.hasSkew {
+        mutants.append(test.mutant("skew") { $0.removeSkew() })
+      }
+      if mechanisms.contains(.recycle), test.network.clients.contains(where: { $0.clock == .off }) {
+        mutants.append(test.mutant("stamped") { $0.stampAll() })
+      }
+      if mechanisms.contains(.recycle), test.workload.contains(where: \.isSet) {
+        mutants.append(test.mutant("set") { $0.workload.removeAll(where: \.isSet) })
+      }
+      if mechanisms.contains(.twSequence) {
+        mutants.append(test.mutant("isn") { $0.flipSequences() })
+      }
+      if !mechanisms.isDisjoint(with: [.twPaws, .twSequence, .hop, .timeWait]), test.network.hop != nil {
+        mutants.append(test.mutant("ports") { $0.widenPorts() })
+      }
+      if mechanisms.isEmpty {
+        mutants.append(test.mutant("listener") { $0.network.listening = false })
+      }
+      for (index, axis) in test.axes.enumerated() {
+        let values = valuesOf[test.axes.count]?[index] ?? []
+        for value in values.subtracting([axis.value]).sorted() {
+          var axes = test.axes
+          axes[index].value = value
+          guard let neighbour = byID[axes], let other = neighbour.rule(on: kernel),
+            other.expects(otherThan: rule)
+          else { continue }
+          mutants.append(
+            test.mutant("\(axis.axis) \(axis.value)->\(value)") {
+              ($0.network, $0.settings, $0.workload) = (
+                neighbour.network, neighbour.settings, neighbour.workload
+              )
+            })
+        }
+      }
+      return mutants
+    }
+  }
+}
+
+extension Case {
+  fileprivate func mutant(_ change: String, _ apply: (inout Case) -> Void) -> Mutant {
+    var test = self
+    apply(&test)
+    test.id += " ~ \(change)"
+    return Mutant(change: change, test: test)
+  }
+
+  /// Whether clients' clocks differ, or come to differ.
+  fileprivate var hasSkew: Bool {
+    let differ = network.clients.contains { ![.off, .offset(milliseconds: 0)].contains($0.clock) }
+    return differ || workload.contains { if case .clock = $0 { true } else { false } }
+  }
+
+  fileprivate mutating func stampAll() {
+    for index in network.clients.indices where network.clients[index].clock == .off {
+      network.clients[index].clock = .offset(milliseconds: 0)
+      settings[network.clients[index].name, default: [:]]["tcp_timestamps"] = "2"
+    }
+  }
+
+  fileprivate mutating func removeSkew() {
+    for index in network.clients.indices {
+      guard network.clients[index].clock != .off else { continue }
+      network.clients[index].clock = .offset(milliseconds: 0)
+      settings[network.clients[index].name, default: [:]]["tcp_timestamps"] = "2"
+    }
+    workload.removeAll { step in
+      if case .clock = step { true } else { false }
+    }
+  }
+
+  /// Clients get ranges of their own within the hop's: a random port out of thousands would come again once in
+  /// some hundred runs. SNAT keeps a source port that is free (`nf_nat_l4proto_unique_tuple`).
+  fileprivate mutating func widenPorts() {
+    network.hop?.ports = 20000...59999
+    network.hop?.random = .none
+    let width = 40000 / max(1, network.clients.count)
+    for (index, client) in network.clients.enumerated() {
+      let first = 20000 + index * width
+      settings[client.name, default: [:]]["ip_local_port_range"] = "\(first) \(first + width - 1)"
+    }
+  }
+
+  fileprivate mutating func flipSequences() {
+    for index in network.clients.indices {
+      switch network.clients[index].isn {
+      case .ahead: network.clients[index].isn = .behind
+      case .behind: network.clients[index].isn = .ahead
+      case .natural: break
+      }
+    }
+  }
+}
+
+extension Step {
+  fileprivate var isSet: Bool { if case .set = self { true } else { false } }
+}

@@ -1,0 +1,91 @@
+import Model
+
+/// Counters that move because of a setting that the case pins, whatever becomes of its attempts, by the kernel's source.
+/// Beside ``Mechanisms``, which explain what becomes of single attempts.
+enum PinnedSettings {
+  static func expect(
+    _ attempts: [JudgedAttempt], in test: Case, on kernel: Kernel, trace: Trace,
+    counters: inout ExpectedCounters
+  ) {
+    for node in test.network.nodes {
+      if let buckets = test.pinned("tcp_max_tw_buckets", on: node).map({ Int($0) ?? 0 }) {
+        let range = overflows(
+          attempts, in: test, on: kernel, node: node, buckets: max(0, buckets), trace: trace)
+        counters.add("TcpExt.TCPTimeWaitOverflow", range, on: node)
+      }
+      if test.pinned("tcp_syncookies", on: node) == "2" {
+        let (sent, received) = cookies(attempts, node: node, trace: trace)
+        // tcp_conn_request asks tcp_syn_flood_action, which counts the queue as full, and cookie_init_sequence.
+        counters.add("TcpExt.TCPReqQFullDoCookies", sent, on: node)
+        counters.add("TcpExt.SyncookiesSent", sent, on: node)
+        counters.add("TcpExt.SyncookiesRecv", received, on: node)
+      }
+    }
+  }
+
+  /// How often a socket was closed instead of kept in TIME_WAIT: `inet_twsk_alloc` gives none once there are as many as
+  /// the setting says, and `tcp_time_wait` counts that, once for each connection that the node closes first.
+  private static func overflows(
+    _ attempts: [JudgedAttempt], in test: Case, on kernel: Kernel, node: String, buckets: Int, trace: Trace
+  ) -> ClosedRange<Int> {
+    let closer: Step.Closer = Network.isServer(node) ? .server : .client
+    let closed = attempts.filter { judged in
+      let attempt = judged.attempt
+      return attempt.kind == .connect && attempt.errno == nil && test.closer(inStep: attempt.step) == closer
+        && (closer == .server ? attempt.server : attempt.client) == node
+    }
+    if buckets == 0 { return closed.count...closed.count }
+    // One number for all namespaces: what other cases leave there counts too.
+    if kernel.perKernelSettings.contains("tcp_max_tw_buckets") { return 0...closed.count }
+    let most = max(0, closed.count - buckets)
+    // A port that comes again may have ended a TIME_WAIT, and made room.
+    let isFresh = closed.allSatisfy { trace.meetsNothing(trace.flow(of: $0.attempt)) }
+    return (isFresh ? most : 0)...most
+  }
+
+  /// Cookies that a server sent, and got back. With the value 2 every SYN that reaches the listener is answered by one,
+  /// but a SYN that TIME_WAIT has let through (`tcp_tw_isn` is set), and each connection comes from one
+  /// (`cookie_v4_check`).
+  private static func cookies(
+    _ attempts: [JudgedAttempt], node: String, trace: Trace
+  ) -> (sent: ClosedRange<Int>, received: ClosedRange<Int>) {
+    var (sent, received) = (0...0, 0...0)
+    for judged in attempts where judged.attempt.kind == .connect {
+      let flow = trace.flow(of: judged.attempt)
+      guard flow.serverNode == node else { continue }
+      let isFresh = trace.meetsNothing(flow)
+      let syns = flow.synsAtServer.count
+      let back = judged.attempt.errno == nil && flow.synAck != nil ? 1 : 0
+      sent = sent.lowerBound + (isFresh ? syns : 0)...sent.upperBound + syns
+      received = received.lowerBound + (isFresh ? back : 0)...received.upperBound + back
+    }
+    return (sent, received)
+  }
+}
+
+extension Trace {
+  /// Whether nothing had passed on a flow's 4-tuples before it, so that its SYNs meet no TIME_WAIT.
+  fileprivate func meetsNothing(_ flow: Flow) -> Bool {
+    flow.synsAtServer.allSatisfy { syn in before(syn).allSatisfy { $0.sequence == syn.sequence && $0.isSYN } }
+  }
+}
+
+extension Case {
+  /// What a case pins a node's setting to; nil where it leaves it, or changes it in the middle.
+  fileprivate func pinned(_ setting: String, on node: String) -> String? {
+    let changes = workload.contains { step in
+      if case .set(node, setting, _) = step { true } else { false }
+    }
+    return changes ? nil : settings[node]?[setting]
+  }
+
+  /// Who sends the first FIN on a step's connections.
+  fileprivate func closer(inStep index: Int) -> Step.Closer? {
+    guard workload.indices.contains(index) else { return nil }
+    return switch workload[index] {
+    case .connect(let step): step.closes
+    case .churn(let step): step.closes
+    case .send, .flush, .set, .remove, .advance, .clock: nil
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import Evidence
+import Model
+
+/// What a reader should notice about single packets: which SYN was refused by what, which ACK is the old one.
+///
+/// Indices are those of ``Observation/packets``. A counter is named only where the case's judgement holds, so that
+/// it moved by just so much.
+public func remarks(
+  on judgement: Judgement, of test: Case, on kernel: Kernel, seen observation: Observation
+) -> [Int: String] {
+  // Where each SYN was answered there is nothing to say, and no reason to look at every packet again.
+  let remarkable = judgement.attempts.filter {
+    $0.attempt.kind == .send || $0.syns != 1 || $0.synsAtServer != 1 || $0.expected.mechanism != nil
+  }
+  guard !remarkable.isEmpty else { return [:] }
+  let trace = Trace(observation)
+  struct Place: Hashable {
+    var node: String
+    var time: Int64
+    var outgoing: Bool
+  }
+  var places: [Place: Int] = [:]
+  for (index, packet) in observation.packets.enumerated() {
+    places[Place(node: packet.node, time: packet.time, outgoing: packet.outgoing)] = index
+  }
+  var remarks: [Int: String] = [:]
+  /// `dropped`: whether the kernel's word belongs to it; a SYN that is sent again has the same sequence number.
+  func note(_ segment: Segment, _ text: String, dropped: Bool = true) {
+    let reasons = Set(
+      (dropped ? observation.drops ?? [] : []).filter {
+        $0.sequence == segment.sequence && $0.sourcePort == segment.sourcePort
+          && !$0.reason.hasPrefix("NOT_SPEC")
+      }.map(\.reason))
+    // Softirqs that wait for ksoftirqd take their time.
+    let soon = (dropped ? observation.dropHints ?? [] : []).filter {
+      (segment.time...segment.time.adding(10_000_000)).contains($0.time)
+    }
+    let text =
+      text + (reasons.isEmpty ? "" : " (kfree_skb: \(reasons.sorted().joined(separator: ", ")))")
+      + (soon.isEmpty
+        ? ""
+        : " (hint: within 10 ms the kernel dropped some packet, by "
+          + "\(Set(soon.map(\.reason)).sorted().joined(separator: ", ")))")
+    guard let index = places[Place(node: segment.node, time: segment.time, outgoing: segment.outgoing)],
+      remarks[index] == nil
+    else { return }
+    remarks[index] = text
+  }
+  for judged in remarkable where judged.attempt.kind == .connect {
+    let flow = trace.flow(of: judged.attempt)
+    let mechanism = judged.holds ? judged.expected.mechanism : nil
+    let counts = judgement.verdict == .pass
+    let refused = flow.synAck == nil ? flow.synsAtServer : flow.synsAtServer.dropLast()
+    for (index, syn) in refused.enumerated() {
+      let number = refused.count > 1 || judged.syns > 1 ? "SYN \(index + 1) of \(judged.syns)" : "SYN"
+      note(syn, "\(number), \(cause(mechanism, on: kernel, counts: counts))")
+    }
+    if flow.synAck != nil, !refused.isEmpty, let last = flow.synsAtServer.last {
+      note(last, "SYN \(flow.synsAtServer.count) of \(judged.syns), accepted", dropped: false)
+    }
+    if flow.synsAtServer.isEmpty {
+      for (index, syn) in flow.synsAtClient.enumerated() {
+        let by =
+          switch mechanism {
+          case .hop: counts ? "dropped by the hop: conntrack insert_failed +1" : "dropped by the hop"
+          case .director: "kept by the director"
+          default: test.network.hop == nil ? "never arrived" : "never left the hop"
+          }
+        note(syn, "SYN \(index + 1) of \(judged.syns), \(by)")
+      }
+    }
+    for ack in flow.oldAcks { note(ack, "old ACK: TIME_WAIT's answer, of the connection before") }
+    for reset in flow.resets { note(reset, "RST in answer to the old ACK") }
+    if mechanism == .recycle, let syn = flow.synsAtServer.first,
+      let stamp = trace.stamp(for: syn, before: judged.attempt.step),
+      let kept = trace.serverLink.last(where: {
+        !$0.outgoing && $0.time < syn.time && $0.source == syn.source && $0.tsval == stamp.tsval
+      })
+    {
+      note(kept, "this TSval is what the server remembers of \(syn.source)", dropped: false)
+    }
+  }
+  for judged in remarkable
+  where judged.attempt.kind == .send && judged.holds && judged.expected.mechanism == .establishedPaws {
+    for stale in trace.staleSegments(of: judged.attempt) {
+      note(stale, "refused, older by timestamp" + (judgement.verdict == .pass ? ": PAWSEstab +1" : ""))
+    }
+  }
+  return remarks
+}
+
+private func cause(_ mechanism: Mechanism?, on kernel: Kernel, counts: Bool) -> String {
+  let paws = kernel.counter("TcpExt.PAWSTimewait", "TcpExt.PAWSEstab")?.dropFirst("TcpExt.".count)
+  return switch (mechanism, counts) {
+  case (.recycle, true):
+    kernel.emulates("tcp_tw_recycle")
+      ? "dropped by the emulated tcp_tw_recycle: emulated.PAWSPassive +1, ListenDrops +1"
+      : "dropped by tcp_tw_recycle: PAWSPassive +1, ListenDrops +1"
+  case (.recycle, false): "dropped by tcp_tw_recycle"
+  case (.twPaws, true): "refused by TIME_WAIT, older by timestamp: \(paws ?? "PAWS") +1"
+  case (.twPaws, false): "refused by TIME_WAIT, older by timestamp"
+  case (.twSequence, _): "refused by TIME_WAIT by its sequence number; no PAWS counter moves"
+  case (.timeWait, _): "refused by TIME_WAIT"
+  default: "not accepted"
+  }
+}

@@ -1,0 +1,222 @@
+/// Something that a kernel or a machine has or lacks, found by probing.
+public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringConvertible {
+  /// A setting exists in a new namespace and can be written there.
+  case setting(String)
+  /// A `TcpExt`, `Tcp`, `Ip` or conntrack counter exists, e.g. `TcpExt.PAWSTimewait`.
+  case counter(String)
+  /// Anything else.
+  case feature(Feature)
+
+  /// What a machine or kernel can do beyond settings and counters.
+  public enum Feature: String, Sendable, Codable, CaseIterable, Comparable {
+    case ipv6
+    case conntrack
+    case iptablesNft = "iptables-nft"
+    case iptablesLegacy = "iptables-legacy"
+    case nft
+    /// tc eBPF can be loaded and attached: clocks with any offset.
+    case tcBPF = "tc-bpf"
+    /// A socket can be given an offset that connect(2) keeps (3.9 to 4.9): clocks with any offset.
+    case socketClocks = "socket-clocks"
+    /// nft can rewrite TCP options: clocks with an offset of 2^30 ticks.
+    case nftTimestamps = "nft-timestamps"
+    case tcpRepair = "tcp-repair"
+    /// `tcp_timestamps=1` adds a random offset (since 4.10).
+    case randomTimestamps = "random-timestamps"
+    /// That offset depends on the ports too (7.0 and backports).
+    case timestampsByPort = "timestamps-by-port"
+    /// Port clash resolution evicts closing conntrack entries (458972550287, 6.5).
+    case natEvictsClosing = "nat-evicts-closing"
+    /// iptables can take the timestamp option out of segments: `tcp_timestamps=0` for one node of a kernel that
+    /// has the setting only once.
+    case stripTimestamps = "strip-timestamps"
+    /// The generic netlink family `IPVS` answers.
+    case ipvs
+    /// Bridges can be made: a LAN for `ipvs-dr` and `ipvs-tun`.
+    case bridge
+    /// IPIP tunnels of both families can be made: for `ipvs-tun`.
+    case ipip
+    /// The kernel names why it throws a packet away, and eBPF may listen (5.17; guests always).
+    case dropReasons = "drop-reasons"
+    /// It names them, and only a perf event may listen, which tells no packet from another: hints, no witnesses.
+    case dropHints = "drop-hints"
+    /// eBPF can bring the rule of `tcp_tw_recycle` back where 4.12 has removed it: `--emulate tw_recycle`.
+    case recycleEmulation = "tw-recycle-emulation"
+
+    public static func < (left: Feature, right: Feature) -> Bool { left.rawValue < right.rawValue }
+  }
+
+  /// `tcp_tw_recycle`, `TcpExt.PAWSTimewait` or `tc-bpf`.
+  public var description: String {
+    switch self {
+    case .setting(let name): name
+    case .counter(let name): name
+    case .feature(let feature): feature.rawValue
+    }
+  }
+
+  /// Reads a name as in ``description``; a name with a dot is a counter, a known feature is one,
+  /// a known setting is one, anything else is nil.
+  public init?(name: String) {
+    if let feature = Feature(rawValue: name) {
+      self = .feature(feature)
+    } else if Setting.named(name) != nil {
+      self = .setting(name)
+    } else if name.contains(".") {
+      self = .counter(name)
+    } else {
+      return nil
+    }
+  }
+
+  /// Reads a name in a lab file, where a counter is one that some kernel has; nil for what none has.
+  public static func known(_ name: String) -> Capability? {
+    guard let capability = Capability(name: name) else { return nil }
+    if case .counter(let counter) = capability, !KnownCounters.all.contains(counter) { return nil }
+    return capability
+  }
+
+  /// Every name that ``known(_:)`` takes.
+  public static let allKnownNames: [String] =
+    Feature.allCases.map(\.rawValue) + Setting.all.map(\.name) + KnownCounters.all.sorted()
+
+  public init(from decoder: any Decoder) throws {
+    let name = try decoder.singleValueContainer().decode(String.self)
+    guard let value = Capability(name: name) else {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: decoder.codingPath, debugDescription: "no capability is called \(name)"))
+    }
+    self = value
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(description)
+  }
+}
+
+/// What one kernel on one machine can do, as probed by the worker.
+public struct Kernel: Codable, Sendable, Equatable {
+  /// `uname -r`
+  public var release: String
+  /// `uname -m`
+  public var machine: String
+  /// Everything found.
+  public var capabilities: Set<Capability>
+  /// Settings that the first namespace has and a new one lacks: one per kernel, so not written on a host.
+  public var perKernelSettings: Set<String>
+  /// TSval ticks per second.
+  public var timestampTicksPerSecond: Int
+  /// Whether the worker runs as root or in a user namespace of its own.
+  public var privilege: Privilege
+  /// What was probed and is missing: name to the cause, as the kernel or tool said it.
+  public var missing: [String: String]
+  /// Where this kernel keeps what the lab's tracing programs read, and the numbers of its drop reasons; nil where
+  /// no such program loads.
+  public var layout: [String: Int]?
+  /// Settings that this kernel lacks and that the lab emulates on it; nil on the kernel as it is.
+  public var emulated: Set<String>?
+
+  /// Under what rights cases run.
+  public enum Privilege: String, Codable, Sendable {
+    case root
+    case userNamespace = "user-namespace"
+  }
+
+  /// Makes a kernel's description.
+  public init(
+    release: String, machine: String, capabilities: Set<Capability>, perKernelSettings: Set<String>,
+    timestampTicksPerSecond: Int, privilege: Privilege, missing: [String: String],
+    layout: [String: Int]? = nil
+  ) {
+    self.release = release
+    self.machine = machine
+    self.capabilities = capabilities
+    self.perKernelSettings = perKernelSettings
+    self.timestampTicksPerSecond = timestampTicksPerSecond
+    self.privilege = privilege
+    self.missing = missing
+    self.layout = layout
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case release, machine, capabilities, perKernelSettings, timestampTicksPerSecond, privilege, missing
+    case layout, emulated
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    release = try container.decode(String.self, forKey: .release)
+    machine = try container.decode(String.self, forKey: .machine)
+    capabilities = try container.decode(Set<Capability>.self, forKey: .capabilities)
+    perKernelSettings = try container.decode(Set<String>.self, forKey: .perKernelSettings)
+    timestampTicksPerSecond = try container.decode(.timestampTicksPerSecond, in: Self.ticks)
+    privilege = try container.decode(Privilege.self, forKey: .privilege)
+    missing = try container.decode([String: String].self, forKey: .missing)
+    layout = try container.decodeIfPresent([String: Int].self, forKey: .layout)
+    if let odd = layout?.first(where: {
+      !($0.key.hasSuffix("()") ? Self.arguments : Self.places).contains($0.value)
+    }) {
+      throw DecodingError.dataCorruptedError(
+        forKey: .layout, in: container, debugDescription: "\(odd.key) is at \(odd.value)")
+    }
+    emulated = try container.decodeIfPresent(Set<String>.self, forKey: .emulated)
+  }
+
+  /// TSval ticks per second of any kernel: HZ, or 1000 since 4.13, or with `TCP_USEC_TS` (6.7) a million.
+  package static let ticks = 1...1_000_000
+  /// Offsets in structs, numbers of types and drop reasons, the mask of those: `enum`s of 32 bits.
+  private static let places = -0x8000_0000...0x7fff_ffff
+  /// How many arguments a function has, as a layout says by `NAME()`.
+  private static let arguments = 0...12
+
+  /// Capabilities are written sorted, so that two kernels' descriptions can be compared line by line.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(release, forKey: .release)
+    try container.encode(machine, forKey: .machine)
+    try container.encode(capabilities.sorted(), forKey: .capabilities)
+    try container.encode(perKernelSettings.sorted(), forKey: .perKernelSettings)
+    try container.encode(timestampTicksPerSecond, forKey: .timestampTicksPerSecond)
+    try container.encode(privilege, forKey: .privilege)
+    try container.encode(missing, forKey: .missing)
+    try container.encodeIfPresent(layout, forKey: .layout)
+    try container.encodeIfPresent(emulated?.sorted(), forKey: .emulated)
+  }
+
+  /// The same kernel with a removed setting emulated; nil where it has that itself, or the means are missing.
+  public func emulating(_ setting: String) -> Kernel? {
+    guard setting == "tcp_tw_recycle", has(.recycleEmulation), !perKernelSettings.contains(setting),
+      !capabilities.contains(.setting(setting))
+    else { return nil }
+    var kernel = self
+    kernel.emulated = [setting]
+    kernel.capabilities.insert(.setting(setting))
+    kernel.missing[setting] = nil
+    return kernel
+  }
+
+  /// Whether the kernel has a drop reason of that name, and tells it.
+  public func names(dropReason: String) -> Bool {
+    has(.dropReasons) && layout?["reason \(dropReason)"] != nil
+  }
+
+  /// Whether a setting is the lab's emulation and not the kernel's own.
+  public func emulates(_ setting: String) -> Bool { emulated?.contains(setting) == true }
+
+  /// The same without its counters, which a worker has no use for.
+  public var forWorker: Kernel {
+    var kernel = self
+    kernel.missing = [:]
+    kernel.capabilities = capabilities.filter { if case .counter = $0 { false } else { true } }
+    return kernel
+  }
+
+  /// Whether the kernel has it.
+  public func has(_ feature: Capability.Feature) -> Bool { capabilities.contains(.feature(feature)) }
+
+  /// The first of these counters that the kernel has: `paws_timewait` is `PAWSTimewait`, else `PAWSEstab`.
+  public func counter(_ names: String...) -> String? {
+    names.first { capabilities.contains(.counter($0)) }
+  }
+}

@@ -1,0 +1,129 @@
+import Evidence
+import Model
+
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
+
+/// What the lab asks of a worker: one JSON line on standard input, which then stays open.
+/// End of file on standard input means that the lab is gone; the worker ends at once.
+public enum WorkerRequest: Codable, Sendable {
+  /// Find out what this kernel can do.
+  case probe
+  /// Run one case on the kernel that was probed before.
+  case run(Case, Kernel)
+  /// Run one case as ``run(_:_:)`` does, beside `tcpdump` on every link and `nstat` on every node.
+  case crossCheck(Case, Kernel)
+  /// Build a case's network, have its servers answer, and keep it until standard input ends.
+  case hold(Case, Kernel)
+  /// Build a network so many times and report how long each part took.
+  case benchmarkSetup(Case, Kernel, times: Int)
+}
+
+/// A node of a network that is kept.
+public struct HeldNode: Codable, Sendable, Equatable {
+  /// As in the lab file.
+  public var name: String
+  /// For `nsenter --net=`: a descriptor of the worker's below `/proc`.
+  public var path: String
+
+  /// Makes a node.
+  public init(name: String, path: String) {
+    self.name = name
+    self.path = path
+  }
+}
+
+/// What a worker says: JSON lines on standard output.
+public enum WorkerEvent: Codable, Sendable {
+  /// Entered a stage, e.g. `testbed`.
+  case stage(String)
+  /// Began the step with this index.
+  case step(Int)
+  /// An attempt ended.
+  case attempt(Attempt)
+  /// Packets that were captured since the last of these, the next piece of one ``Pcapng``.
+  case packets(Data)
+  /// The answer to ``WorkerRequest/probe``. Last.
+  case kernel(Kernel)
+  /// The answer to ``WorkerRequest/run(_:_:)``. Last.
+  case observation(Observation)
+  /// The answer to ``WorkerRequest/crossCheck(_:_:)``. Last.
+  case crossChecked(Observation, SecondReading)
+  /// The network of ``WorkerRequest/hold(_:_:)`` is there: each node, and where its namespace can be entered. What is
+  /// started in the PID namespace of `keeper`, a process, ends with the worker.
+  case held([HeldNode], keeper: Int32)
+  /// The last round of a benchmark is over. Last.
+  case done
+  /// One round of ``WorkerRequest/benchmarkSetup(_:_:times:)``.
+  case timings([Timing])
+  /// What was seen until the lab broke, its packets told before as ever; the failure follows.
+  case seen(Observation)
+  /// The lab broke. Last.
+  case failure(Failure)
+}
+
+/// How requests are written and read: which version, and in which words what cannot be read is told.
+public enum WorkerProtocol {
+  /// Rises with every change that the other side would not understand. In each request, and in a guest's hello.
+  public static let version = 2
+
+  private struct Envelope: Codable {
+    var version: Int
+    var request: WorkerRequest
+  }
+  private struct Version: Decodable { var version: Int }
+
+  /// A request as one line.
+  public static func line(_ request: WorkerRequest) throws -> [UInt8] {
+    [UInt8](try JSONEncoder().encode(Envelope(version: version, request: request))) + [UInt8(ascii: "\n")]
+  }
+
+  /// The request that a line has.
+  /// - Throws: `Failure` that says what is wrong with it: none, of another version, or the decoder's own words.
+  public static func request(in line: Data) throws(Failure) -> WorkerRequest {
+    guard !line.isEmpty else {
+      throw Failure(
+        stage: "worker", object: "standard input", cause: "no request",
+        mend: "pawslab-worker is started by pawslab run; it is not meant to be called")
+    }
+    let decoder = JSONDecoder()
+    do {
+      let other = try decoder.decode(Version.self, from: line).version
+      guard other == version else { throw mismatch(of: "the request", other) }
+      return try decoder.decode(Envelope.self, from: line).request
+    } catch let failure as Failure {
+      throw failure
+    } catch {
+      throw Failure(
+        stage: "worker", object: "standard input", cause: "not a request: \(words(error))", mend: oneBuild)
+    }
+  }
+
+  /// What a side says to another of another version.
+  public static func mismatch(of what: String, _ other: Int) -> Failure {
+    Failure(
+      stage: "worker", object: "protocol",
+      cause: "\(what) is of version \(other), this is version \(version)",
+      mend: oneBuild)
+  }
+
+  private static let oneBuild = "pawslab and pawslab-worker of one build ($PAWSLAB_WORKER names another?)"
+
+  /// What a decoder found and where, on one line: `at run._0.id: no value of type String`.
+  public static func words(_ error: any Error) -> String {
+    func at(_ context: DecodingError.Context) -> String {
+      let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+      return path.isEmpty ? "" : "at \(path): "
+    }
+    return switch error {
+    case DecodingError.keyNotFound(let key, let context): at(context) + "no \(key.stringValue)"
+    case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
+      DecodingError.dataCorrupted(let context):
+      at(context) + context.debugDescription
+    default: "\(error)"
+    }
+  }
+}
