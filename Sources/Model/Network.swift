@@ -85,6 +85,17 @@ public struct Network: Codable, Sendable, Equatable {
     servers == 1 ? [Self.server] : (1...max(1, servers)).map { "\(Self.server).\($0)" }
   }
 
+  /// Names of the nodes that rewrite sources: whose conntrack may refuse.
+  public var natNodes: [String] { topology.hidesClients ? [Self.hop] : [] }
+
+  /// Names of the IPVS directors.
+  public var directorNodes: [String] { topology.isIPVS ? [Self.hop] : [] }
+
+  /// Names of the nodes that pass packets on.
+  public var forwardingNodes: [String] {
+    (topology.hasRouter ? [Self.router] : []) + (hop == nil ? [] : [Self.hop])
+  }
+
   /// Names of all nodes: the clients, `router` and `hop` if there are, the servers.
   public var nodes: [String] {
     clients.map(\.name) + (topology.hasRouter ? [Self.router] : []) + (hop == nil ? [] : [Self.hop])
