@@ -107,7 +107,8 @@ private func serverWitnesses(_ rule: Rule, test: Case, attempts: [JudgedAttempt]
       let isClient = attempt.peer?.host == attempt.local?.host
       let seen =
         isClient
-        ? "client" : attempt.peer?.host.contains(Addressing(test.network).hop) == true ? "hop" : "somebody"
+        ? "client"
+        : test.network.publicAddresses.contains { attempt.peer?.host.contains($0) == true } ? "hop" : "somebody"
       witnesses.append(
         Witness(
           name: "\(attempt.label) #\(attempt.id) source at \(attempt.server ?? "the server")",

@@ -41,7 +41,7 @@ public struct Mutant: Sendable, Equatable {
       if mechanisms.contains(.twSequence) {
         mutants.append(test.mutant("isn") { $0.flipSequences() })
       }
-      if !mechanisms.isDisjoint(with: [.twPaws, .twSequence, .hop, .timeWait]), test.network.hop != nil {
+      if !mechanisms.isDisjoint(with: [.twPaws, .twSequence, .hop, .timeWait]), !test.network.forwardingNodes.isEmpty {
         mutants.append(test.mutant("ports") { $0.widenPorts() })
       }
       if mechanisms.isEmpty {
@@ -103,8 +103,10 @@ extension Case {
   /// Clients get ranges of their own within the hop's: a random port out of thousands would come again once in
   /// some hundred runs. SNAT keeps a source port that is free (`nf_nat_l4proto_unique_tuple`).
   fileprivate mutating func widenPorts() {
-    network.hop?.ports = 20000...59999
-    network.hop?.random = .none
+    for index in network.hosts.indices {
+      network.hosts[index].nat?.ports = 20000...59999
+      network.hosts[index].nat?.random = .none
+    }
     let width = 40000 / max(1, network.clients.count)
     for (index, client) in network.clients.enumerated() {
       let first = 20000 + index * width

@@ -64,7 +64,7 @@ public func remarks(
           switch mechanism {
           case .hop: counts ? "dropped by the hop: conntrack insert_failed +1" : "dropped by the hop"
           case .director: "kept by the director"
-          default: test.network.hop == nil ? "never arrived" : "never left the hop"
+          default: test.network.forwardingNodes.isEmpty ? "never arrived" : "never left the hop"
           }
         note(syn, "SYN \(index + 1) of \(judged.syns), \(by)")
       }

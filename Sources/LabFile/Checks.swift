@@ -30,7 +30,7 @@ struct Checks {
     if let twice = cases.first(where: { !ids.insert($0.id).inserted }) {
       reader.report("two cases are called \(short(twice.id)): values with \",\" and \"=\"", at: placed.matrix)
     }
-    for test in cases where test.network.servers > 1 && !test.network.topology.isIPVS {
+    for test in cases where test.network.serverNames.count > 1 && test.network.directorNodes.isEmpty {
       reader.report(
         "\(test.id) has several servers and no director: topology ipvs-nat has one", at: placed.matrix)
       break
@@ -194,7 +194,7 @@ struct Checks {
     for (node, name, place) in placed.settingNodes {
       guard let setting = Setting.named(name) else { continue }
       let applies = cases.contains { test in
-        test.network.nodes.contains { setting.applies(to: $0, of: test.network) }
+        test.network.hosts.contains(where: setting.applies)
       }
       if !applies { reader.report("no case has a node that has \(name), \(node) or other", at: place) }
     }
@@ -204,12 +204,12 @@ struct Checks {
     let network = test.network
     switch step {
     case .remove(let server):
-      return network.serverNames.contains(server) && network.topology.isIPVS
+      return network.hosts.contains { $0.services.contains { $0.servers.contains(server) } }
         ? nil : "no director has a server \(server)"
     case .flush(.conntrack):
-      return network.hop == nil ? "there is no hop whose conntrack could be flushed" : nil
+      return network.trackingNodes.isEmpty ? "there is no hop whose conntrack could be flushed" : nil
     case .churn(let churn) where churn.flush == .conntrack:
-      return network.hop == nil ? "there is no hop whose conntrack could be flushed" : nil
+      return network.trackingNodes.isEmpty ? "there is no hop whose conntrack could be flushed" : nil
     case .set(let node, let name, _):
       let isThere =
         ["all", Network.server].contains(node) || network.nodes.contains(node)

@@ -171,7 +171,7 @@ extension Case {
   package func serverTimestampsAreOff(before step: Int) -> Bool {
     var value = network.serverNames.first.flatMap { settings[$0]?["tcp_timestamps"] }
     for earlier in workload.prefix(max(0, step)) {
-      if case .set(let node, "tcp_timestamps", let set) = earlier, Network.isServer(node) { value = set }
+      if case .set(let node, "tcp_timestamps", let set) = earlier, network.isServer(node) { value = set }
     }
     return value == "0"
   }

@@ -44,8 +44,9 @@ final class Workload {
         try set(setting, value, on: name)
       case .advance(let seconds): try recorder.setWallClock(forward: seconds)
       case .remove(let server):
-        guard let director = testbed.director else { throw lacks("remove", server, "no director here") }
-        try director.remove(server)
+        let directors = testbed.directors.filter { $0.has(server) }
+        guard !directors.isEmpty else { throw lacks("remove", server, "no director here") }
+        for director in directors { try director.remove(server) }
       case .clock(let group, let clock): try setClock(of: group, to: clock)
       }
       try recorder.census(after: index)
@@ -113,7 +114,8 @@ final class Workload {
     then: @escaping (Errno?) throws -> Void
   ) throws {
     let description = testbed.clients[client].description
-    let remote = try SocketAddress(testbed.addressing.target(of: client), port: Network.serverPort + port)
+    let target = test.network.host(description.name)?.client?.target ?? ""
+    let remote = try SocketAddress(target, port: Network.serverPort + port)
     let number = attempts
     attempts += 1
     let connection = ClientConnection(
@@ -380,9 +382,10 @@ final class Workload {
         }
       }
     case .conntrack:
-      guard let hop = testbed.hop else { return }
-      do { try hop.conntrack?.flush() } catch {
-        throw Failure(error, stage: "flush conntrack", object: hop.name)
+      for node in testbed.nodes {
+        do { try node.conntrack?.flush() } catch {
+          throw Failure(error, stage: "flush conntrack", object: node.name)
+        }
       }
     }
   }
