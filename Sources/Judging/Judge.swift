@@ -17,42 +17,37 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
   guard let rule = test.rule(on: kernel) else {
     return Judgement(verdict: .error, reason: "no expectation for this kernel")
   }
+  if let unknown = rule.outcomes.values.compactMap(\.mechanism).first(where: { $0.rule == nil }) {
+    return Judgement(
+      verdict: .error,
+      reason: "no mechanism is called \(unknown.rawValue): the case was written by another version of the lab"
+    )
+  }
   let trace = Trace(observation)
+  var book = Book(test: test, kernel: kernel, observation: observation, trace: trace)
   var attempts: [JudgedAttempt] = []
-  var witnesses: [Witness] = []
-  var counters = ExpectedCounters()
   var branches: [String: Set<Bool>] = [:]
   var tuples: Set<String> = []
 
   for attempt in observation.attempts {
-    let flow = trace.flow(of: attempt)
     let plain = Expectation(attempt.kind == .connect ? .connected : .delivered)
-    var expected = rule.outcomes[attempt.label] ?? plain
-    var answers: [TimeWaitRule.Answer] = []
+    let expected = rule.outcomes[attempt.label] ?? plain
+    book.open(at: attempt, expecting: expected)
     if expected.outcome == .predicted {
-      let rfc1337 = observation.settings[flow.serverNode]?["tcp_rfc1337"] == "1"
-      answers = flow.synsAtServer.map {
-        TimeWaitRule.answer(to: $0, after: trace.before($0), rfc1337: rfc1337)
-      }
-      expected = prediction(answers)
-      branches[attempt.label, default: []].insert(expected.mechanism == nil)
+      book.attempt.expected = expected.mechanism?.rule?.predict(book) ?? plain
+      branches[attempt.label, default: []].insert(book.attempt.expected.mechanism == nil)
     }
     let tuple = attempt.local.map { "\($0) \(attempt.remote)" }
     let again = attempt.kind == .connect && tuple.map { !tuples.insert($0).inserted } == true
-    let outcome = outcome(of: attempt, flow: flow, again: again && expected.outcome == .served)
-    let judged = JudgedAttempt(
-      attempt: attempt, outcome: outcome, expected: expected, syns: flow.synsAtClient.count,
-      synsAtServer: flow.synsAtServer.count,
-      milliseconds: Double(attempt.ended.subtracting(attempt.began)) / 1_000_000,
-      holds: outcome == expected.outcome)
-    attempts.append(judged)
-    if let mechanism = expected.mechanism {
-      Mechanisms.expect(
-        mechanism, of: judged, in: test, flow: flow, trace: trace, answers: answers, kernel: kernel,
-        counters: &counters,
-        witnesses: &witnesses)
-    }
+    book.attempt.outcome = outcome(
+      of: attempt, flow: book.flow, again: again && book.attempt.expected.outcome == .served)
+    book.attempt.holds = book.attempt.outcome == book.attempt.expected.outcome
+    attempts.append(book.attempt)
+    book.counters.addAbort(of: book.attempt)
+    book.attempt.expected.mechanism?.rule?.expect(&book)
   }
+  var witnesses = book.witnesses
+  var counters = book.counters
   for label in rule.outcomes.keys.sorted() where !attempts.contains(where: { $0.attempt.label == label }) {
     witnesses.append(Witness(name: label, expected: "at least one attempt", seen: "none", holds: false))
   }
@@ -152,16 +147,6 @@ private func outcome(of attempt: Attempt, flow: Trace.Flow, again: Bool) -> Outc
   case (.connect, "ECONNRESET"): .reset
   case (.connect, "EADDRNOTAVAIL"): .exhausted
   case (.connect, _): nil
-  }
-}
-
-/// What an attempt does whose SYNs get these answers: the first that is accepted connects.
-private func prediction(_ answers: [TimeWaitRule.Answer]) -> Expectation {
-  switch answers.firstIndex(of: .accepted) {
-  case 0: Expectation(.connected)
-  case nil where answers.isEmpty: Expectation(.connected)
-  case nil: Expectation(.dropped, by: .timeWait)
-  default: Expectation(.delayed, by: .timeWait)
   }
 }
 
