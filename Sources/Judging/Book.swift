@@ -20,7 +20,7 @@ package struct Book {
   /// The server that the attempt's SYNs reached, or that accepted it.
   var server: String { attempt.attempt.server ?? flow.serverNode }
   var client: String { attempt.attempt.client }
-  private var title: String { "\(attempt.attempt.label) #\(attempt.attempt.id)" }
+  var title: Witness.Title { Witness.Title(attempt.attempt) }
 
   init(test: Case, kernel: Kernel, observation: Observation, trace: Trace) {
     self.test = test
@@ -55,10 +55,16 @@ package struct Book {
 
   // MARK: writing
 
-  /// A witness of this attempt.
-  mutating func check(_ what: String, _ expected: String, _ seen: some CustomStringConvertible, _ holds: Bool)
-  {
-    witnesses.append(Witness(name: "\(title) \(what)", expected: expected, seen: "\(seen)", holds: holds))
+  /// So many packets of this attempt are what its mechanism leaves.
+  mutating func count(_ what: String, _ seen: Int, is expected: Witness.Reading) {
+    witnesses.append(Witness(.packets(of: title, what: what), expected: expected, seen: seen))
+  }
+
+  /// Something else of this attempt is as it must be.
+  mutating func check(_ what: String, _ expected: String, _ seen: String, _ holds: Bool) {
+    witnesses.append(
+      Witness(
+        .packets(of: title, what: what), expected: .words(expected), seen: .words(seen), holds: holds))
   }
 
   /// The attempt has moved a node's counter by so much.
@@ -73,15 +79,11 @@ package struct Book {
 
   /// Every SYN that was sent has passed the server's link.
   mutating func allArrived() {
-    check(
-      "SYNs on the server's link", "all \(attempt.syns) that were sent", attempt.synsAtServer,
-      attempt.synsAtServer == attempt.syns && attempt.syns > 0)
+    count("SYNs on the server's link", attempt.synsAtServer, is: .number(max(1, attempt.syns)))
   }
 
   /// No SYN has passed a server's link.
-  mutating func noneArrived() {
-    check("SYNs on the server's link", "none", attempt.synsAtServer, attempt.synsAtServer == 0)
-  }
+  mutating func noneArrived() { count("SYNs on the server's link", attempt.synsAtServer, is: .number(0)) }
 
   /// Where the kernel names why: as many segments with one of these reasons as were refused.
   mutating func reason(_ names: [String], _ expected: Int, on node: String, of segments: [Segment]) {
@@ -93,11 +95,12 @@ package struct Book {
     .reduce(0) { $0.adding($1.count) }
     // What was not heard may have been one of them; one too many never is.
     let unheard = trace.dropsNotHeard
+    let known = names.filter(kernel.names(dropReason:))
     witnesses.append(
       Witness(
-        name: "\(title) drop reason \(names.filter(kernel.names(dropReason:)).joined(separator: ", "))",
-        expected: "\(expected)",
-        seen: "\(seen)" + (seen != expected && unheard > 0 ? ", and \(unheard) drops were not heard" : ""),
+        .reason(of: title, names: known), expected: .number(expected),
+        seen: seen != expected && unheard > 0
+          ? .words("\(seen), and \(unheard) drops were not heard") : .number(seen),
         holds: seen <= expected && seen.adding(unheard) >= expected,
         unheard: seen.adding(unheard) < expected ? true : nil))
   }

@@ -60,11 +60,7 @@ package struct ExpectedCounters {
         else {
           continue
         }
-        witnesses.append(
-          Witness(
-            name: "\(node) \(counter)",
-            expected: want.count == 1 ? "+\(want.lowerBound)" : "+\(want.lowerBound) to +\(want.upperBound)",
-            seen: "+\(got)", holds: want.contains(got)))
+        witnesses.append(Witness(.counter(node: node, name: counter), expected: .within(want), seen: got))
       }
     }
     return witnesses

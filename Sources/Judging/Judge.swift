@@ -49,12 +49,15 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
   var witnesses = book.witnesses
   var counters = book.counters
   for label in rule.outcomes.keys.sorted() where !attempts.contains(where: { $0.attempt.label == label }) {
-    witnesses.append(Witness(name: label, expected: "at least one attempt", seen: "none", holds: false))
+    witnesses.append(
+      Witness(
+        .attempts(label: label), expected: .words("at least one attempt"), seen: .words("none"), holds: false)
+    )
   }
   for (label, seen) in branches.sorted(by: { $0.key < $1.key }) {
     witnesses.append(
       Witness(
-        name: "\(label) branches", expected: "accepted and refused", seen: describe(seen),
+        .branches(label: label), expected: .words("accepted and refused"), seen: .words(describe(seen)),
         holds: seen.count == 2))
   }
   witnesses += timeWaitWitness(rule, test: test, seen: observation)
@@ -71,7 +74,7 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
   }
   if let wrong = witnesses.first(where: { !$0.holds }) {
     return Judgement(
-      verdict: .fail, reason: "\(wrong.name): expected \(wrong.expected), saw \(wrong.seen)",
+      verdict: .fail, reason: "\(wrong.name): expected \(wrong.expectedWords), saw \(wrong.seenWords)",
       attempts: attempts, witnesses: witnesses)
   }
   return Judgement(verdict: .pass, reason: rule.because, attempts: attempts, witnesses: witnesses)
@@ -85,8 +88,8 @@ private func timeWaitWitness(_ rule: Rule, test: Case, seen observation: Observa
   let range = wanted == .recycled ? 0...2000 : 50_000...60_000
   return [
     Witness(
-      name: "servers' TIME_WAIT", expected: wanted == .recycled ? "under 2 s left" : "over 50 s left",
-      seen: left.isEmpty ? "none" : left.map { "\($0) ms" }.joined(separator: ", "),
+      .timeWait, expected: .words(wanted == .recycled ? "under 2 s left" : "over 50 s left"),
+      seen: .words(left.isEmpty ? "none" : left.map { "\($0) ms" }.joined(separator: ", ")),
       // One that is recycled may be over by the time it is looked for.
       holds: (!left.isEmpty || wanted == .recycled) && left.allSatisfy(range.contains))
   ]
@@ -105,13 +108,14 @@ private func serverWitnesses(_ rule: Rule, test: Case, attempts: [JudgedAttempt]
         ? "client" : attempt.peer?.host.contains(Addressing(test.network).hop) == true ? "hop" : "somebody"
       witnesses.append(
         Witness(
-          name: "\(attempt.label) #\(attempt.id) source at \(attempt.server ?? "the server")",
-          expected: source.rawValue, seen: "\(seen) (\(attempt.peer ?? "?"))", holds: seen == source.rawValue)
-      )
+          .source(of: Witness.Title(attempt), server: attempt.server), expected: .words(source.rawValue),
+          seen: .words("\(seen) (\(attempt.peer ?? "?"))"), holds: seen == source.rawValue))
     }
     if accepted.isEmpty {
       witnesses.append(
-        Witness(name: "source", expected: source.rawValue, seen: "no connection accepted", holds: false))
+        Witness(
+          .source(of: nil, server: nil), expected: .words(source.rawValue),
+          seen: .words("no connection accepted"), holds: false))
     }
   }
   for (label, wanted) in rule.served.sorted(by: { $0.key < $1.key }) {
@@ -119,8 +123,8 @@ private func serverWitnesses(_ rule: Rule, test: Case, attempts: [JudgedAttempt]
     let other = accepted.last { $0.attempt.label == wanted.label }?.attempt.server
     witnesses.append(
       Witness(
-        name: "\(label) served", expected: "\(wanted)",
-        seen: "\(own ?? "nobody"), \(wanted.label) by \(other ?? "nobody")",
+        .served(label: label), expected: .words("\(wanted)"),
+        seen: .words("\(own ?? "nobody"), \(wanted.label) by \(other ?? "nobody")"),
         holds: own != nil && other != nil && (own == other) == wanted.same))
   }
   return witnesses

@@ -7,13 +7,10 @@ extension Book {
   mutating func refusedByTimeWait(byTimestamp: Int) {
     allArrived()
     let refused = flow.refusedSYNs
-    check("refused SYNs", "at least 1", refused, refused >= 1)
+    count("refused SYNs", refused, is: .atLeast(1))
     // One ACK per 500 ms and TIME_WAIT socket (tcp_invalid_ratelimit); the rest are counted as skipped.
-    check(
-      "old ACKs", "1 to \(refused)", flow.oldAcks.count, (1...max(1, refused)).contains(flow.oldAcks.count))
-    check(
-      "RSTs in answer to the old ACKs", "\(flow.oldAcks.count)", flow.resets.count,
-      flow.resets.count == flow.oldAcks.count)
+    count("old ACKs", flow.oldAcks.count, is: .within(1...max(1, refused)))
+    count("RSTs in answer to the old ACKs", flow.resets.count, is: .number(flow.oldAcks.count))
     move("TcpExt.TCPACKSkippedTimeWait", refused - flow.oldAcks.count, on: flow.serverNode)
     // tcp_timewait_state_process counts PAWSTimewait since 6.16, PAWSEstab before.
     if let counter = kernel.counter("TcpExt.PAWSTimewait", "TcpExt.PAWSEstab") {

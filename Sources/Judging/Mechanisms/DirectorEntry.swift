@@ -11,11 +11,8 @@ struct DirectorEntry: MechanismRule {
 
   func expect(_ book: inout Book) {
     let kept = book.attempt.syns - book.attempt.synsAtServer
-    book.check("SYNs that the director kept", "at least 1", kept, kept >= 1)
-    if book.attempt.outcome == .dropped {
-      book.check(
-        "SYNs on a server's link", "none", book.attempt.synsAtServer, book.attempt.synsAtServer == 0)
-    }
+    book.count("SYNs that the director kept", kept, is: .atLeast(1))
+    if book.attempt.outcome == .dropped { book.noneArrived() }
   }
 
   func loss(_ book: Book, counts: Bool) -> String? { "kept by the director" }

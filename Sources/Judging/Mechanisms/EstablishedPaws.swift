@@ -11,14 +11,14 @@ struct EstablishedPaws: MechanismRule {
 
   func expect(_ book: inout Book) {
     let stale = book.trace.staleSegments(of: book.attempt.attempt)
-    book.check("segments with an old timestamp", "at least 1", stale.count, stale.count >= 1)
+    book.count("segments with an old timestamp", stale.count, is: .atLeast(1))
     // tcp_validate_incoming: every one of them counts. PAWSOldAck (6.14) is only for ACKs that repeat.
     let server = book.attempt.attempt.server ?? Network.server
     book.move("TcpExt.PAWSEstab", stale.count, on: server)
     book.reason(["TCP_RFC7323_PAWS", "TCP_RFC7323_PAWS_ACK"], stale.count, on: server, of: stale)
     // Old data is answered at once, an old ACK once per tcp_invalid_ratelimit (tcp_oow_rate_limited).
     let answers = book.trace.bareAcks(to: book.attempt.attempt, since: stale.first?.time ?? .max)
-    book.check("answers to them", "1 to \(stale.count)", answers, (1...max(1, stale.count)).contains(answers))
+    book.count("answers to them", answers, is: .within(1...max(1, stale.count)))
     book.move("TcpExt.TCPACKSkippedPAWS", stale.count - answers, on: server)
   }
 

@@ -12,7 +12,7 @@ struct HopClash: MechanismRule {
 
   func expect(_ book: inout Book) {
     book.noneArrived()
-    book.check("SYNs on the client's link", "at least 1", book.attempt.syns, book.attempt.syns >= 1)
+    book.count("SYNs on the client's link", book.attempt.syns, is: .atLeast(1))
     // __nf_conntrack_confirm: a tuple that clashes is counted twice, as insert_failed and as drop.
     book.move("conntrack.insert_failed", book.attempt.syns, on: Network.hop)
     book.move("conntrack.drop", book.attempt.syns, on: Network.hop)

@@ -10,6 +10,6 @@ struct LocalPorts: MechanismRule {
   let mutations: [Mutation] = []
 
   func expect(_ book: inout Book) {
-    book.check("SYNs on the client's link", "none", book.attempt.syns, book.attempt.syns == 0)
+    book.count("SYNs on the client's link", book.attempt.syns, is: .number(0))
   }
 }

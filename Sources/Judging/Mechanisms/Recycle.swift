@@ -15,7 +15,7 @@ struct Recycle: MechanismRule {
     let (flow, trace, step) = (book.flow, book.trace, book.attempt.attempt.step)
     book.allArrived()
     let answers = flow.atServer.count { $0.outgoing }
-    book.check("answers of the server", "none", answers, answers == 0)
+    book.count("answers of the server", answers, is: .number(0))
     // tcp_peer_is_proven: refused by a stamp that is younger than TCP_PAWS_MSL (60 s) and newer than the SYN's by
     // more than TCP_PAWS_WINDOW (1), or by any such stamp where the SYN has none (since 3.17).
     let stamp = flow.synsAtServer.first.flatMap { trace.stamp(for: $0, before: step) }
@@ -23,11 +23,13 @@ struct Recycle: MechanismRule {
     let tsval = book.test.serverTimestampsAreOff(before: step) ? nil : flow.synsAtServer.first?.tsval
     let newer =
       stamp.map { stamp in tsval.map { Int32(bitPattern: stamp.tsval &- $0) > 1 } ?? true } ?? false
-    book.check(
-      "cached stamp", "newer than the SYN's, younger than 60 s",
-      stamp.map { "\($0.tsval), \($0.age) s old; the SYN's is \(tsval.map(String.init) ?? "none")" }
-        ?? "none",
-      newer && (stamp?.age ?? 60) < 60)
+    book.witnesses.append(
+      Witness(
+        .stamp(of: book.title), expected: .words("newer than the SYN's, younger than 60 s"),
+        seen: .words(
+          stamp.map { "\($0.tsval), \($0.age) s old; the SYN's is \(tsval.map(String.init) ?? "none")" }
+            ?? "none"),
+        holds: newer && (stamp?.age ?? 60) < 60))
     book.move(
       book.kernel.emulates("tcp_tw_recycle") ? Observation.emulatedPAWSPassive : "TcpExt.PAWSPassive",
       book.attempt.synsAtServer, on: flow.serverNode)
