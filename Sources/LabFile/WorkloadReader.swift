@@ -1,3 +1,4 @@
+import Judging
 import Model
 import Yams
 
@@ -212,7 +213,9 @@ extension ScenarioReader {
           guard let label = known(label: key, at: keyNode), let text = reader.text(value, key) else {
             continue
           }
-          let possible = Expectation.all.filter { $0.outcome.isOfSend == label.isSend }.map(\.description)
+          let possible = Expectation.all.filter {
+            label.isSend ? $0.outcome.isOfSend : $0.outcome.isOfConnect
+          }.map(\.description)
           guard let expectation = Expectation(text: text) else {
             reader.report("unknown outcome \"\(short(text))\"\(suggestion(text, possible))", at: value)
             continue
