@@ -27,7 +27,7 @@ let package = Package(
     .plugin(name: "Registry", capability: .buildTool(), path: "Sources/Registry"),
 
     // Pure values, no I/O, no Linux. What a case is;
-    .target(name: "Model", swiftSettings: strict),
+    .target(name: "Model", swiftSettings: strict, plugins: ["Registry"]),
     // what was seen;
     .target(name: "Evidence", dependencies: ["Model"], swiftSettings: strict),
     // what that means;

@@ -35,8 +35,8 @@ public struct Mutant: Sendable, Equatable {
       if mechanisms.contains(.recycle), test.network.clients.contains(where: { $0.clock == .off }) {
         mutants.append(test.mutant("stamped") { $0.stampAll() })
       }
-      if mechanisms.contains(.recycle), test.workload.contains(where: \.isSet) {
-        mutants.append(test.mutant("set") { $0.workload.removeAll(where: \.isSet) })
+      if mechanisms.contains(.recycle), test.workload.contains(where: { $0.action.writes != nil }) {
+        mutants.append(test.mutant("set") { $0.workload.removeAll { $0.action.writes != nil } })
       }
       if mechanisms.contains(.twSequence) {
         mutants.append(test.mutant("isn") { $0.flipSequences() })
@@ -79,7 +79,7 @@ extension Case {
   /// Whether clients' clocks differ, or come to differ.
   fileprivate var hasSkew: Bool {
     let differ = network.clients.contains { ![.off, .offset(milliseconds: 0)].contains($0.clock) }
-    return differ || workload.contains { if case .clock = $0 { true } else { false } }
+    return differ || workload.contains { !$0.action.needs.movesClocks.isEmpty }
   }
 
   fileprivate mutating func stampAll() {
@@ -95,9 +95,7 @@ extension Case {
       network.clients[index].clock = .offset(milliseconds: 0)
       settings[network.clients[index].name, default: [:]]["tcp_timestamps"] = "2"
     }
-    workload.removeAll { step in
-      if case .clock = step { true } else { false }
-    }
+    workload.removeAll { !$0.action.needs.movesClocks.isEmpty }
   }
 
   /// Clients get ranges of their own within the hop's: a random port out of thousands would come again once in
@@ -121,8 +119,4 @@ extension Case {
       }
     }
   }
-}
-
-extension Step {
-  fileprivate var isSet: Bool { if case .set = self { true } else { false } }
 }

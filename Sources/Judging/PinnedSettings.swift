@@ -73,19 +73,14 @@ extension Trace {
 extension Case {
   /// What a case pins a node's setting to; nil where it leaves it, or changes it in the middle.
   fileprivate func pinned(_ setting: String, on node: String) -> String? {
-    let changes = workload.contains { step in
-      if case .set(node, setting, _) = step { true } else { false }
+    let changes = workload.compactMap(\.action.writes).contains {
+      $0.node == node && $0.setting == setting
     }
     return changes ? nil : settings[node]?[setting]
   }
 
   /// Who sends the first FIN on a step's connections.
   fileprivate func closer(inStep index: Int) -> Step.Closer? {
-    guard workload.indices.contains(index) else { return nil }
-    return switch workload[index] {
-    case .connect(let step): step.closes
-    case .churn(let step): step.closes
-    case .send, .flush, .set, .remove, .advance, .clock: nil
-    }
+    workload.indices.contains(index) ? workload[index].action.closes : nil
   }
 }

@@ -148,7 +148,7 @@ import Testing
     "a set by a path": (
       { $0.workload = [.set(node: "server", setting: "../x", value: "1")] }, "sets \"../x\""
     ),
-    "a server that is none": ({ $0.workload = [.remove(server: "../x")] }, "takes \"../x\" away"),
+    "a server that is none": ({ $0.workload = [.remove(server: "../x")] }, "\"../x\""),
     "a year": ({ $0.workload = [.advance(seconds: .max)] }, "forward"),
     "a hop in nothing": ({ $0.network.hop = PlanTests.hop }, "a hop where none can be"),
   ]
