@@ -3,7 +3,8 @@ import Glibc
 import SystemPackage
 
 /// A program beside the workload, in the namespaces of the thread that started it, driven by a poll loop: nothing here
-/// waits. It dies with the worker.
+/// waits. It dies with the worker. `/proc/net` is that of its namespace; `/sys` is the host's, other than with
+/// `ip netns exec`.
 ///
 /// `nsenter --net=NODE timeout -s KILL MILLISECONDS COMMAND`
 public final class Program {
@@ -71,9 +72,18 @@ public final class Program {
   ///   - limit: bytes that are kept of each of its streams.
   ///   - milliseconds: after which it is killed, with all that it has started in its process group.
   /// - Throws: ENOENT where there is no program of that name.
-  public init(
+  public convenience init(
     _ command: [String], environment: [String: String] = [:], stdin: [UInt8] = [], limit: Int = 64 << 10,
     deadline milliseconds: Int
+  ) throws {
+    try self.init(
+      command, environment: environment, stdin: stdin, limit: limit, deadline: milliseconds, pidfd: true)
+  }
+
+  /// - Parameter pidfd: false to do as on kernels that have none.
+  init(
+    _ command: [String], environment: [String: String], stdin: [UInt8], limit: Int,
+    deadline milliseconds: Int, pidfd: Bool
   ) throws {
     let name = command.first ?? ""
     let pipe = try Stream.pipe(name)
@@ -93,7 +103,7 @@ public final class Program {
     self.command = command
     self.limit = limit
     deadline = SystemClock.monotonic() + Int64(milliseconds) * 1_000_000
-    end = max(-1, clinux_pidfd(pid))
+    end = pidfd ? max(-1, clinux_pidfd(pid)) : -1
     input = pipe.write
     unread = stdin[...]
     Stream.ignoreBrokenPipes()
@@ -123,17 +133,17 @@ public final class Program {
   /// Does what can be done now: writes its input, reads its output, notices its end, kills it when its time is over.
   /// To be called when one of ``requests`` is ready, and at the deadline. How it ended, once it has.
   ///
-  /// It has ended when its process has, whoever of its children still holds its streams; below 5.3, where there is no
-  /// pidfd, when both streams have ended too.
+  /// It has ended when its process has, whoever of its children still holds its streams; those go on until the worker
+  /// ends. Below 5.3, where there is no pidfd, the end is noticed when both streams have ended too, or at the deadline.
   @discardableResult public func proceed() throws -> Ending? {
     if let ending { return ending }
     try feed()
     // First whether it has ended, then the rest of what it wrote: not the other way round.
-    let streamsOpen = { self.streams.contains { $0.descriptor >= 0 } }
-    if end >= 0 { try reap() }
+    let isOver = SystemClock.monotonic() >= deadline
+    if end >= 0 || isOver { try reap() }
     for index in streams.indices { try read(index) }
-    if end < 0, !streamsOpen() { try reap() }
-    if exit == nil, !isOverdue, SystemClock.monotonic() >= deadline {
+    if end < 0, !streams.contains(where: { $0.descriptor >= 0 }) { try reap() }
+    if exit == nil, !isOverdue, isOver {
       isOverdue = true
       killAll()
       if end < 0 { try reap(waiting: true) }

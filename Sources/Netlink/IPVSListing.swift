@@ -13,8 +13,6 @@ extension IPVSSocket {
     /// Seconds; nil where it is not persistent.
     public var persistence: Int?
     public var flags: Flags
-    /// Connections that were scheduled since it was added: `ipvsadm -Ln --stats`.
-    public var connections: Int
     /// In the order in which `ipvsadm` lists them.
     public var servers: [Server] = []
   }
@@ -32,11 +30,10 @@ extension IPVSSocket {
     public var inactive: Int
     /// Templates of persistence.
     public var persistent: Int
-    /// Connections that were scheduled to it since it was added.
-    public var connections: Int
   }
 
-  /// `ipvsadm -Ln`
+  /// `ipvsadm -Ln`. Without the statistics of `--stats`: an estimator adds them up every two seconds, so what they say
+  /// depends on when they are read.
   public func services() throws -> [Service] {
     var services: [Service] = []
     // IPVS_CMD_GET_SERVICE
@@ -61,7 +58,7 @@ extension IPVSSocket {
   /// One answer of a dump; nil for what is none, and for a service that is named by a firewall mark.
   static func service(in payload: UnsafeRawBufferPointer) -> Service? {
     for (type, bytes) in NetlinkAttributes(payload, from: MemoryLayout<genlmsghdr>.size) where type == 1 {
-      var service = Service(address: "", port: 0, scheduler: "", persistence: nil, flags: [], connections: 0)
+      var service = Service(address: "", port: 0, scheduler: "", persistence: nil, flags: [])
       var (isIPv6, timeout, isPersistent) = (false, 0, false)
       var address: UnsafeRawBufferPointer?
       for (type, value) in NetlinkAttributes(bytes, from: 0) {
@@ -75,7 +72,6 @@ extension IPVSSocket {
           isPersistent = flags & 1 != 0
           service.flags = Flags(rawValue: flags & 0x18)
         case 8: timeout = Int(value.number(at: 0, as: UInt32.self) ?? 0)
-        case 10: service.connections = connections(value)
         default: break
         }
       }
@@ -92,8 +88,7 @@ extension IPVSSocket {
   static func server(in payload: UnsafeRawBufferPointer, isIPv6: Bool) -> Server? {
     for (type, bytes) in NetlinkAttributes(payload, from: MemoryLayout<genlmsghdr>.size) where type == 2 {
       var server = Server(
-        address: "", port: 0, forwarding: nil, weight: 0, active: 0, inactive: 0, persistent: 0,
-        connections: 0)
+        address: "", port: 0, forwarding: nil, weight: 0, active: 0, inactive: 0, persistent: 0)
       var isIPv6 = isIPv6
       var address: UnsafeRawBufferPointer?
       for (type, value) in NetlinkAttributes(bytes, from: 0) {
@@ -106,7 +101,6 @@ extension IPVSSocket {
         case 7: server.active = number
         case 8: server.inactive = number
         case 9: server.persistent = number
-        case 10: server.connections = connections(value)
         case 11: isIPv6 = value.number(at: 0, as: UInt16.self) == UInt16(AF_INET6)
         default: break
         }
@@ -122,22 +116,13 @@ extension IPVSSocket {
     Int(UInt16(bigEndian: value.number(at: 0) ?? 0))
   }
 
-  /// IPVS_STATS_ATTR_CONNS
-  private static func connections(_ stats: UnsafeRawBufferPointer) -> Int {
-    for (type, value) in NetlinkAttributes(stats, from: 0) where type == 1 {
-      return Int(value.number(at: 0, as: UInt32.self) ?? 0)
-    }
-    return 0
-  }
-
   /// Has the director forget its connections, templates of persistence too, and keep its services and real servers. In
   /// the calling thread's namespace, which must be this socket's.
   ///
   /// IPVS has no request for it, and `ipvsadm -C` leaves them. What does it, from 5.9 on (04231e52d355): with
   /// `net.ipv4.vs.expire_nodest_conn` = 1 a real server that is removed takes its connections along
   /// (`__ip_vs_del_dest`, `ip_vs_expire_nodest_conn_flush`, a work item one tick later). So each server is removed and
-  /// added again, with weight and way as before, as soon as `table` is empty; the counters of a service stay, those of
-  /// a server begin anew. Before 5.9 an entry waits for its client's next packet, which it drops; only unloading
+  /// added again, with weight and way as before, as soon as `table` is empty. Before 5.9 an entry waits for its client's next packet, which it drops; only unloading
   /// ip_vs, or the end of the namespace, empties the table.
   ///
   /// - Throws: ETIMEDOUT where the table is not empty in that time.

@@ -97,6 +97,7 @@ public final class IPVSSocket {
   /// - Parameters:
   ///   - servicePort: the service's port where it is not the server's.
   ///   - weight: 0 to 65535; 0 for none of the connections to come.
+  /// - Throws: EEXIST; EINVAL for an IPv4 server to which the director has no route (`ip_vs_add_dest`).
   public func addServer(
     _ server: String, port: Int, to address: String, servicePort: Int? = nil, by forwarding: Forwarding,
     weight: Int = 1

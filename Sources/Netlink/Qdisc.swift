@@ -42,7 +42,7 @@ extension RouteSocket {
     }
     var message: OpaquePointer?
     let result = rtnl_qdisc_build_add_request(qdisc, Int32(NLM_F_CREATE | NLM_F_REPLACE), &message)
-    if result >= 0, let message, let rate = shaping.rate { Self.put(rate, in: message) }
+    if result >= 0, let message { Self.put(shaping.rate ?? 0, in: message) }
     add(verb, message: &message, result)
   }
 
@@ -119,7 +119,8 @@ extension RouteSocket {
     return Shaping(
       read: (nanoseconds &+ 500_000) / 1_000_000, loss: percent(qopt.loss),
       duplicate: percent(qopt.duplicate),
-      reorder: reorder, rate: rate, limit: Int(qopt.limit))
+      // Without a gap nothing is reordered, and what an earlier one said is still told.
+      reorder: qopt.gap == 0 ? 0 : reorder, rate: rate, limit: Int(qopt.limit))
   }
 
   /// The kernel's number for a chance: all ones for always.
@@ -131,12 +132,15 @@ extension RouteSocket {
     (Double(probability) / Double(UInt32.max) * 100_000).rounded() / 1_000
   }
 
-  /// libnl has no rate (3.11 neither). sch_netem wants it behind the structure in TCA_OPTIONS, which libnl has written
-  /// as the message's last attribute.
+  /// libnl has no rate (3.11 neither), and sch_netem, which keeps what it is not told, has to be told that there is
+  /// none. It wants it behind the structure in TCA_OPTIONS, which libnl has written as the message's last attribute.
   private static func put(_ rate: Int, in message: OpaquePointer) {
     guard let header = nlmsg_hdr(message),
       let options = nlmsg_find_attr(header, Int32(MemoryLayout<tcmsg>.size), Int32(TCA_OPTIONS))
     else { return }
+    // libnl counts what it has put behind the structure twice in the message's length (`netem_msg_fill_raw`).
+    let start = UnsafeRawPointer(options) - UnsafeRawPointer(header)
+    header.pointee.nlmsg_len = UInt32(start + (Int(options.pointee.nla_len) + 3) & ~3)
     let before = header.pointee.nlmsg_len
     var limit = tc_netem_rate()
     limit.rate = UInt32(clamping: rate / 8)

@@ -53,10 +53,7 @@ extension KernelTests {
         try node.routes.commit()
         let (node, addresses) = (node, [virtual, one, two])
         try waitUntil("the addresses are there") { try addresses.allSatisfy(node.routes.isLocal) }
-        (ipvs, table) = try node.namespace.run {
-          // Without it a director's own packets, which come from loopback, are not scheduled back to it.
-          return (try IPVSSocket(), try IPVSConnectionTable())
-        }
+        (ipvs, table) = try node.namespace.run { (try IPVSSocket(), try IPVSConnectionTable()) }
         listeners = try node.namespace.run {
           try [one, two].map { try TCP.listen(on: SocketAddress($0, port: 8_080), backlog: 16) }
         }
@@ -83,20 +80,19 @@ extension KernelTests {
         let node = try TestNode()
         let ipvs = try node.namespace.run { try IPVSSocket() }
         let address = ipv6 ? "2001:2::100" : "198.18.0.100"
-        var (taken, missing): ([String], [String]) = ([], [])
+        var taken: [String] = []
         for (index, name) in IPVSSocket.schedulers.enumerated() {
           do {
             try ipvs.addService(address, port: 80 + index, scheduler: name)
             taken.append(name)
           } catch let error as SystemError where error.errno == .noSuchFileOrDirectory {
-            missing.append(name)
+            continue  // not in this kernel
           }
         }
         #expect(taken.contains("rr"))
         let listed = try ipvs.services()
         #expect(Set(listed.map(\.scheduler)) == Set(taken))
         #expect(listed.allSatisfy { $0.address == address && $0.servers.isEmpty && $0.persistence == nil })
-        print("schedulers: \(taken); not in this kernel: \(missing)")
         try ipvs.clear()
         #expect(try ipvs.services().isEmpty)
       }
@@ -104,10 +100,8 @@ extension KernelTests {
 
     @Test(arguments: [false, true]) func whatIsSetIsListed(ipv6: Bool) throws {
       try onOwnThread {
-        let node = try TestNode()
-        let ipvs = try node.namespace.run { try IPVSSocket() }
-        let (virtual, one, two) =
-          ipv6 ? ("2001:2::1", "2001:2::2", "2001:2::3") : ("1.1.1.1", "1.1.1.2", "1.1.1.3")
+        let director = try Director(ipv6: ipv6)
+        let (ipvs, virtual, one, two) = (director.ipvs, director.virtual, director.one, director.two)
         try ipvs.addService(virtual, port: 80, scheduler: "sh", persistence: 300, flags: [.fallback, .port])
         try ipvs.addServer(one, port: 8_080, to: virtual, servicePort: 80, by: .masquerade, weight: 7)
         try ipvs.addServer(two, port: 80, to: virtual, by: .route)
@@ -164,7 +158,6 @@ extension KernelTests {
         let servers = try #require(try ipvs.services().first).servers
         #expect(servers.first { $0.address == director.one }?.active == 1)
         #expect(servers.first { $0.address == director.two }?.active == 4)
-        #expect(servers.first { $0.address == director.two }?.connections == 4)
         let entries = try director.table.read()
         #expect(entries.count == 5)
         for entry in entries {

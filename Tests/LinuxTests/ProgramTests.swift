@@ -1,7 +1,8 @@
 import Glibc
-import Linux
 import TestSupport
 import Testing
+
+@testable import Linux
 
 /// Programs that a poll loop drives: no namespaces needed.
 @Suite(.serialized) struct ProgramTests {
@@ -80,6 +81,26 @@ import Testing
   }
 
   static let hasPidfd = access("/proc/self/ns/time", F_OK) == 0  // 5.6
+
+  /// As on kernels that have no pidfd_open(2).
+  @Test func withoutAPidfdTheStreamsTellTheEnd() throws {
+    let program: @Sendable (String, Int) throws -> Program.Ending = { command, milliseconds in
+      try Self.run(
+        Program(
+          ["sh", "-c", command], environment: [:], stdin: [], limit: 10, deadline: milliseconds, pidfd: false)
+      )
+    }
+    try onOwnThread {
+      let plain = try program("echo 1; echo 2 >&2; exit 3", 10_000)
+      #expect(plain.exit == .status(3) && plain.stdout.text == "1\n" && plain.stderr.text == "2\n")
+      // Its child has the streams, so it is found out at the deadline that it ended long before.
+      let left = try program("sleep 1000 & echo $!", 300)
+      #expect(left.exit == .status(0) && !left.isOverdue)
+      #expect(kill(try #require(Int32(left.stdout.text.dropLast())), SIGKILL) == 0)
+      let late = try program("exec sleep 1000", 300)
+      #expect(late.exit == .signal(9) && late.isOverdue)
+    }
+  }
 
   @Test func whatIsNotThereIsSaid() throws {
     let error = try #require(throws: SystemError.self) {
