@@ -20,5 +20,9 @@
 #include <netlink/route/link/ip6tnl.h>
 #include <netlink/route/link/ipip.h>
 #include <netlink/route/link/veth.h>
+#include <netlink/route/neighbour.h>
 #include <netlink/route/nexthop.h>
+#include <netlink/route/qdisc.h>
+#include <netlink/route/qdisc/netem.h>
 #include <netlink/route/route.h>
+#include <netlink/route/tc.h>

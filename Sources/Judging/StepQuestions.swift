@@ -3,27 +3,21 @@ import Model
 /// What judging asks of steps: all of it, so that a change of ``Step`` touches this file only.
 extension Step {
   /// Whether it writes a setting.
-  var isSet: Bool { if case .set = self { true } else { false } }
+  var isSet: Bool { action.writes != nil }
 
   /// Whether it writes this setting, on whatever node.
-  func isSet(_ setting: String) -> Bool { if case .set(_, setting, _) = self { true } else { false } }
+  func isSet(_ setting: String) -> Bool { action.writes?.setting == setting }
 
   /// What it writes to a node's setting; nil where it does not.
   func value(of setting: String, on node: String) -> String? {
-    if case .set(node, setting, let value) = self { value } else { nil }
+    action.writes.flatMap { $0.node == node && $0.setting == setting ? $0.value : nil }
   }
 
   /// Whether a client's clock is another one from here on.
-  var changesClock: Bool { if case .clock = self { true } else { false } }
+  var changesClock: Bool { !action.needs.movesClocks.isEmpty }
 
   /// Who sends the first FIN on its connections; nil where it makes none.
-  var closer: Closer? {
-    switch self {
-    case .connect(let step): step.closes
-    case .churn(let step): step.closes
-    case .send, .flush, .set, .remove, .advance, .clock: nil
-    }
-  }
+  var closer: Closer? { action.closes }
 }
 
 extension Case {

@@ -48,15 +48,11 @@ public enum Plan: Sendable, Equatable {
       self = .skip(reason: conflict)
       return
     }
-    let changes = test.workload.contains { step in
-      switch step {
-      case .advance: true
+    let changes = test.workload.map(\.action).contains { action in
+      if action.needs.setsWallClock { return true }
+      guard let write = action.writes, kernel.perKernelSettings.contains(write.setting) else { return false }
       // Taken out of one node's segments, it changes nothing for the others.
-      case .set(_, "tcp_timestamps", "0"):
-        kernel.perKernelSettings.contains("tcp_timestamps") && !kernel.has(.stripTimestamps)
-      case .set(_, let name, _): kernel.perKernelSettings.contains(name)
-      default: false
-      }
+      return write.setting != "tcp_timestamps" || write.value != "0" || !kernel.has(.stripTimestamps)
     }
     self = .run(settings: values, alone: changes)
   }
@@ -107,8 +103,7 @@ public enum Plan: Sendable, Equatable {
           "\(name) is one per kernel here, and nothing on the host is changed; \(elsewhere)"
       }
     }
-    let advances = test.workload.contains { if case .advance = $0 { true } else { false } }
-    if advances, !guest {
+    if test.workload.contains(where: \.action.needs.setsWallClock), !guest {
       return "it sets the wall clock, and nothing on the host is changed; \(elsewhere)"
     }
     if network.family == .ipv6, !kernel.has(.ipv6) { return why("ipv6", "boot without ipv6.disable=1") }
@@ -127,9 +122,7 @@ public enum Plan: Sendable, Equatable {
     for client in network.clients {
       switch client.clock {
       case .offset(let milliseconds):
-        let stepped = test.workload.contains { step in
-          if case .clock(client.group, _) = step { true } else { false }
-        }
+        let stepped = test.workload.contains { $0.action.needs.movesClocks.contains(client.group) }
         // What gives an open connection's socket another clock makes it send a probe (tcp_send_window_probe).
         let means: [Capability.Feature] =
           stepped ? [.tcBPF, .nftTimestamps] : [.tcBPF, .socketClocks, .nftTimestamps]

@@ -139,26 +139,15 @@ struct Checks {
 
   private func checkSize(of test: Case, at node: Node) -> Bool {
     let pinned = Set(test.network.clients.filter { $0.isn != .natural }.map(\.group))
-    let members = Dictionary(grouping: test.network.clients, by: \.group).mapValues(\.count)
     var attempts = 0
     var milliseconds = 0
     var any = false
-    for step in test.workload {
-      // Each factor is bounded as it is read, so nothing here comes near an overflow.
-      switch step {
-      case .connect(let step):
-        attempts += max(members[step.client] ?? 0, test.network.serverPorts) * step.times
-        milliseconds += step.times * (test.synTimeout(of: [step.client]) + step.again)
-        any = any || pinned.contains(step.client)
-      case .churn(let step):
-        let clients = step.clients.reduce(0) { $0 + (members[$1] ?? 0) }
-        attempts += clients * step.connections
-        milliseconds +=
-          (step.flush == nil ? 1 : clients) * step.connections
-          * (test.synTimeout(of: step.clients) + (step.rate.map { 1000 / $0 } ?? 0))
-        any = any || !pinned.isDisjoint(with: step.clients)
-      default: break
-      }
+    // Each factor is bounded as it is read, so nothing here comes near an overflow.
+    for action in test.workload.map(\.action) {
+      let size = action.size(in: test)
+      attempts += size.attempts
+      milliseconds += size.givesUp
+      any = any || action.makes == .connections && !pinned.isDisjoint(with: action.groups)
     }
     if any, attempts > Self.pinnable {
       reader.report(
@@ -186,7 +175,7 @@ struct Checks {
     var told: Set<Int> = []
     for (test, steps) in zip(cases, points.steps) {
       for index in steps where !told.contains(index) {
-        guard let mistake = mistake(in: placed.scenario.workload[index].step, of: test) else { continue }
+        guard let mistake = placed.scenario.workload[index].step.action.mistake(in: test) else { continue }
         told.insert(index)
         reader.report("\(mistake) in \(short(test.id))", at: placed.stepNodes[index])
       }
@@ -197,30 +186,6 @@ struct Checks {
         test.network.hosts.contains(where: setting.applies)
       }
       if !applies { reader.report("no case has a node that has \(name), \(node) or other", at: place) }
-    }
-  }
-
-  private func mistake(in step: Step, of test: Case) -> String? {
-    let network = test.network
-    switch step {
-    case .remove(let server):
-      return network.hosts.contains { $0.services.contains { $0.servers.contains(server) } }
-        ? nil : "no director has a server \(server)"
-    case .flush(.conntrack):
-      return network.trackingNodes.isEmpty ? "there is no hop whose conntrack could be flushed" : nil
-    case .churn(let churn) where churn.flush == .conntrack:
-      return network.trackingNodes.isEmpty ? "there is no hop whose conntrack could be flushed" : nil
-    case .set(let node, let name, _):
-      let isThere =
-        ["all", Network.server].contains(node) || network.nodes.contains(node)
-        || network.clients.contains { $0.group == node }
-      return isThere ? nil : "there is no \(node) whose \(name) could be set"
-    case .clock(let group, _):
-      let steps = network.clients.filter { $0.group == group }.allSatisfy {
-        if case .offset = $0.clock { true } else { false }
-      }
-      return steps ? nil : "\(group)'s clock is no offset, so it cannot step"
-    default: return nil
     }
   }
 
@@ -243,7 +208,7 @@ struct Checks {
           labels.insert(index)
           reader.report(
             "no step has the label \"\(missing)\" in \(short(test.id))", at: placed.ruleNodes[index])
-        } else if rule.timeWait != nil, !test.workload.contains(where: \.leavesServerWaiting) {
+        } else if rule.timeWait != nil, !test.workload.contains(where: { $0.action.closes == .server }) {
           labels.insert(index)
           reader.report(
             "time_wait is the servers', and none closes first in \(short(test.id))",
@@ -273,16 +238,5 @@ struct Checks {
       }
     }
     return nil
-  }
-}
-
-extension Step {
-  /// Whether a server closes first, and keeps TIME_WAIT.
-  fileprivate var leavesServerWaiting: Bool {
-    switch self {
-    case .connect(let step): step.closes == .server
-    case .churn(let step): step.closes == .server
-    default: false
-    }
   }
 }

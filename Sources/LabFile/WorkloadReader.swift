@@ -58,7 +58,7 @@ extension ScenarioReader {
             again: options["again"].flatMap { reader.number($0, "again", in: 0...Bounds.again) } ?? 0))
       ]
     case "send":
-      let from = reader.choice(subject, "send", Step.Send.Sender.self) ?? .client
+      let from = reader.choice(subject, "send", Send.Sender.self) ?? .client
       let client: String
       if let on = options["on"] {
         guard let name = reader.name(on, "client", among: clients) else { return [] }

@@ -2,7 +2,7 @@ import Glibc
 import SystemPackage
 
 /// An IPv4 or IPv6 address with a port.
-public struct SocketAddress: CustomStringConvertible {
+public struct SocketAddress: Sendable, CustomStringConvertible {
   var storage = sockaddr_storage()
   var length: socklen_t
 

@@ -39,7 +39,7 @@ public enum TCP {
     let descriptor = socket.descriptor
     var one: Int32 = 1
     setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, 4)
-    try SystemError.check(libc: address.withPointer { bind(descriptor, $0, $1) }, "bind", "\(address)")
+    try SystemError.check(libc: address.withPointer { Glibc.bind(descriptor, $0, $1) }, "bind", "\(address)")
     try SystemError.check(libc: Glibc.listen(descriptor, Int32(backlog)), "listen", "\(address)")
     return socket
   }

@@ -87,11 +87,13 @@ public enum Tool {
   }
 
   /// A program that was started, with the ends that we read: its standard output, its standard error.
-  private typealias Started = (pid: Int32, output: Int32, errors: Int32)
+  typealias Started = (pid: Int32, output: Int32, errors: Int32)
 
   /// Starts a program with a descriptor as its standard input; nil where there is none of that name.
-  private static func start(
-    _ command: [String], environment: [String: String], input: Int32
+  ///
+  /// - Parameter ownGroup: whether it leads a process group of its own, so that what it starts can be killed with it.
+  static func start(
+    _ command: [String], environment: [String: String], input: Int32, ownGroup: Bool = false
   ) throws -> Started? {
     let name = command.first ?? ""
     guard let path = find(name) else { return nil }
@@ -108,8 +110,9 @@ public enum Tool {
     do {
       let pid = try withStrings([path] + command.dropFirst()) { arguments in
         try withStrings(variables.map { "\($0)=\($1)" }) { environment in
-          try SystemError.check(
-            clinux_spawn(arguments, environment, input, output.write, errors.write), "spawn", name)
+          let spawn = ownGroup ? clinux_spawn_group : clinux_spawn
+          return try SystemError.check(
+            spawn(arguments, environment, input, output.write, errors.write), "spawn", name)
         }
       }
       return (pid, output.read, errors.read)

@@ -170,8 +170,9 @@ extension Case {
   /// Whether the servers' `tcp_timestamps` is 0 when a step begins.
   package func serverTimestampsAreOff(before step: Int) -> Bool {
     var value = network.serverNames.first.flatMap { settings[$0]?["tcp_timestamps"] }
-    for earlier in workload.prefix(max(0, step)) {
-      if case .set(let node, "tcp_timestamps", let set) = earlier, network.isServer(node) { value = set }
+    for write in workload.prefix(max(0, step)).compactMap(\.action.writes)
+    where write.setting == "tcp_timestamps" && network.isServer(write.node) {
+      value = write.value
     }
     return value == "0"
   }

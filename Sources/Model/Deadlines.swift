@@ -39,8 +39,9 @@ extension Case {
     func most(_ setting: String) -> Int {
       // A value that is no number is refused by the kernel before any SYN.
       var values = names.map { settings[$0]?[setting] ?? Setting.named(setting)?.baseline }
-      for case .set(let node, setting, let value) in workload where names.contains(node) {
-        values.append(value)
+      for write in workload.compactMap(\.action.writes)
+      where write.setting == setting && names.contains(write.node) {
+        values.append(write.value)
       }
       return values.compactMap { $0.flatMap { Int($0) } }.max() ?? 0
     }
@@ -51,36 +52,12 @@ extension Case {
   /// The longest that one attempt of a step may take, from its first `connect()` or `send()` on; 0 where a step makes
   /// none. What has taken longer is broken.
   public func attemptLimit(ofStep index: Int) -> Int {
-    guard workload.indices.contains(index) else { return 0 }
-    return switch workload[index] {
-    case .connect(let step): sum(Deadlines.slack, synTimeout(of: [step.client]), step.again)
-    case .churn(let step): sum(Deadlines.slack, synTimeout(of: step.clients))
-    case .send: Deadlines.byte
-    case .flush, .set, .remove, .advance, .clock: 0
-    }
+    workload.indices.contains(index) ? workload[index].action.limits(in: self, at: index).attempt : 0
   }
 
   /// The longest that a step may take in all.
   public func limit(ofStep index: Int) -> Int {
-    guard workload.indices.contains(index) else { return 0 }
-    let attempt = attemptLimit(ofStep: index)
-    switch workload[index] {
-    case .connect(let step):
-      return product(step.times, sum(attempt, Deadlines.settling))
-    case .send(let step):
-      let opened = workload.prefix(index).reduce(0) { sum($0, opens($1, by: step.client)) }
-      return product(max(1, opened), attempt)
-    case .churn(let step):
-      if step.flush != nil {
-        let clients = network.clients.count { step.clients.contains($0.group) }
-        return product(clients, product(step.connections, sum(attempt, Deadlines.settling)))
-      }
-      let pause = step.rate.map { 1000 / max(1, $0) + 1 } ?? 0
-      let each = sum(synTimeout(of: step.clients), Deadlines.connection, pause)
-      return sum(Deadlines.slack, product(step.connections, each), Deadlines.settling)
-    case .flush, .set, .remove, .advance, .clock:
-      return Deadlines.slack
-    }
+    workload.indices.contains(index) ? workload[index].action.limits(in: self, at: index).whole : 0
   }
 
   /// The limit of the step that may take longest.
@@ -95,19 +72,8 @@ extension Case {
   /// The longest that the whole workload may take.
   public var longestWorkload: Int { workload.indices.reduce(0) { sum($0, limit(ofStep: $1)) } }
 
-  /// How many connections a step leaves open for a group.
-  private func opens(_ step: Step, by group: String) -> Int {
-    let members = network.clients.count { $0.group == group }
-    return switch step {
-    case .connect(let step) where step.client == group && step.closes == .nobody:
-      product(max(members, network.serverPorts), step.times)
-    case .churn(let step) where step.clients.contains(group) && step.closes == .nobody:
-      product(members, step.connections)
-    default: 0
-    }
-  }
+  /// How many clients these groups have together.
+  func members(of groups: [String]) -> Int { network.clients.count { groups.contains($0.group) } }
 }
 
 private func sum(_ numbers: Int...) -> Int { numbers.reduce(0) { $0.adding($1) } }
-
-private func product(_ a: Int, _ b: Int) -> Int { a.multiplied(by: b) }

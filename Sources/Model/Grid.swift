@@ -121,8 +121,8 @@ extension Scenario {
       clients += members
       settings += 2 * nodes + parameters.settings.reduce(0) { $0 + weight($1.node) }
       for (index, guarded) in workload.enumerated() {
-        if case .set(let node, _, _) = guarded.step, grid.holds(tests.1[index], at: point) {
-          settings += weight(node)
+        if let write = guarded.step.action.writes, grid.holds(tests.1[index], at: point) {
+          settings += weight(write.node)
         }
       }
     }

@@ -194,9 +194,6 @@ extension Parameters {
     return members.isEmpty ? [node] : members
   }
 
-  /// A setting of a group is one of each of its nodes.
-  func perNode(_ step: Step) -> [Step] {
-    guard case .set(let node, let name, let value) = step else { return [step] }
-    return members(of: node, in: network).map { .set(node: $0, setting: name, value: value) }
-  }
+  /// What a step of a group is for each of its nodes.
+  func perNode(_ step: Step) -> [Step] { step.perNode { members(of: $0, in: network) } }
 }

@@ -1,21 +1,27 @@
 /// One step of a workload. Steps run in order; a step ends when everything it started has its outcome.
-public enum Step: Codable, Sendable, Equatable {
-  /// Clients of a group connect, exchange a byte each way, and close (or stay open).
-  case connect(Connect)
-  /// Data on the connections that a client left open.
-  case send(Send)
-  /// Many connections by many clients.
-  case churn(Churn)
-  /// Empties a table of a node: `conntrack -F`.
-  case flush(Table)
-  /// Writes a setting in the middle: `sysctl -w`.
-  case set(node: String, setting: String, value: String)
-  /// Takes a real server out of the director's table: `ipvsadm -d`. The server itself stays up.
-  case remove(server: String)
-  /// Sets the kernel's wall clock forward by so many seconds: `date -s`. In guests only.
-  case advance(seconds: Int)
-  /// Changes the clock of a client's group while its connections are open. Both must be offsets.
-  case clock(client: String, to: Clock)
+///
+/// What it does is its ``action``, one type for each verb. Coded as an object with the verb as its only key:
+/// `{"connect": {"client": "late", ...}}`.
+public struct Step: Sendable {
+  public var action: any StepAction
+
+  /// Makes a step of an action.
+  public init(_ action: some StepAction) { self.action = action }
+
+  /// Every verb, by its name.
+  public static let verbs: [String: any StepAction.Type] = Dictionary(
+    registeredSteps.map { ($0.verb.name, $0) }, uniquingKeysWith: { first, _ in first })
+
+  /// The verb's name, e.g. `connect`.
+  public var verb: String { type(of: action).verb.name }
+  /// What expectations call this step's attempts; nil where a step makes none.
+  public var label: String? { action.label }
+
+  /// ``StepAction/perNode(_:)``
+  func perNode(_ members: (String) -> [String]) -> [Step] {
+    func expand(_ action: some StepAction) -> [Step] { action.perNode(members).map { Step($0) } }
+    return expand(action)
+  }
 
   /// Who sends the first FIN, and so keeps the TIME_WAIT socket.
   public enum Closer: String, Codable, Sendable, CaseIterable {
@@ -32,88 +38,117 @@ public enum Step: Codable, Sendable, Equatable {
     case tcpMetrics = "tcp_metrics"
   }
 
-  /// Clients of a group connect.
-  ///
-  /// A group of one connects once to each of the server's ports; member `i` of a larger group
-  /// connects to port `i` modulo the number of ports. All attempts of a step run at the same time.
-  public struct Connect: Codable, Sendable, Equatable {
-    /// The group of clients.
-    public var client: String
-    /// What expectations call the attempts; the group's name unless `as` says otherwise.
-    public var label: String
-    /// Who closes first.
-    public var closes: Closer
-    /// How often each attempt is made in this step, one after the other.
-    public var times: Int
-    /// Milliseconds for which `connect()` is called again after EADDRNOTAVAIL; 0 is once only.
-    public var again: Int
+  /// What the attempts of a step are.
+  public enum Makes: Sendable {
+    case nothing
+    case connections
+    /// Bytes on open connections.
+    case bytes
+  }
 
-    /// Makes a connect step.
-    public init(client: String, label: String, closes: Closer, times: Int, again: Int) {
-      self.client = client
-      self.label = label
-      self.closes = closes
-      self.times = times
-      self.again = again
+  /// A setting that a step writes: `sysctl -w`.
+  public struct SettingWrite: Sendable {
+    public var node: String
+    public var setting: String
+    public var value: String
+  }
+
+  /// What a step needs, and what it changes beyond its own connections.
+  public struct Needs: Sendable {
+    /// Rights that the worker must keep for it once the network stands: capabilities(7).
+    public var rights: Set<Right> = []
+    /// It sets the wall clock of the whole kernel: in guests only, and with nothing beside it.
+    public var setsWallClock = false
+    /// Groups of clients whose timestamp clocks it changes while connections are open.
+    public var movesClocks: [String] = []
+
+    public enum Right: Sendable { case netAdmin, netRaw, sysTime }
+
+    public init() {}
+    init(_ rights: Right..., change: (inout Needs) -> Void = { _ in }) {
+      self.rights = Set(rights)
+      change(&self)
     }
   }
 
-  /// One byte on every connection that a group has open.
-  public struct Send: Codable, Sendable, Equatable {
-    /// Which end sends.
-    public enum Sender: String, Codable, Sendable, CaseIterable {
-      case client, server
-    }
-    /// The group of clients whose connections carry it.
-    public var client: String
-    /// What expectations call the attempts.
-    public var label: String
-    /// Which end sends.
-    public var from: Sender
+  /// How much a step is in one case.
+  public struct Size: Sendable {
+    /// Attempts that it makes.
+    public var attempts = 0
+    /// Connections that it leaves open, by the group of their clients.
+    public var opens: [String: Int] = [:]
+    /// Milliseconds that the kernel takes to give up all that is never answered.
+    public var givesUp = 0
+    /// Whether it is so many connections that a picture of them over time says more than a list.
+    public var isSeries = false
 
-    /// Makes a send step.
-    public init(client: String, label: String, from: Sender) {
-      self.client = client
-      self.label = label
-      self.from = from
-    }
+    public init() {}
   }
 
-  /// Many connections, one after the other per client, all clients side by side.
-  public struct Churn: Codable, Sendable, Equatable {
-    /// The groups of clients.
-    public var clients: [String]
-    /// What expectations call the attempts.
-    public var label: String
-    /// Connections per client, 1 to 10,000.
-    public var connections: Int
-    /// Connections per second and client; nil is flat out.
-    public var rate: Int?
-    /// Who closes first.
-    public var closes: Closer
-    /// Emptied before every connection: either table; needs a rate of nil, and takes one client at a time.
-    public var flush: Table?
+  /// How long a step may take, in milliseconds; what has taken longer is broken.
+  public struct Limits: Sendable {
+    /// One attempt, from its first `connect()` or `send()` on; 0 where there is none.
+    public var attempt: Int
+    /// All of it.
+    public var whole: Int
+  }
+}
 
-    /// Makes a churn step.
-    public init(
-      clients: [String], label: String, connections: Int, rate: Int?, closes: Closer, flush: Table?
-    ) {
-      self.clients = clients
-      self.label = label
-      self.connections = connections
-      self.rate = rate
-      self.closes = closes
-      self.flush = flush
-    }
+extension Step: Equatable {
+  public static func == (left: Step, right: Step) -> Bool {
+    func isEqual<Action: StepAction>(_ action: Action) -> Bool { right.action as? Action == action }
+    return isEqual(left.action)
+  }
+}
+
+extension Step: Codable {
+  private struct Key: CodingKey {
+    var stringValue: String
+    var intValue: Int? { nil }
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
   }
 
-  /// What expectations call this step's attempts; nil where a step makes none.
-  public var label: String? {
-    switch self {
-    case .connect(let step): step.label
-    case .send(let step): step.label
-    case .churn(let step): step.label
-    case .flush, .set, .remove, .advance, .clock: nil
+  /// Reads what is written now, and what was while a step was an enumeration: there the value lay under `_0`.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    guard container.allKeys.count == 1, let verb = container.allKeys.first else {
+      throw DecodingError.dataCorrupted(
+        .init(
+          codingPath: decoder.codingPath,
+          debugDescription: "a step has one verb, and not \(container.allKeys.count)"))
     }
+    guard let type = Self.verbs[verb.stringValue] else {
+      let nearest = Nearest.to(verb.stringValue, among: Self.verbs.keys.sorted())
+      throw DecodingError.dataCorrupted(
+        .init(
+          codingPath: decoder.codingPath,
+          debugDescription: "no step is called \(verb.stringValue.prefix(Bounds.name))"
+            + (nearest.map { "; did you mean \($0)?" } ?? "; those known are \(Self.known)")))
+    }
+    let old = Key(stringValue: "_0")
+    func read<Action: StepAction>(_ type: Action.Type) throws -> any StepAction {
+      if let nested = try? container.nestedContainer(keyedBy: Key.self, forKey: verb), nested.contains(old) {
+        return try nested.decode(type, forKey: old)
+      }
+      return try container.decode(type, forKey: verb)
+    }
+    action = try read(type)
   }
+
+  private static let known = verbs.keys.sorted().joined(separator: ", ")
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    func write<Action: StepAction>(_ action: Action) throws {
+      try container.encode(action, forKey: Key(stringValue: Action.verb.name))
+    }
+    try write(action)
+  }
+}
+
+/// What bounds are told by: `times: 2000, and not within 1 to 1000`.
+func outside(_ what: String, _ number: Int?, _ range: ClosedRange<Int>) -> String? {
+  guard let number, !range.contains(number) else { return nil }
+  return "\(what): \(number), and not within \(range.lowerBound) to \(range.upperBound)"
 }

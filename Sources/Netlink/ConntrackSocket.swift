@@ -4,7 +4,7 @@ import Linux
 
 /// Connection tracking of the namespace in which it was opened (nfnetlink, subsystem ctnetlink).
 public final class ConntrackSocket {
-  private let socket: Socket
+  let socket: Socket
 
   /// Opens in the calling thread's namespace and stays there.
   public init() throws { socket = try Socket(protocol: NETLINK_NETFILTER, bus: "NETLINK_NETFILTER") }
@@ -38,10 +38,12 @@ public final class ConntrackSocket {
     13: "search_restart", 14: "clash_resolve", 15: "chain_toolong",
   ]
 
-  private func message<Kind: RawRepresentable>(_ kind: Kind, flags: Int32, _ name: String) throws
-    -> Socket.Message where Kind.RawValue == UInt32
-  {
+  func message<Kind: RawRepresentable>(
+    _ kind: Kind, flags: Int32, family: Int32 = AF_UNSPEC, _ name: String
+  ) throws -> Socket.Message where Kind.RawValue == UInt32 {
     let type = Int32(NFNL_SUBSYS_CTNETLINK) << 8 | Int32(kind.rawValue)
-    return try Socket.message(type, flags: flags, header: nfgenmsg(), name: name)
+    var header = nfgenmsg()
+    header.nfgen_family = UInt8(family)
+    return try Socket.message(type, flags: flags, header: header, name: name)
   }
 }

@@ -47,6 +47,13 @@ public struct NetlinkMessages: Sequence, IteratorProtocol {
         if let socket = SocketDiag.Answer(payload, family: UInt8(AF_INET6)) { found.append("\(socket)") }
         for (name, value) in ConntrackSocket.statistics(in: payload) { found.append("\(name) \(value)") }
         if let stamp = TCPMetricsSocket.stamp(in: payload) { found.append("\(stamp)") }
+        if let entry = SocketDiag.Entry(payload) { found.append("\(entry)") }
+        if let entry = ConntrackEntry(payload) { found.append("\(entry)") }
+        if let qdisc = RouteSocket.qdisc(in: payload) { found.append("\(qdisc)") }
+        if let link = RouteSocket.link(in: payload) { found.append("\(link)") }
+        if let neighbour = RouteSocket.neighbour(in: payload) { found.append("\(neighbour.address)") }
+        if let service = IPVSSocket.service(in: payload) { found.append("\(service)") }
+        if let server = IPVSSocket.server(in: payload, isIPv6: false) { found.append("\(server)") }
         if RouteSocket.saysReady(payload) { found.append("ready") }
         if RouteSocket.saysLocal(payload) { found.append("local") }
         return found

@@ -7,7 +7,7 @@ import SystemPackage
 ///
 /// Verbs queue; ``commit()`` sends them all at once and names the first that the kernel refused.
 public final class RouteSocket {
-  private let socket: Socket
+  let socket: Socket
   private var queue: [Socket.Message] = []
   private var broken: SystemError?
 
@@ -245,21 +245,21 @@ public final class RouteSocket {
 
   // MARK: building
 
-  private let create = Int32(NLM_F_CREATE | NLM_F_EXCL)
+  let create = Int32(NLM_F_CREATE | NLM_F_EXCL)
 
-  private func add(_ verb: String, message: inout OpaquePointer?, _ result: Int32) {
+  func add(_ verb: String, message: inout OpaquePointer?, _ result: Int32) {
     guard result >= 0, let message else {
       return fail(verb, .invalidArgument, detail: String(cString: nl_geterror(result)))
     }
     queue.append(Socket.Message(pointer: message, name: verb))
   }
 
-  private func add<Header: BitwiseCopyable>(
-    _ verb: String, type: Int32, header: Header, _ fill: (OpaquePointer) -> Void
+  func add<Header: BitwiseCopyable>(
+    _ verb: String, type: Int32, flags: Int32? = nil, header: Header, _ fill: (OpaquePointer) -> Void
   ) {
     do {
       let message = try Socket.message(
-        type, flags: type == Int32(RTM_NEWLINK) ? 0 : create, header: header, name: verb)
+        type, flags: flags ?? (type == Int32(RTM_NEWLINK) ? 0 : create), header: header, name: verb)
       fill(message.pointer)
       queue.append(message)
     } catch {
@@ -267,7 +267,7 @@ public final class RouteSocket {
     }
   }
 
-  private func withAddress(
+  func withAddress(
     _ text: String, _ verb: String, family: Int32 = AF_UNSPEC, _ body: (OpaquePointer?) -> Void
   ) {
     var address: OpaquePointer?
@@ -279,7 +279,7 @@ public final class RouteSocket {
     body(address)
   }
 
-  private func fail(_ verb: String, _ errno: Errno, detail: String? = nil) {
+  func fail(_ verb: String, _ errno: Errno, detail: String? = nil) {
     broken = broken ?? SystemError(stage: "build", object: verb, errno: errno, detail: detail)
   }
 }

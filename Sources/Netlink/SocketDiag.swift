@@ -9,6 +9,10 @@ public final class SocketDiag {
   /// Opens in the calling thread's namespace and stays there.
   public init() throws { socket = try Socket(protocol: 4, bus: "NETLINK_SOCK_DIAG") }
 
+  func dump(_ message: Socket.Message, _ body: (UnsafeRawBufferPointer) -> Void) throws {
+    try socket.dump(message, body)
+  }
+
   /// How many sockets are in each state but LISTEN and CLOSE, by `ss`'s names: `ss -tan`.
   public func census(ipv6: Bool) throws -> [String: Int] { try census(ipv6: ipv6, timeWait: { _ in }) }
 
@@ -96,19 +100,12 @@ public final class SocketDiag {
 
     /// Nil for what is no answer, or of a state that the lab does not know.
     init?(_ payload: UnsafeRawBufferPointer, family: UInt8) {
-      guard let answer = payload.structure(inet_diag_msg.self),
-        SocketDiag.names.indices.contains(Int(answer.idiag_state))
+      guard let answer = payload.structure(inet_diag_msg.self), let name = TCPState.name(answer.idiag_state)
       else { return nil }
-      state = SocketDiag.names[Int(answer.idiag_state)]
+      state = name
       if answer.idiag_state == 6 {
         timeWait = TimeWait(milliseconds: Int(answer.idiag_expires), id: answer.id, family: family)
       }
     }
   }
-
-  /// By number (include/net/tcp_states.h).
-  private static let names = [
-    "UNKNOWN", "ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "UNCONN",
-    "CLOSE-WAIT", "LAST-ACK", "LISTEN", "CLOSING", "SYN-RECV",
-  ]
 }

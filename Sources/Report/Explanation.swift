@@ -16,7 +16,7 @@ public struct Explanation {
       values.sorted { $0.key < $1.key }.map { "  \(node): \($0.key)=\($0.value)" }
     }
     if !settings.isEmpty { lines += ["settings beside the baseline"] + settings }
-    lines += ["workload"] + test.workload.enumerated().map { "  \($0 + 1). \(Self.describe($1))" }
+    lines += ["workload"] + test.workload.enumerated().map { "  \($0 + 1). \($1.action.words)" }
     lines.append("expected")
     for rule in test.rules {
       let condition = rule.kernel.map { ($0.present ? "" : "no ") + $0.capability.description }
@@ -86,33 +86,5 @@ public struct Explanation {
     }
     if host.rules.contains(.dropInvalid) { words.append("drops INVALID") }
     return words
-  }
-
-  private static func describe(_ step: Step) -> String {
-    switch step {
-    case .connect(let step):
-      "\(step.client) connects"
-        + (step.label == step.client ? "" : " (\(step.label))")
-        + (step.times > 1 ? " \(step.times) times" : "")
-        + (step.closes == .nobody ? " and stays open" : ", the \(step.closes.rawValue) closes first")
-        + (step.again > 0 ? ", tried again for \(step.again) ms after EADDRNOTAVAIL" : "")
-    case .send(let step):
-      "the \(step.from.rawValue) sends a byte on \(step.client)'s connection (\(step.label))"
-    case .churn(let step):
-      "\(step.clients.joined(separator: ", ")): \(step.connections) connections each"
-        + (step.rate.map { ", \($0) per second" } ?? "") + ", the \(step.closes.rawValue) closes first"
-        + (step.flush.map { ", \($0.rawValue) emptied before each" } ?? "")
-    case .advance(let seconds): "the wall clock is set \(seconds) s forward"
-    case .remove(let server): "\(server) is taken out of the director's table"
-    case .flush(.conntrack): "the hop's conntrack table is emptied"
-    case .flush(.tcpMetrics): "what the servers remember of other hosts is forgotten (ip tcp_metrics flush)"
-    case .set(let node, let setting, let value): "\(node): \(setting)=\(value)"
-    case .clock(let client, let clock):
-      if case .offset(let milliseconds) = clock {
-        "\(client)'s clock jumps to \(milliseconds) ms"
-      } else {
-        "\(client)'s clock changes"
-      }
-    }
   }
 }

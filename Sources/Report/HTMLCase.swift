@@ -125,8 +125,8 @@ extension HTMLReport {
       remarks: remarks(on: result.judgement, of: result.test, on: kernel, seen: observation))
     text +=
       "<h4>Packets</h4><div class=\"scroll draw\" tabindex=\"0\" data-ladder=\"\(json: ladder.json)\"></div>\n"
-    let churn = result.test.workload.contains { if case .churn = $0 { true } else { false } }
-    guard churn, let begin = observation.attempts.first?.began else { return text }
+    let isSeries = result.test.workload.contains { $0.action.size(in: result.test).isSeries }
+    guard isSeries, let begin = observation.attempts.first?.began else { return text }
     let connects = observation.attempts.filter { $0.kind == .connect }
     // A thousand points are enough for a picture.
     let step = max(1, connects.count / 1000)

@@ -150,7 +150,7 @@ extension Case {
         return "the lab knows no setting \(quoted(name))"
       }
     }
-    return workload.lazy.compactMap { $0.savedMistake(nodes: nodes) }.first
+    return workload.lazy.compactMap { $0.savedMistake(in: self) }.first
   }
 
   private static func isOdd(_ byte: UInt8) -> Bool {
@@ -162,23 +162,15 @@ extension Case {
 }
 
 extension Step {
-  fileprivate func savedMistake(nodes: [String]) -> String? {
-    switch self {
-    case .connect(let step):
-      (1...1000).contains(step.times) && (0...60_000).contains(step.again)
-        ? nil : "connects \(step.times) times, again for \(step.again) ms"
-    case .churn(let step):
-      (1...10_000).contains(step.connections) && (1...100_000).contains(step.rate ?? 1)
-        ? nil : "\(step.connections) connections, \(step.rate ?? 1) per second"
-    case .set(let node, let setting, _):
-      Setting.named(setting) != nil && nodes.contains(node)
-        ? nil : "sets \(quoted(setting)) on \(quoted(node))"
-    case .remove(let server): nodes.contains(server) ? nil : "takes \(quoted(server)) away"
-    case .advance(let seconds):
-      (1...1_000_000).contains(seconds) ? nil : "sets the clock \(seconds) s forward"
-    case .clock(_, .offset(let milliseconds)):
-      Case.isFar(milliseconds) ? "a clock \(milliseconds) ms off" : nil
-    case .send, .flush, .clock: nil
+  fileprivate func savedMistake(in test: Case) -> String? {
+    if let excess = action.excess { return excess }
+    let known = Set(test.network.nodes + test.network.clients.map(\.group))
+    if let name = action.names.first(where: { !known.contains($0) }) {
+      return "\(verb) names \(quoted(name)), and there is none"
     }
+    if let write = action.writes, Setting.named(write.setting) == nil {
+      return "sets \(quoted(write.setting)) on \(quoted(write.node))"
+    }
+    return action.mistake(in: test)
   }
 }

@@ -122,7 +122,7 @@ import struct Model.Expectation
     for step in ["connect", "churn"] {
       #expect(words("$defs", step, "properties", "closes") == list(Step.Closer.self))
     }
-    #expect(words("$defs", "send", "properties", "send") == list(Step.Send.Sender.self))
+    #expect(words("$defs", "send", "properties", "send") == list(Send.Sender.self))
     let rule = ["properties", "expect", "items", "properties"]
     func ruleWords(_ key: String) -> [String]? {
       ((rule + [key]).reduce(schema as Any?) { ($0 as? [String: Any])?[$1] } as? [String: Any])?["enum"]

@@ -24,7 +24,7 @@ import Testing
 
   @Test(arguments: Step.Table.allCases) func aChurnEmptiesWhatItsFileSays(table: Step.Table) throws {
     let test = try #require(try LabFiles.parse(Self.text(table.rawValue), file: "x.yaml").cases().first)
-    guard case .churn(let churn) = test.workload.first else {
+    guard let churn = test.workload.first?.action as? Churn else {
       Issue.record("no churn: \(test.workload)")
       return
     }

@@ -150,7 +150,7 @@ import Testing
     "a set by a path": (
       { $0.workload = [.set(node: "server", setting: "../x", value: "1")] }, "sets \"../x\""
     ),
-    "a server that is none": ({ $0.workload = [.remove(server: "../x")] }, "takes \"../x\" away"),
+    "a server that is none": ({ $0.workload = [.remove(server: "../x")] }, "\"../x\""),
     "a year": ({ $0.workload = [.advance(seconds: .max)] }, "forward"),
     "a link to nobody": ({ $0.network.links[0].ends[0].host = "nobody" }, "there is no node \"nobody\""),
     "a rule in an interface": (

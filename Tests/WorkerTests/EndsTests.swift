@@ -134,7 +134,7 @@ struct EndsTests {
         }
       },
       change: { test in
-        guard case .churn(var churn)? = test.workload.first else { return }
+        guard var churn = test.workload.first?.action as? Churn else { return }
         churn.flush = table
         test.workload = [.churn(churn)]
       })

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "Confine.h"
+#include "Sockets.h"
 
 /// unshare(2): CLONE_NEWNET, CLONE_NEWUSER.
 int clinux_unshare_net(void);

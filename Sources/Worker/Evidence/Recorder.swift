@@ -96,7 +96,7 @@ final class Recorder {
   }
 
   /// Whether a step sends on open connections, and so asks for ``dataSegments(on:outgoing:since:end:)``.
-  private lazy var watchesData = testbed.test.workload.contains { if case .send = $0 { true } else { false } }
+  private lazy var watchesData = testbed.test.workload.contains { $0.action.makes == .bytes }
 
   /// Counters at the start. Last before the workload, so that the set-up counts for nothing.
   func before() throws { observation.countersBefore = try counters() }

@@ -85,13 +85,11 @@ enum Privilege {
     {
       rights.insert(.netAdmin)
     }
-    for step in test.workload {
-      switch step {
-      case .flush, .remove, .clock: rights.insert(.netAdmin)
-      // iptables-legacy asks by a raw socket.
-      case .set: rights.formUnion([.netAdmin, .netRaw])
-      case .advance: rights.insert(.sysTime)
-      case .connect, .send, .churn: break
+    for need in test.workload.flatMap(\.action.needs.rights) {
+      switch need {
+      case .netAdmin: rights.insert(.netAdmin)
+      case .netRaw: rights.insert(.netRaw)
+      case .sysTime: rights.insert(.sysTime)
       }
     }
     if test.network.hosts.contains(where: { !$0.rules.isEmpty }) { rights.formUnion([.netAdmin, .netRaw]) }
