@@ -106,7 +106,8 @@ private func serverWitnesses(_ rule: Rule, test: Case, attempts: [JudgedAttempt]
       let seen =
         isClient
         ? "client"
-        : test.network.publicAddresses.contains { attempt.peer?.host.contains($0) == true } ? "hop" : "somebody"
+        : test.network.publicAddresses.contains { attempt.peer?.host.contains($0) == true }
+          ? "hop" : "somebody"
       witnesses.append(
         Witness(
           .source(of: Witness.Title(attempt), server: attempt.server), expected: .words(source.rawValue),
