@@ -105,7 +105,7 @@ import Testing
     ),
     (
       "late: dropped by tw-paws", "late: dropped by tw-pavs",
-      "lab/x.yaml:23:11: unknown outcome \"dropped by tw-pavs\"; did you mean \"dropped by tw-paws\"? It is one of connected, refused, delayed by tw-paws, delayed by tw-seq, dropped by tw-paws, dropped by tw-seq, dropped by hop, dropped by recycle, dropped by ipvs, delayed by ipvs, exhausted by local-ports, served by tw-reuse, predicted by time-wait"
+      "lab/x.yaml:23:11: unknown outcome \"dropped by tw-pavs\"; did you mean \"dropped by tw-paws\"? dropped is by tw-paws, tw-seq, hop, recycle or ipvs"
     ),
     (
       "late: dropped by hop", "lat: dropped by hop",
