@@ -63,7 +63,7 @@ struct MatrixReader {
       note(assignment, keyNode)
       values.append(Axis.Value(text: text, assignment: assignment))
     }
-    if (list.sequence?.count ?? 0) == 0 {
+    if list.sequence?.isEmpty == true {
       reader.report("the axis \(name) has no values, so the matrix is empty", at: keyNode)
     }
     return values
