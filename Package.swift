@@ -31,12 +31,13 @@ let package = Package(
     // what was seen;
     .target(name: "Evidence", dependencies: ["Model"], swiftSettings: strict),
     // what that means;
-    .target(name: "Judging", dependencies: ["Evidence", "Model"], swiftSettings: strict),
+    .target(
+      name: "Judging", dependencies: ["Evidence", "Model"], swiftSettings: strict, plugins: ["Registry"]),
     // how lab, worker and guest tell each other.
     .target(name: "Wire", dependencies: ["Evidence", "Model"], swiftSettings: strict),
     // YAML to the model, with every mistake at its line.
     .target(
-      name: "LabFile", dependencies: ["Model", .product(name: "Yams", package: "Yams")],
+      name: "LabFile", dependencies: ["Judging", "Model", .product(name: "Yams", package: "Yams")],
       swiftSettings: strict),
 
     .target(
@@ -88,8 +89,8 @@ let package = Package(
       name: "JudgingTests", dependencies: ["Evidence", "Judging", "Model", "Wire"], swiftSettings: strict),
     .testTarget(name: "FuzzTests", dependencies: ["Fuzz"], swiftSettings: strict),
     .testTarget(
-      name: "LabFileTests", dependencies: ["LabFile", "Model", "TestSupport"], exclude: ["Broken"],
-      swiftSettings: strict),
+      name: "LabFileTests", dependencies: ["Judging", "LabFile", "Model", "TestSupport"],
+      exclude: ["Broken"], swiftSettings: strict),
     .testTarget(
       name: "LinuxTests",
       dependencies: [

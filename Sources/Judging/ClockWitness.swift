@@ -22,8 +22,8 @@ enum ClockWitness {
         }
         witnesses.append(
           Witness(
-            name: "\(client.name) ISN", expected: "as pinned", seen: wrong.isEmpty ? "as pinned" : "other",
-            holds: wrong.isEmpty))
+            .isn(client: client.name), expected: .words("as pinned"),
+            seen: .words(wrong.isEmpty ? "as pinned" : "other"), holds: wrong.isEmpty))
       }
     }
     return witnesses
@@ -32,19 +32,21 @@ enum ClockWitness {
   private static func clock(
     _ client: Client, _ segments: [Segment], _ observation: Observation
   ) -> Witness {
-    let name = "\(client.name) clock"
+    let subject = Witness.Subject.clock(client: client.name)
     switch client.clock {
     case .off:
       let stamped = segments.count { $0.tsval != nil }
       return Witness(
-        name: name, expected: "no timestamps", seen: "\(stamped) segments with one", holds: stamped == 0)
+        subject, expected: .words("no timestamps"), seen: .words("\(stamped) segments with one"),
+        holds: stamped == 0)
     case .natural:
       let plain = segments.count { $0.isSYN && $0.tsval == nil }
       return Witness(
-        name: name, expected: "timestamps on every SYN", seen: "\(plain) SYNs without", holds: plain == 0)
+        subject, expected: .words("timestamps on every SYN"), seen: .words("\(plain) SYNs without"),
+        holds: plain == 0)
     case .offset:
       guard let reference = observation.clockReference else {
-        return Witness(name: name, expected: "a reference", seen: "none", holds: false)
+        return Witness(subject, expected: .words("a reference"), seen: .words("none"), holds: false)
       }
       let changes = observation.clockChanges.filter { $0.client == client.name }
       var worst = 0.0
@@ -64,10 +66,11 @@ enum ClockWitness {
       }
       let wanted = changes.map { "\($0.ticks)" }.joined(separator: ", then ")
       return Witness(
-        name: name, expected: "\(wanted.isEmpty ? "0" : wanted) ticks from the kernel's clock",
-        seen: unstamped > 0
-          ? "\(unstamped) SYNs without timestamps"
-          : abs(worst) <= tolerance ? "as expected" : "off by \(worst.saturated) s",
+        subject, expected: .words("\(wanted.isEmpty ? "0" : wanted) ticks from the kernel's clock"),
+        seen: .words(
+          unstamped > 0
+            ? "\(unstamped) SYNs without timestamps"
+            : abs(worst) <= tolerance ? "as expected" : "off by \(worst.saturated) s"),
         holds: unstamped == 0 && abs(worst) <= tolerance)
     }
   }

@@ -17,49 +17,47 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
   guard let rule = test.rule(on: kernel) else {
     return Judgement(verdict: .error, reason: "no expectation for this kernel")
   }
+  if let unknown = rule.outcomes.values.compactMap(\.mechanism).first(where: { $0.rule == nil }) {
+    return Judgement(
+      verdict: .error,
+      reason: "no mechanism is called \(unknown.rawValue): the case was written by another version of the lab"
+    )
+  }
   let trace = Trace(observation)
+  var book = Book(test: test, kernel: kernel, observation: observation, trace: trace)
   var attempts: [JudgedAttempt] = []
-  var witnesses: [Witness] = []
-  var counters = ExpectedCounters()
   var branches: [String: Set<Bool>] = [:]
   var tuples: Set<String> = []
 
   for attempt in observation.attempts {
-    let flow = trace.flow(of: attempt)
     let plain = Expectation(attempt.kind == .connect ? .connected : .delivered)
-    var expected = rule.outcomes[attempt.label] ?? plain
-    var answers: [TimeWaitRule.Answer] = []
+    let expected = rule.outcomes[attempt.label] ?? plain
+    book.open(at: attempt, expecting: expected)
     if expected.outcome == .predicted {
-      let rfc1337 = observation.settings[flow.serverNode]?["tcp_rfc1337"] == "1"
-      answers = flow.synsAtServer.map {
-        TimeWaitRule.answer(to: $0, after: trace.before($0), rfc1337: rfc1337)
-      }
-      expected = prediction(answers)
-      branches[attempt.label, default: []].insert(expected.mechanism == nil)
+      book.attempt.expected = expected.mechanism?.rule?.predict(book) ?? plain
+      branches[attempt.label, default: []].insert(book.attempt.expected.mechanism == nil)
     }
     let tuple = attempt.local.map { "\($0) \(attempt.remote)" }
     let again = attempt.kind == .connect && tuple.map { !tuples.insert($0).inserted } == true
-    let outcome = outcome(of: attempt, flow: flow, again: again && expected.outcome == .served)
-    let judged = JudgedAttempt(
-      attempt: attempt, outcome: outcome, expected: expected, syns: flow.synsAtClient.count,
-      synsAtServer: flow.synsAtServer.count,
-      milliseconds: Double(attempt.ended.subtracting(attempt.began)) / 1_000_000,
-      holds: outcome == expected.outcome)
-    attempts.append(judged)
-    if let mechanism = expected.mechanism {
-      Mechanisms.expect(
-        mechanism, of: judged, in: test, flow: flow, trace: trace, answers: answers, kernel: kernel,
-        counters: &counters,
-        witnesses: &witnesses)
-    }
+    book.attempt.outcome = outcome(
+      of: attempt, flow: book.flow, again: again && book.attempt.expected.outcome == .served)
+    book.attempt.holds = book.attempt.outcome == book.attempt.expected.outcome
+    attempts.append(book.attempt)
+    book.counters.addAbort(of: book.attempt)
+    book.attempt.expected.mechanism?.rule?.expect(&book)
   }
+  var witnesses = book.witnesses
+  var counters = book.counters
   for label in rule.outcomes.keys.sorted() where !attempts.contains(where: { $0.attempt.label == label }) {
-    witnesses.append(Witness(name: label, expected: "at least one attempt", seen: "none", holds: false))
+    witnesses.append(
+      Witness(
+        .attempts(label: label), expected: .words("at least one attempt"), seen: .words("none"), holds: false)
+    )
   }
   for (label, seen) in branches.sorted(by: { $0.key < $1.key }) {
     witnesses.append(
       Witness(
-        name: "\(label) branches", expected: "accepted and refused", seen: describe(seen),
+        .branches(label: label), expected: .words("accepted and refused"), seen: .words(describe(seen)),
         holds: seen.count == 2))
   }
   witnesses += timeWaitWitness(rule, test: test, seen: observation)
@@ -76,7 +74,7 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
   }
   if let wrong = witnesses.first(where: { !$0.holds }) {
     return Judgement(
-      verdict: .fail, reason: "\(wrong.name): expected \(wrong.expected), saw \(wrong.seen)",
+      verdict: .fail, reason: "\(wrong.name): expected \(wrong.expectedWords), saw \(wrong.seenWords)",
       attempts: attempts, witnesses: witnesses)
   }
   return Judgement(verdict: .pass, reason: rule.because, attempts: attempts, witnesses: witnesses)
@@ -90,8 +88,8 @@ private func timeWaitWitness(_ rule: Rule, test: Case, seen observation: Observa
   let range = wanted == .recycled ? 0...2000 : 50_000...60_000
   return [
     Witness(
-      name: "servers' TIME_WAIT", expected: wanted == .recycled ? "under 2 s left" : "over 50 s left",
-      seen: left.isEmpty ? "none" : left.map { "\($0) ms" }.joined(separator: ", "),
+      .timeWait, expected: .words(wanted == .recycled ? "under 2 s left" : "over 50 s left"),
+      seen: .words(left.isEmpty ? "none" : left.map { "\($0) ms" }.joined(separator: ", ")),
       // One that is recycled may be over by the time it is looked for.
       holds: (!left.isEmpty || wanted == .recycled) && left.allSatisfy(range.contains))
   ]
@@ -110,13 +108,14 @@ private func serverWitnesses(_ rule: Rule, test: Case, attempts: [JudgedAttempt]
         ? "client" : attempt.peer?.host.contains(Addressing(test.network).hop) == true ? "hop" : "somebody"
       witnesses.append(
         Witness(
-          name: "\(attempt.label) #\(attempt.id) source at \(attempt.server ?? "the server")",
-          expected: source.rawValue, seen: "\(seen) (\(attempt.peer ?? "?"))", holds: seen == source.rawValue)
-      )
+          .source(of: Witness.Title(attempt), server: attempt.server), expected: .words(source.rawValue),
+          seen: .words("\(seen) (\(attempt.peer ?? "?"))"), holds: seen == source.rawValue))
     }
     if accepted.isEmpty {
       witnesses.append(
-        Witness(name: "source", expected: source.rawValue, seen: "no connection accepted", holds: false))
+        Witness(
+          .source(of: nil, server: nil), expected: .words(source.rawValue),
+          seen: .words("no connection accepted"), holds: false))
     }
   }
   for (label, wanted) in rule.served.sorted(by: { $0.key < $1.key }) {
@@ -124,8 +123,8 @@ private func serverWitnesses(_ rule: Rule, test: Case, attempts: [JudgedAttempt]
     let other = accepted.last { $0.attempt.label == wanted.label }?.attempt.server
     witnesses.append(
       Witness(
-        name: "\(label) served", expected: "\(wanted)",
-        seen: "\(own ?? "nobody"), \(wanted.label) by \(other ?? "nobody")",
+        .served(label: label), expected: .words("\(wanted)"),
+        seen: .words("\(own ?? "nobody"), \(wanted.label) by \(other ?? "nobody")"),
         holds: own != nil && other != nil && (own == other) == wanted.same))
   }
   return witnesses
@@ -152,16 +151,6 @@ private func outcome(of attempt: Attempt, flow: Trace.Flow, again: Bool) -> Outc
   case (.connect, "ECONNRESET"): .reset
   case (.connect, "EADDRNOTAVAIL"): .exhausted
   case (.connect, _): nil
-  }
-}
-
-/// What an attempt does whose SYNs get these answers: the first that is accepted connects.
-private func prediction(_ answers: [TimeWaitRule.Answer]) -> Expectation {
-  switch answers.firstIndex(of: .accepted) {
-  case 0: Expectation(.connected)
-  case nil where answers.isEmpty: Expectation(.connected)
-  case nil: Expectation(.dropped, by: .timeWait)
-  default: Expectation(.delayed, by: .timeWait)
   }
 }
 

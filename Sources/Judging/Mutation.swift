@@ -9,12 +9,8 @@ public struct Mutant: Sendable, Equatable {
 
   /// Every mutant of a scenario's cases on one kernel, by case and change.
   ///
-  /// - `skew`: every clock is the kernel's own, and stays so; for cases with clocks that differ.
-  /// - `stamped`: a client without timestamps has them, where it is refused for that.
-  /// - `set`: nothing is set on the way, where a SYN is refused for that.
-  /// - `isn`: pinned sequence numbers lie on the other side.
-  /// - `ports`: the hop's range is wide and it keeps each client's own port, so none comes again.
-  /// - `listener`: the server listens to nothing; for cases that expect no drop.
+  /// - What takes the cause of each mechanism away that is expected (``Mutation``).
+  /// - `listener`: the server listens to nothing; for cases that expect no mechanism.
   /// - `AXIS A->B`: the world of the neighbouring case on one axis, where that case expects something else.
   public static func all(of cases: [Case], on kernel: Kernel) -> [Mutant] {
     let byID = Dictionary(cases.map { ($0.axes, $0) }, uniquingKeysWith: { first, _ in first })
@@ -27,25 +23,12 @@ public struct Mutant: Sendable, Equatable {
     }
     return cases.flatMap { test -> [Mutant] in
       guard let rule = test.rule(on: kernel) else { return [] }
-      let mechanisms = Set(rule.outcomes.values.compactMap(\.mechanism))
+      let mechanisms = Set(rule.outcomes.values.compactMap(\.mechanism)).sorted { $0.rawValue < $1.rawValue }
       var mutants: [Mutant] = []
-      if !mechanisms.isDisjoint(with: [.twPaws, .recycle, .establishedPaws, .timeWait]), test.hasSkew {
-        mutants.append(test.mutant("skew") { $0.removeSkew() })
-      }
-      if mechanisms.contains(.recycle), test.network.clients.contains(where: { $0.clock == .off }) {
-        mutants.append(test.mutant("stamped") { $0.stampAll() })
-      }
-      if mechanisms.contains(.recycle), test.workload.contains(where: { $0.action.writes != nil }) {
-        mutants.append(test.mutant("set") { $0.workload.removeAll { $0.action.writes != nil } })
-      }
-      if mechanisms.contains(.twSequence) {
-        mutants.append(test.mutant("isn") { $0.flipSequences() })
-      }
-      if !mechanisms.isDisjoint(with: [.twPaws, .twSequence, .hop, .timeWait]), test.network.hop != nil {
-        mutants.append(test.mutant("ports") { $0.widenPorts() })
-      }
-      if mechanisms.isEmpty {
-        mutants.append(test.mutant("listener") { $0.network.listening = false })
+      let mutations = mechanisms.isEmpty ? [.listener] : mechanisms.flatMap { $0.rule?.mutations ?? [] }
+      for mutation in mutations
+      where mutation.applies(test) && !mutants.contains(where: { $0.change == mutation.name }) {
+        mutants.append(test.mutant(mutation.name, mutation.apply))
       }
       for (index, axis) in test.axes.enumerated() {
         let values = valuesOf[test.axes.count]?[index] ?? []
@@ -68,6 +51,48 @@ public struct Mutant: Sendable, Equatable {
   }
 }
 
+/// A change of a case's world that takes a mechanism's cause away.
+package struct Mutation: Sendable {
+  /// What reports call it.
+  var name: String
+  /// Whether there is something to change.
+  var applies: @Sendable (Case) -> Bool
+  var apply: @Sendable (inout Case) -> Void
+
+  /// Every clock is the kernel's own, and stays so; for cases with clocks that differ.
+  static let skew = Mutation(name: "skew", applies: { $0.hasSkew }, apply: { $0.removeSkew() })
+
+  /// A client without timestamps has them, where it is refused for that.
+  static let stamped = Mutation(
+    name: "stamped", applies: { $0.network.clients.contains { $0.clock == .off } }, apply: { $0.stampAll() })
+
+  /// Nothing is set on the way, where a SYN is refused for that.
+  static let set = Mutation(
+    name: "set", applies: { $0.workload.contains(where: \.isSet) },
+    apply: { $0.workload.removeAll(where: \.isSet) })
+
+  /// Pinned sequence numbers lie on the other side.
+  static let isn = Mutation(name: "isn", applies: { _ in true }, apply: { $0.flipSequences() })
+
+  /// The hop's range is wide and it keeps each client's own port, so none comes again.
+  static let ports = Mutation(
+    name: "ports", applies: { $0.network.hop != nil }, apply: { $0.widenPorts() })
+
+  /// The server listens to nothing.
+  static let listener = Mutation(
+    name: "listener", applies: { _ in true }, apply: { $0.network.listening = false })
+
+  /// A setting that causes it is what every node has unless a file says otherwise, wherever the case says otherwise.
+  static func baseline(_ setting: String) -> Mutation {
+    Mutation(
+      name: setting, applies: { test in test.settings.values.contains { $0[setting] != nil } },
+      apply: { test in
+        for node in test.settings.keys { test.settings[node]?[setting] = Setting.named(setting)?.baseline }
+        test.workload.removeAll { $0.isSet(setting) }
+      })
+  }
+}
+
 extension Case {
   fileprivate func mutant(_ change: String, _ apply: (inout Case) -> Void) -> Mutant {
     var test = self
@@ -79,7 +104,7 @@ extension Case {
   /// Whether clients' clocks differ, or come to differ.
   fileprivate var hasSkew: Bool {
     let differ = network.clients.contains { ![.off, .offset(milliseconds: 0)].contains($0.clock) }
-    return differ || workload.contains { !$0.action.needs.movesClocks.isEmpty }
+    return differ || workload.contains(where: \.changesClock)
   }
 
   fileprivate mutating func stampAll() {
@@ -95,7 +120,7 @@ extension Case {
       network.clients[index].clock = .offset(milliseconds: 0)
       settings[network.clients[index].name, default: [:]]["tcp_timestamps"] = "2"
     }
-    workload.removeAll { !$0.action.needs.movesClocks.isEmpty }
+    workload.removeAll(where: \.changesClock)
   }
 
   /// Clients get ranges of their own within the hop's: a random port out of thousands would come again once in

@@ -1,7 +1,7 @@
 import Model
 
 /// Counters that move because of a setting that the case pins, whatever becomes of its attempts, by the kernel's source.
-/// Beside ``Mechanisms``, which explain what becomes of single attempts.
+/// Beside the mechanisms, which explain what becomes of single attempts.
 enum PinnedSettings {
   static func expect(
     _ attempts: [JudgedAttempt], in test: Case, on kernel: Kernel, trace: Trace,
@@ -67,20 +67,5 @@ extension Trace {
   /// Whether nothing had passed on a flow's 4-tuples before it, so that its SYNs meet no TIME_WAIT.
   fileprivate func meetsNothing(_ flow: Flow) -> Bool {
     flow.synsAtServer.allSatisfy { syn in before(syn).allSatisfy { $0.sequence == syn.sequence && $0.isSYN } }
-  }
-}
-
-extension Case {
-  /// What a case pins a node's setting to; nil where it leaves it, or changes it in the middle.
-  fileprivate func pinned(_ setting: String, on node: String) -> String? {
-    let changes = workload.compactMap(\.action.writes).contains {
-      $0.node == node && $0.setting == setting
-    }
-    return changes ? nil : settings[node]?[setting]
-  }
-
-  /// Who sends the first FIN on a step's connections.
-  fileprivate func closer(inStep index: Int) -> Step.Closer? {
-    workload.indices.contains(index) ? workload[index].action.closes : nil
   }
 }

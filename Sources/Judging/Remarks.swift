@@ -46,61 +46,35 @@ public func remarks(
     else { return }
     remarks[index] = text
   }
-  for judged in remarkable where judged.attempt.kind == .connect {
-    let flow = trace.flow(of: judged.attempt)
-    let mechanism = judged.holds ? judged.expected.mechanism : nil
-    let counts = judgement.verdict == .pass
-    let refused = flow.synAck == nil ? flow.synsAtServer : flow.synsAtServer.dropLast()
-    for (index, syn) in refused.enumerated() {
-      let number = refused.count > 1 || judged.syns > 1 ? "SYN \(index + 1) of \(judged.syns)" : "SYN"
-      note(syn, "\(number), \(cause(mechanism, on: kernel, counts: counts))")
-    }
-    if flow.synAck != nil, !refused.isEmpty, let last = flow.synsAtServer.last {
-      note(last, "SYN \(flow.synsAtServer.count) of \(judged.syns), accepted", dropped: false)
-    }
-    if flow.synsAtServer.isEmpty {
-      for (index, syn) in flow.synsAtClient.enumerated() {
-        let by =
-          switch mechanism {
-          case .hop: counts ? "dropped by the hop: conntrack insert_failed +1" : "dropped by the hop"
-          case .director: "kept by the director"
-          default: test.network.hop == nil ? "never arrived" : "never left the hop"
-          }
-        note(syn, "SYN \(index + 1) of \(judged.syns), \(by)")
+  var book = Book(test: test, kernel: kernel, observation: observation, trace: trace)
+  let counts = judgement.verdict == .pass
+  for judged in remarkable {
+    book.open(at: judged)
+    let flow = book.flow
+    let rule = judged.holds ? judged.expected.mechanism?.rule : nil
+    if judged.attempt.kind == .connect {
+      let refused = flow.synAck == nil ? flow.synsAtServer : flow.synsAtServer.dropLast()
+      for (index, syn) in refused.enumerated() {
+        let number = refused.count > 1 || judged.syns > 1 ? "SYN \(index + 1) of \(judged.syns)" : "SYN"
+        note(syn, "\(number), \(rule?.refusal(book, counts: counts) ?? "not accepted")")
       }
+      if flow.synAck != nil, !refused.isEmpty, let last = flow.synsAtServer.last {
+        note(last, "SYN \(flow.synsAtServer.count) of \(judged.syns), accepted", dropped: false)
+      }
+      if flow.synsAtServer.isEmpty {
+        let by =
+          rule?.loss(book, counts: counts)
+          ?? (test.network.forwardingNodes.isEmpty ? "never arrived" : "never left the hop")
+        for (index, syn) in flow.synsAtClient.enumerated() {
+          note(syn, "SYN \(index + 1) of \(judged.syns), \(by)")
+        }
+      }
+      for ack in flow.oldAcks { note(ack, "old ACK: TIME_WAIT's answer, of the connection before") }
+      for reset in flow.resets { note(reset, "RST in answer to the old ACK") }
     }
-    for ack in flow.oldAcks { note(ack, "old ACK: TIME_WAIT's answer, of the connection before") }
-    for reset in flow.resets { note(reset, "RST in answer to the old ACK") }
-    if mechanism == .recycle, let syn = flow.synsAtServer.first,
-      let stamp = trace.stamp(for: syn, before: judged.attempt.step),
-      let kept = trace.serverLink.last(where: {
-        !$0.outgoing && $0.time < syn.time && $0.source == syn.source && $0.tsval == stamp.tsval
-      })
-    {
-      note(kept, "this TSval is what the server remembers of \(syn.source)", dropped: false)
-    }
-  }
-  for judged in remarkable
-  where judged.attempt.kind == .send && judged.holds && judged.expected.mechanism == .establishedPaws {
-    for stale in trace.staleSegments(of: judged.attempt) {
-      note(stale, "refused, older by timestamp" + (judgement.verdict == .pass ? ": PAWSEstab +1" : ""))
+    for remark in rule?.remarks(book, counts: counts) ?? [] {
+      note(remark.segment, remark.text, dropped: remark.dropped)
     }
   }
   return remarks
-}
-
-private func cause(_ mechanism: Mechanism?, on kernel: Kernel, counts: Bool) -> String {
-  let paws = kernel.counter("TcpExt.PAWSTimewait", "TcpExt.PAWSEstab")?.dropFirst("TcpExt.".count)
-  return switch (mechanism, counts) {
-  case (.recycle, true):
-    kernel.emulates("tcp_tw_recycle")
-      ? "dropped by the emulated tcp_tw_recycle: emulated.PAWSPassive +1, ListenDrops +1"
-      : "dropped by tcp_tw_recycle: PAWSPassive +1, ListenDrops +1"
-  case (.recycle, false): "dropped by tcp_tw_recycle"
-  case (.twPaws, true): "refused by TIME_WAIT, older by timestamp: \(paws ?? "PAWS") +1"
-  case (.twPaws, false): "refused by TIME_WAIT, older by timestamp"
-  case (.twSequence, _): "refused by TIME_WAIT by its sequence number; no PAWS counter moves"
-  case (.timeWait, _): "refused by TIME_WAIT"
-  default: "not accepted"
-  }
 }

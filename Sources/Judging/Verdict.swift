@@ -13,29 +13,6 @@ public enum Verdict: String, Codable, Sendable, CaseIterable {
   case error
 }
 
-/// One thing that was held against what was expected of it.
-public struct Witness: Codable, Sendable, Equatable {
-  /// What was looked at, e.g. `server TcpExt.PAWSTimewait`.
-  public var name: String
-  /// What was expected, e.g. `+2 (one per refused SYN)`.
-  public var expected: String
-  /// What was seen.
-  public var seen: String
-  /// Whether the two agree.
-  public var holds: Bool
-  /// True where the kernel only said less often why it dropped than packets and counters show that it did.
-  public var unheard: Bool?
-
-  /// Makes a witness.
-  public init(name: String, expected: String, seen: String, holds: Bool, unheard: Bool? = nil) {
-    self.name = name
-    self.expected = expected
-    self.seen = seen
-    self.holds = holds
-    self.unheard = unheard
-  }
-}
-
 /// The outcome of one attempt, read from its errno and the capture.
 public struct JudgedAttempt: Codable, Sendable, Equatable {
   /// Which attempt.

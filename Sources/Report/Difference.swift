@@ -31,13 +31,14 @@ public struct Difference: Sendable {
       self.outcomes = outcomes.mapValues { $0.sorted().joined(separator: ", ") }
       counters = []
       guard !entry.expected.values.contains(where: { $0.hasPrefix("predicted") }) else { return }
-      for witness in entry.witnesses where witness.seen.hasPrefix("+") && witness.seen != "+0" {
+      for witness in entry.witnesses {
         // How many were rate-limited is a matter of milliseconds.
-        guard !witness.name.contains("ACKSkipped") else { continue }
+        guard case .counter(let node, let name) = witness.subject, witness.seen != .number(0),
+          !name.contains("ACKSkipped")
+        else { continue }
         // The emulation counts what PAWSPassive counted.
-        counters.insert(
-          witness.name.replacing("emulated.", with: "").replacing("TcpExt.", with: "").replacing(
-            "conntrack.", with: ""))
+        let isPlain = ["emulated.", "TcpExt.", "conntrack."].contains(where: name.hasPrefix)
+        counters.insert("\(node) \(isPlain ? String(name.drop { $0 != "." }.dropFirst()) : name)")
       }
     }
 

@@ -63,21 +63,30 @@ extension HTMLReport {
   private func witnesses(of entry: Results.Entry) -> HTMLText {
     guard !entry.witnesses.isEmpty else { return "" }
     let ordered = entry.witnesses.filter { !$0.holds } + entry.witnesses.filter(\.holds)
+    var text: HTMLText = "<h4>Witnesses</h4>" + table(ordered.prefix(40))
+    if ordered.count > 40 {
+      text +=
+        "<details><summary>and \(ordered.count - 40) more witnesses</summary>" + table(ordered.dropFirst(40))
+        + "</details>\n"
+    }
+    return text
+  }
+
+  private func table(_ witnesses: some Sequence<Witness>) -> HTMLText {
     var text: HTMLText =
       """
-      <h4>Witnesses</h4><div class="scroll"><table><thead><tr><th></th><th>expected</th><th>seen</th></tr></thead><tbody>
+      <div class="scroll"><table><thead><tr><th></th><th>expected</th><th>seen</th></tr></thead><tbody>
 
       """
-    for witness in ordered.prefix(40) {
+    for witness in witnesses {
       text +=
         """
-        <tr><td>\(witness.name)</td><td>\(witness.expected)</td>\
-        <td class="\(witness.holds ? "" : "fail")">\(witness.seen)</td></tr>
+        <tr><td>\(witness.name)</td><td>\(witness.expectedWords)</td>\
+        <td class="\(witness.holds ? "" : "fail")">\(witness.seenWords)</td></tr>
 
         """
     }
-    text += "</tbody></table></div>\n"
-    return ordered.count > 40 ? text + "<p>and \(ordered.count - 40) more witnesses</p>\n" : text
+    return text + "</tbody></table></div>\n"
   }
 
   /// The command that runs it again, as a shell takes it.

@@ -251,7 +251,7 @@ public struct TextReport: Sendable {
 
 extension Witness {
   /// `server TcpExt.PAWSEstab: expected +1, saw +0`
-  var text: String { "\(name): expected \(expected), saw \(seen)" }
+  var text: String { "\(name): expected \(expectedWords), saw \(seenWords)" }
 }
 
 /// Why a case was run a second time; `first` is what the first run came to.

@@ -46,7 +46,7 @@ public enum WorkerProgram {
   static func warmUp() {
     let client = Client(name: "a", group: "a", clock: .offset(milliseconds: 1), isn: .ahead)
     let hop = Hop(nat: .snat, backend: .auto, ports: 1...2, random: .none, dropInvalid: false)
-    let expectation = Expectation(.dropped, by: .hop)
+    let expectation = Expectation(.dropped, by: "hop")
     let test = Case(
       id: "a", scenario: "a", title: "", why: "", axes: [AxisValue(axis: "a", value: "b")],
       network: Network(topology: .snat, family: .ipv4, clients: [client], hop: hop),

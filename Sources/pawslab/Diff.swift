@@ -109,8 +109,9 @@ struct Diff: AsyncParsableCommand {
           "    \(attempt.attempt.label) #\(attempt.attempt.id): \(attempt.word), \(attempt.syns) SYNs sent, "
             + "\(attempt.synsAtServer) at the server")
       }
-      for witness in entry.witnesses where witness.seen.hasPrefix("+") {
-        Console.print("    \(witness.name) \(witness.seen)")
+      for witness in entry.witnesses {
+        guard case .counter = witness.subject else { continue }
+        Console.print("    \(witness.name) \(witness.seenWords)")
       }
       guard packets else { continue }
       guard entry.observation != nil else {

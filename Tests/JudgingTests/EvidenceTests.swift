@@ -27,7 +27,7 @@ import Testing
 
   @Test func whatBrokeIsNeverJudged() throws {
     var seen = JudgeTests.dropped()
-    let test = JudgeTests.test(Expectation(.dropped, by: .twPaws))
+    let test = JudgeTests.test(Expectation(.dropped, by: "tw-paws"))
     #expect(judge(test, on: .current(), seen: seen).verdict == .pass)
     seen.broke = "wait something: not seen within 10 ms"
     let saved = try JSONDecoder().decode(Observation.self, from: JSONEncoder().encode(seen))
@@ -106,7 +106,7 @@ import Testing
   @Test func anICMPThatFoundItsSocketLockedIsNotJudged() {
     var seen = JudgeTests.dropped()
     seen.countersAfter["late"]?["TcpExt.LockDroppedIcmps"] = 1
-    let test = JudgeTests.test(Expectation(.dropped, by: .twPaws))
+    let test = JudgeTests.test(Expectation(.dropped, by: "tw-paws"))
     #expect(judge(test, on: .current(), seen: seen).verdict == .pass)
     seen.countersAfter["late"]?["TcpExt.TCPBacklogDrop"] = 1
     #expect(judge(test, on: .current(), seen: seen).verdict == .fail)

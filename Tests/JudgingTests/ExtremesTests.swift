@@ -27,7 +27,7 @@ import Wire
       network: Network(topology: .snat, family: .ipv4, clients: clients, hop: hop), settings: [:],
       workload: [],
       rules: [
-        Rule(kernel: [], outcomes: ["late": Expectation(.dropped, by: .twPaws)], because: "")
+        Rule(kernel: [], outcomes: ["late": Expectation(.dropped, by: "tw-paws")], because: "")
       ])
     return (test, wire.observation)
   }
@@ -88,16 +88,16 @@ import Wire
       ]
       test.rules[0].timeWait = .recycled
       Self.judged(test, observation)
-      for mechanism in Mechanism.allCases {
+      for mechanism in Mechanism.all.map(\.name) {
         test.rules[0].outcomes["late"] = Expectation(.dropped, by: mechanism)
-        test.rules[0].outcomes["early"] = Expectation(.predicted, by: .timeWait)
+        test.rules[0].outcomes["early"] = Expectation(.predicted, by: "time-wait")
         Self.judged(test, observation)
       }
     }
   }
 
   /// The step that an attempt says it belongs to: a negative one was a trap where `tcp_tw_recycle` was expected.
-  @Test(arguments: extremes, Mechanism.allCases) func steps(value: Int, mechanism: Mechanism) {
+  @Test(arguments: extremes, Mechanism.all.map(\.name)) func steps(value: Int, mechanism: Mechanism) {
     var (test, observation) = Self.seen()
     for index in observation.attempts.indices { observation.attempts[index].step = value }
     test.workload = [.set(node: "server", setting: "tcp_timestamps", value: "0")]

@@ -38,7 +38,8 @@ import struct Model.Expectation
   }
 
   @Test func aDropWithAllItsWitnessesPasses() {
-    let judgement = judge(Self.test(Expectation(.dropped, by: .twPaws)), on: .current(), seen: Self.dropped())
+    let judgement = judge(
+      Self.test(Expectation(.dropped, by: "tw-paws")), on: .current(), seen: Self.dropped())
     #expect(judgement.verdict == .pass, "\(judgement.reason)")
     #expect(judgement.reason == "so it is")
     #expect(judgement.attempts.map(\.outcome) == [.connected, .dropped])
@@ -47,14 +48,14 @@ import struct Model.Expectation
 
   @Test func theRightOutcomeByAnotherMechanismFails() {
     let judgement = judge(
-      Self.test(Expectation(.dropped, by: .twSequence)), on: .current(), seen: Self.dropped())
+      Self.test(Expectation(.dropped, by: "tw-seq")), on: .current(), seen: Self.dropped())
     #expect(judgement.verdict == .fail)
     #expect(judgement.reason == "server TcpExt.PAWSTimewait: expected +0, saw +2")
   }
 
   @Test func aCounterThatIsOffByOneFails() {
     let judgement = judge(
-      Self.test(Expectation(.dropped, by: .twPaws)), on: .current(), seen: Self.dropped(paws: 3))
+      Self.test(Expectation(.dropped, by: "tw-paws")), on: .current(), seen: Self.dropped(paws: 3))
     #expect(judgement.reason == "server TcpExt.PAWSTimewait: expected +2, saw +3")
   }
 
@@ -62,7 +63,7 @@ import struct Model.Expectation
   @Test func theKernelsOwnReasonIsAWitness() {
     var kernel = Kernel.current()
     kernel.layout = ["reason TCP_RFC7323_TW_PAWS": 42]
-    let test = Self.test(Expectation(.dropped, by: .twPaws))
+    let test = Self.test(Expectation(.dropped, by: "tw-paws"))
     var seen = Self.dropped()
     func drop(_ reason: String, on node: String, count: Int) -> KernelDrop {
       KernelDrop(
@@ -96,7 +97,7 @@ import struct Model.Expectation
   @Test func aCounterThatNothingNamesMustNotMove() {
     var seen = Self.dropped()
     seen.countersAfter["hop"] = ["conntrack.invalid": 1]
-    let judgement = judge(Self.test(Expectation(.dropped, by: .twPaws)), on: .current(), seen: seen)
+    let judgement = judge(Self.test(Expectation(.dropped, by: "tw-paws")), on: .current(), seen: seen)
     #expect(judgement.reason == "hop conntrack.invalid: expected +0, saw +1")
   }
 
@@ -104,7 +105,7 @@ import struct Model.Expectation
     var seen = Self.dropped()
     seen.countersAfter["server"] = ["TcpExt.PAWSEstab": 2, "TcpExt.TCPACKSkippedTimeWait": 1]
     let old = Kernel.current(without: [.counter("TcpExt.PAWSTimewait")])
-    #expect(judge(Self.test(Expectation(.dropped, by: .twPaws)), on: old, seen: seen).verdict == .pass)
+    #expect(judge(Self.test(Expectation(.dropped, by: "tw-paws")), on: old, seen: seen).verdict == .pass)
   }
 
   @Test func anOutcomeThatWasNotExpectedFailsByName() {
@@ -115,15 +116,15 @@ import struct Model.Expectation
   @Test func aPredictionNeedsBothBranches() {
     var seen = Self.dropped()
     seen.settings["server"] = ["tcp_rfc1337": "1"]
-    let judgement = judge(Self.test(Expectation(.predicted, by: .timeWait)), on: .current(), seen: seen)
+    let judgement = judge(Self.test(Expectation(.predicted, by: "time-wait")), on: .current(), seen: seen)
     #expect(judgement.reason == "late branches: expected accepted and refused, saw refused only")
-    #expect(judgement.attempts[1].expected == Expectation(.dropped, by: .timeWait))
+    #expect(judgement.attempts[1].expected == Expectation(.dropped, by: "time-wait"))
   }
 
   @Test func aSequenceNumberOtherThanPinnedFails() {
     var seen = Self.dropped()
     seen.attempts[1].isn = 6000
-    let judgement = judge(Self.test(Expectation(.dropped, by: .twPaws)), on: .current(), seen: seen)
+    let judgement = judge(Self.test(Expectation(.dropped, by: "tw-paws")), on: .current(), seen: seen)
     #expect(judgement.reason == "late ISN: expected as pinned, saw other")
   }
 
@@ -131,11 +132,11 @@ import struct Model.Expectation
     var seen = Self.dropped()
     seen.captureLosses = ["server": 3]
     #expect(
-      judge(Self.test(Expectation(.dropped, by: .twPaws)), on: .current(), seen: seen).verdict == .error)
+      judge(Self.test(Expectation(.dropped, by: "tw-paws")), on: .current(), seen: seen).verdict == .error)
   }
 
   @Test func judgingASavedObservationGivesTheSame() throws {
-    let test = Self.test(Expectation(.dropped, by: .twPaws))
+    let test = Self.test(Expectation(.dropped, by: "tw-paws"))
     let seen = Self.dropped()
     var saved = try JSONDecoder().decode(Observation.self, from: JSONEncoder().encode(seen))
     var (writer, reader) = (Pcapng.Writer(), Pcapng.Reader())
@@ -145,7 +146,7 @@ import struct Model.Expectation
   }
 
   @Test func aSkewThatDidNotReachTheServerFails() {
-    var test = Self.test(Expectation(.dropped, by: .twPaws))
+    var test = Self.test(Expectation(.dropped, by: "tw-paws"))
     test.network.clients[1].clock = .offset(milliseconds: -600_000)
     var seen = Self.dropped()
     seen.clockReference = ClockReference(time: 1_000_000_000, ticks: 1_000_000, ticksPerSecond: 1000)
@@ -176,18 +177,18 @@ import struct Model.Expectation
     wire.syn("late", isn: isn, tsval: tsval)
     wire.finish(1, "late", "late", isn: isn, began: began, errno: "ETIMEDOUT")
     let judgement = judge(
-      JudgeTests.test(Expectation(.predicted, by: .timeWait)), on: .current(), seen: wire.observation)
+      JudgeTests.test(Expectation(.predicted, by: "time-wait")), on: .current(), seen: wire.observation)
     #expect((judgement.attempts[1].expected.outcome == .connected) == accepted)
   }
 }
 
 @Suite struct MutationTests {
   @Test func everyCauseHasItsMutant() {
-    let drop = JudgeTests.test(Expectation(.dropped, by: .twPaws))
+    let drop = JudgeTests.test(Expectation(.dropped, by: "tw-paws"))
     #expect(Mutant.all(of: [drop], on: .current()).map(\.change) == ["skew", "ports"])
     let served = JudgeTests.test(Expectation(.connected))
     #expect(Mutant.all(of: [served], on: .current()).map(\.change) == ["listener"])
-    var sequence = JudgeTests.test(Expectation(.delayed, by: .twSequence))
+    var sequence = JudgeTests.test(Expectation(.delayed, by: "tw-seq"))
     sequence.axes = [AxisValue(axis: "late.isn", value: "behind")]
     var other = served
     other.axes = [AxisValue(axis: "late.isn", value: "ahead")]

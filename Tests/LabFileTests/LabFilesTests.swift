@@ -1,4 +1,5 @@
 import Foundation
+import Judging
 import LabFile
 import Model
 import Testing

@@ -1,9 +1,18 @@
+import Judging
 import LabFile
 import Model
 import Testing
 
+import struct Model.Expectation
+
 /// Every mistake is one message that says where it is and what would be right.
 @Suite struct MistakeTests {
+  /// What drops a connection.
+  private static let dropping: String = {
+    let names = Expectation.all.filter { $0.outcome == .dropped }.compactMap { $0.mechanism?.rawValue }
+    return names.dropLast().joined(separator: ", ") + " or " + (names.last ?? "")
+  }()
+
   /// A lab file that is right; each test spoils one line of it.
   static let good = """
     title: A title
@@ -105,7 +114,7 @@ import Testing
     ),
     (
       "late: dropped by tw-paws", "late: dropped by tw-pavs",
-      "lab/x.yaml:23:11: unknown outcome \"dropped by tw-pavs\"; did you mean \"dropped by tw-paws\"? dropped is by tw-paws, tw-seq, hop, recycle or ipvs"
+      "lab/x.yaml:23:11: unknown outcome \"dropped by tw-pavs\"; did you mean \"dropped by tw-paws\"? dropped is by \(Self.dropping)"
     ),
     (
       "late: dropped by hop", "lat: dropped by hop",

@@ -87,7 +87,7 @@ struct GuestTests {
     #expect(differences.isEmpty, "\(Difference.lines(differences).joined(separator: "\n"))")
     // Its own counter and its own cache are witnesses as the kernel's are.
     let dropped = try #require(
-      results.first { $0.judgement.attempts.contains { $0.expected.mechanism == .recycle } })
+      results.first { $0.judgement.attempts.contains { $0.expected.mechanism == "recycle" } })
     var seen = try #require(dropped.observation)
     #expect(seen.settings["server"]?["tcp_tw_recycle"] == "1 (emulated)")
     seen.countersAfter["server"]?["emulated.PAWSPassive"] = nil

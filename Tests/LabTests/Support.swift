@@ -16,7 +16,7 @@ let canBoot =
 func told(_ result: CaseResult, on kernel: Kernel) -> String {
   var lines = ["\(result.test.id): \(result.judgement.verdict), \(result.judgement.reason)"]
   lines += result.judgement.witnesses.filter { !$0.holds }
-    .map { "\($0.name): expected \($0.expected), saw \($0.seen)" }
+    .map { "\($0.name): expected \($0.expectedWords), saw \($0.seenWords)" }
   if let seen = result.observation {
     lines +=
       Ladder(

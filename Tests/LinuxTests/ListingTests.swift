@@ -1,7 +1,7 @@
 import Foundation
 import Linux
 import Netlink
-import Scenario
+import Model
 import SystemPackage
 import TestSupport
 import Testing

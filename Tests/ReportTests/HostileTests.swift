@@ -105,7 +105,11 @@ import Testing
       let found = try Self.structures(sample)
       // An empty text is no line, no attribute's value and no axis.
       for (format, structure) in first.sorted(by: { $0.key < $1.key }) where !hostile.isEmpty {
-        #expect(found[format] == structure, "\(format), place \(number), \(hostile.debugDescription)")
+        // A file whose path has an empty part is not linked to.
+        let unlinked = format == "html" && hostile.contains("//") ? ["a href", "/a"] : []
+        #expect(
+          found[format]?.filter { !unlinked.contains($0) } == structure.filter { !unlinked.contains($0) },
+          "\(format), place \(number), \(hostile.debugDescription)")
       }
       let text = TextReport(detail: .verbose, colour: true)
       let texts =

@@ -1,3 +1,4 @@
+import Judging
 import Model
 
 /// The grammar as a JSON schema, for editors and other validators: draft 7, the newest that the YAML language server

@@ -1,3 +1,4 @@
+import Judging
 import Model
 import Yams
 
@@ -83,7 +84,7 @@ struct RuleReader {
 
   private func outcome(of label: String, _ labelNode: Node, _ node: Node) -> Expectation? {
     guard let isSend = isSend(label, labelNode), let text = reader.text(node, label) else { return nil }
-    let possible = Expectation.all.filter { $0.outcome.isOfSend == isSend }
+    let possible = Expectation.all.filter { isSend ? $0.outcome.isOfSend : $0.outcome.isOfConnect }
     if let other = Expectation(text: text), !possible.contains(other) {
       reader.report(
         "\(label) is the label of \(isSend ? "bytes sent" : "connections"), of which none is \(text)"

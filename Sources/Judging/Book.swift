@@ -1,0 +1,107 @@
+import Evidence
+import Model
+
+/// The account of a case: what was seen, open at one attempt, and what its mechanisms have put down so far.
+package struct Book {
+  package let test: Case
+  package let kernel: Kernel
+  package let observation: Observation
+  /// The capture by attempt.
+  let trace: Trace
+  /// The attempt at which it is open.
+  package internal(set) var attempt: JudgedAttempt
+  /// Its packets.
+  var flow: Trace.Flow
+  /// What the counters of each node must have moved by.
+  var counters = ExpectedCounters()
+  /// What was held against an expectation.
+  var witnesses: [Witness] = []
+
+  /// The server that the attempt's SYNs reached, or that accepted it.
+  var server: String { attempt.attempt.server ?? flow.serverNode }
+  var client: String { attempt.attempt.client }
+  var title: Witness.Title { Witness.Title(attempt.attempt) }
+
+  init(test: Case, kernel: Kernel, observation: Observation, trace: Trace) {
+    self.test = test
+    self.kernel = kernel
+    self.observation = observation
+    self.trace = trace
+    flow = Trace.Flow(synsAtClient: [], synsAtServer: [], atServer: [])
+    let none = Attempt(
+      id: 0, step: 0, label: "", kind: .connect, client: "", local: nil, remote: "", isn: nil, began: 0,
+      ended: 0,
+      calls: 0, errno: nil)
+    attempt = JudgedAttempt(
+      attempt: none, outcome: nil, expected: Expectation(.connected), syns: 0, synsAtServer: 0,
+      milliseconds: 0,
+      holds: false)
+  }
+
+  /// Opens it at an attempt.
+  mutating func open(at attempt: Attempt, expecting expected: Expectation) {
+    flow = trace.flow(of: attempt)
+    self.attempt = JudgedAttempt(
+      attempt: attempt, outcome: nil, expected: expected, syns: flow.synsAtClient.count,
+      synsAtServer: flow.synsAtServer.count,
+      milliseconds: Double(attempt.ended.subtracting(attempt.began)) / 1_000_000, holds: false)
+  }
+
+  /// Opens it at an attempt that was judged.
+  mutating func open(at judged: JudgedAttempt) {
+    flow = trace.flow(of: judged.attempt)
+    attempt = judged
+  }
+
+  // MARK: writing
+
+  /// So many packets of this attempt are what its mechanism leaves.
+  mutating func count(_ what: String, _ seen: Int, is expected: Witness.Reading) {
+    witnesses.append(Witness(.packets(of: title, what: what), expected: expected, seen: seen))
+  }
+
+  /// Something else of this attempt is as it must be.
+  mutating func check(_ what: String, _ expected: String, _ seen: String, _ holds: Bool) {
+    witnesses.append(
+      Witness(
+        .packets(of: title, what: what), expected: .words(expected), seen: .words(seen), holds: holds))
+  }
+
+  /// The attempt has moved a node's counter by so much.
+  mutating func move(_ counter: String, _ change: Int, on node: String) {
+    counters.add(counter, change, on: node)
+  }
+
+  /// By at least and at most so much, where what was captured does not tell it exactly.
+  mutating func move(_ counter: String, _ change: ClosedRange<Int>, on node: String) {
+    counters.add(counter, change, on: node)
+  }
+
+  /// Every SYN that was sent has passed the server's link.
+  mutating func allArrived() {
+    count("SYNs on the server's link", attempt.synsAtServer, is: .number(max(1, attempt.syns)))
+  }
+
+  /// No SYN has passed a server's link.
+  mutating func noneArrived() { count("SYNs on the server's link", attempt.synsAtServer, is: .number(0)) }
+
+  /// Where the kernel names why: as many segments with one of these reasons as were refused.
+  mutating func reason(_ names: [String], _ expected: Int, on node: String, of segments: [Segment]) {
+    guard let drops = trace.drops, names.contains(where: kernel.names(dropReason:)) else { return }
+    let sequences = Set(segments.map(\.sequence))
+    let seen = drops.filter {
+      $0.node == node && names.contains($0.reason) && sequences.contains($0.sequence)
+    }
+    .reduce(0) { $0.adding($1.count) }
+    // What was not heard may have been one of them; one too many never is.
+    let unheard = trace.dropsNotHeard
+    let known = names.filter(kernel.names(dropReason:))
+    witnesses.append(
+      Witness(
+        .reason(of: title, names: known), expected: .number(expected),
+        seen: seen != expected && unheard > 0
+          ? .words("\(seen), and \(unheard) drops were not heard") : .number(seen),
+        holds: seen <= expected && seen.adding(unheard) >= expected,
+        unheard: seen.adding(unheard) < expected ? true : nil))
+  }
+}

@@ -1,0 +1,68 @@
+import Evidence
+import Model
+
+/// What the counters of each node should have moved by.
+package struct ExpectedCounters {
+  /// Counters that only move when something is refused, dropped, skipped or broken.
+  /// Looked at on every node, in every case; what nothing explains must stand still.
+  ///
+  /// Not `LockDroppedIcmps`: `tcp_v4_err` counts an ICMP error that comes while its socket is locked by its owner, which
+  /// a refused SYN's does where connect(2) itself still handles it (`tcp_v4_connect` holds the lock, and on a veth the
+  /// answer comes before the call is back). That is a matter of which processor was quick; the SYN is sent again a
+  /// second later, and refused then.
+  static let guarded: [String] =
+    [
+      "PAWSPassive", "PAWSActive", "PAWSEstab", "PAWSOldAck", "PAWSTimewait", "TSEcrRejected",
+      "ListenDrops", "ListenOverflows", "TCPReqQFullDrop", "TCPReqQFullDoCookies", "SyncookiesSent",
+      "SyncookiesRecv", "SyncookiesFailed", "TWRecycled", "TCPTimeWaitOverflow",
+      "TCPACKSkippedSynRecv", "TCPACKSkippedPAWS", "TCPACKSkippedSeq", "TCPACKSkippedFinWait2",
+      "TCPACKSkippedTimeWait", "TCPACKSkippedChallenge", "TCPChallengeACK", "TCPSYNChallenge",
+      "TCPAbortOnData", "TCPAbortOnTimeout", "TCPAbortOnMemory", "TCPAbortFailed", "TCPBacklogDrop",
+      "TCPMinTTLDrop", "TCPDeferAcceptDrop", "TCPOFODrop", "TCPRcvQDrop", "TCPZeroWindowDrop",
+      "IPReversePathFilter",
+    ].map { "TcpExt.\($0)" }
+    + ["Tcp.InErrs", "Tcp.InCsumErrors", "Ip.InHdrErrors", "Ip.InAddrErrors", "Ip.InDiscards"]
+    + ["Ip.OutDiscards", "Ip.OutNoRoutes", "Ip6.InHdrErrors", "Ip6.InAddrErrors", "Ip6.InDiscards"]
+    + ["insert_failed", "drop", "early_drop", "invalid", "error"].map { "conntrack.\($0)" }
+    + ["rule.FORWARD", Observation.emulatedPAWSPassive]
+
+  private var values: [String: [String: ClosedRange<Int>]] = [:]
+
+  mutating func add(_ counter: String, _ change: Int, on node: String) {
+    add(counter, change...change, on: node)
+  }
+
+  /// By at least and at most so much, where what was captured does not tell it exactly.
+  mutating func add(_ counter: String, _ change: ClosedRange<Int>, on node: String) {
+    let old = values[node]?[counter] ?? 0...0
+    values[node, default: [:]][counter] =
+      old.lowerBound + change.lowerBound...old.upperBound + change.upperBound
+  }
+
+  /// `tcp_write_err`: a client that is not answered gives up; whatever the mechanism.
+  mutating func addAbort(of attempt: JudgedAttempt) {
+    guard attempt.expected.mechanism != nil, attempt.outcome == .dropped else { return }
+    add("TcpExt.TCPAbortOnTimeout", 1, on: attempt.attempt.client)
+  }
+
+  /// One witness for every counter that something moved or should have moved.
+  func witnesses(seen observation: Observation, of test: Case) -> [Witness] {
+    var witnesses: [Witness] = []
+    // Without vs.conntrack a director takes its packets out of conntrack's sight on the way out (ip_vs_notrack), so
+    // the ways back look INVALID where conntrack always looks (until 4.10 it did).
+    let sidestepping = Set(test.network.directorNodes.filter { test.settings[$0]?["vs.conntrack"] != "1" })
+    for node in test.network.nodes {
+      let moved = observation.counters(of: node)
+      let expected = values[node] ?? [:]
+      for counter in Self.guarded {
+        let (want, got) = (expected[counter] ?? 0...0, moved[counter] ?? 0)
+        guard want != 0...0 || got != 0, !(counter == "conntrack.invalid" && sidestepping.contains(node))
+        else {
+          continue
+        }
+        witnesses.append(Witness(.counter(node: node, name: counter), expected: .within(want), seen: got))
+      }
+    }
+    return witnesses
+  }
+}

@@ -1,0 +1,44 @@
+import Foundation
+import Judging
+import Model
+import Testing
+
+import struct Model.Expectation
+
+/// A mechanism is a file; all that names mechanisms comes from the list of them.
+@Suite struct RegistryTests {
+  @Test func whatALabFileMayExpectComesFromTheMechanisms() {
+    #expect(Expectation(text: "dropped by tw-paws") == Expectation(.dropped, by: "tw-paws"))
+    #expect(Expectation(text: "connected") == Expectation(.connected))
+    for text in ["dropped", "connected by tw-paws", "dropped by nobody", ""] {
+      #expect(Expectation(text: text) == nil)
+    }
+    let all = Expectation.all.map(\.description)
+    #expect(Set(all).count == all.count)
+    for mechanism in Mechanism.all {
+      #expect(!mechanism.expectations.isEmpty && !mechanism.source.isEmpty, "\(mechanism.name)")
+      #expect(!mechanism.summary.hasSuffix(".") && !mechanism.summary.contains("\n"), "\(mechanism.name)")
+      #expect(mechanism.expectations.allSatisfy { all.contains($0.description) })
+    }
+  }
+
+  /// As before there was a registry: one word, beside the outcome.
+  @Test func aMechanismIsSavedAsItsName() throws {
+    let saved = String(
+      decoding: try JSONEncoder().encode([Expectation(.dropped, by: "tw-paws")]), as: UTF8.self)
+    #expect(saved.contains("\"mechanism\":\"tw-paws\""))
+    for wrong in ["", "a b", "\\u202e", String(repeating: "x", count: 65)] {
+      let text = "{\"outcome\":\"dropped\",\"mechanism\":\"\(wrong)\"}"
+      #expect(throws: DecodingError.self) {
+        try JSONDecoder().decode(Expectation.self, from: Data(text.utf8))
+      }
+    }
+  }
+
+  @Test func aMechanismOfAnotherVersionIsAnError() {
+    let judgement = judge(
+      JudgeTests.test(Expectation(.dropped, by: "moonlight")), on: .current(), seen: JudgeTests.dropped())
+    #expect(judgement.verdict == .error)
+    #expect(judgement.reason.contains("no mechanism is called moonlight"))
+  }
+}
