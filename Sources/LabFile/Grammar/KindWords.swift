@@ -39,7 +39,7 @@ extension FieldKind {
   ) -> String {
     if !fraction, unit == nil, least == "0", most == "1" { return "0 or 1" }
     let units = ["s": "seconds", "ms": "milliseconds"]
-    let of = unit.map { " of \(units[$0] ?? $0)" } ?? ""
+    let of = unit.map { $0.hasPrefix("per ") ? " \($0)" : " of \(units[$0] ?? $0)" } ?? ""
     return "a number\(of) from \(least) to \(most)"
   }
 

@@ -25,7 +25,8 @@ extension Mistake {
     let place = String(repeating: " ", count: Self.columns(before))
     let tail = String(repeating: "~", count: max(0, Self.columns(marked) - 1))
     return [
-      "\(margin.dropFirst(number.count))\(number) | \(before)\(marked)\(after)", "\(margin) | \(place)^\(tail)",
+      "\(margin.dropFirst(number.count))\(number) | \(before)\(marked)\(after)",
+      "\(margin) | \(place)^\(tail)",
     ]
   }
 
@@ -40,7 +41,8 @@ extension Mistake {
       default: break
       }
       switch scalar.value {
-      case 0x1100...0x115f, 0x2e80...0xa4cf, 0xac00...0xd7a3, 0xf900...0xfaff, 0xfe30...0xfe6f, 0xff00...0xff60,
+      case 0x1100...0x115f, 0x2e80...0xa4cf, 0xac00...0xd7a3, 0xf900...0xfaff, 0xfe30...0xfe6f,
+        0xff00...0xff60,
         0xffe0...0xffe6, 0x1f300...0x1faff, 0x20000...0x3fffd:
         return sum + 2
       default: return sum + 1
