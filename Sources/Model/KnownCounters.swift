@@ -3,8 +3,8 @@
 /// By net/ipv4/proc.c (`snmp4_net_list`, `snmp4_tcp_list`, `snmp4_ipstats_list`), net/ipv6/proc.c (`snmp6_ipstats_list`)
 /// and net/netfilter/nf_conntrack_netlink.c (`ctnetlink_ct_stat_cpu_fill_info`). A probe takes whatever a kernel has; a
 /// name in a lab file that is not here is one that no kernel has.
-enum KnownCounters {
-  static let all: Set<String> = Set(
+package enum KnownCounters {
+  package static let all: Set<String> = Set(
     groups.flatMap { group, names in names.split(separator: " ").map { "\(group).\($0)" } })
 
   private static let groups: [(group: String, names: String)] = [

@@ -22,7 +22,7 @@ struct Pawslab: AsyncParsableCommand {
     subcommands: [
       Run.self, List.self, Explain.self, Diff.self, KernelsCommand.self, ReportCommand.self,
       JudgeCommand.self, Replay.self, Shell.self,
-      ClaimsCommand.self, Demo.self,
+      ReferenceCommand.self, ClaimsCommand.self, Demo.self,
       Doctor.self,
       Bench.self,
     ], defaultSubcommand: Run.self)
@@ -49,7 +49,10 @@ struct Pawslab: AsyncParsableCommand {
     case let status as ExitCode:
       return status.rawValue
     case let mistakes as LabFileError:
-      for mistake in mistakes.mistakes { Console.error("\(mistake)") }
+      for mistake in mistakes.mistakes {
+        Console.error("\(mistake)")
+        for line in mistake.excerpt(shown: Visible.line) { Console.error(line) }
+      }
       return style.status(ofFailure: true)
     case let mistakes as KnownFailures.Mistakes:
       for mistake in mistakes.all { Console.error("\(mistake)") }

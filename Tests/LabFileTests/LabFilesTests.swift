@@ -4,8 +4,6 @@ import LabFile
 import Model
 import Testing
 
-import struct Model.Expectation
-
 /// The lab files that come with the lab.
 @Suite struct LabFilesTests {
   static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -82,70 +80,5 @@ import struct Model.Expectation
     do { _ = try Scenario.select(from: scenarios, settings: ["rfc1338=1"], patterns: []) } catch {
       #expect(error.description == "--set rfc1338=1: no axis rfc1338; did you mean rfc1337?")
     }
-  }
-
-  /// What editors complete is what the lab reads.
-  @Test func theSchemaKnowsEveryNameOfTheCode() throws {
-    let data = try Data(contentsOf: URL(fileURLWithPath: Self.folder + "/schema.json"))
-    let schema = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
-    let definitions = try #require(schema["$defs"] as? [String: [String: Any]])
-    #expect(definitions["expectation"]?["enum"] as? [String] == Expectation.all.map(\.description))
-    let names = definitions["settings"]?["propertyNames"] as? [String: Any]
-    #expect(Set(names?["enum"] as? [String] ?? []) == Set(Setting.all.map(\.name)))
-    let capabilities = try #require(definitions["capability"]?["anyOf"] as? [[String: String]])
-    let pattern = Capability.Feature.allCases.map(\.rawValue)
-    let features = capabilities[0]["pattern"]?.split(separator: "(").last?.prefix { $0 != ")" } ?? ""
-    #expect(Set(features.split(separator: "|").map(String.init)) == Set(pattern))
-
-    /// What is found along a path of keys.
-    func at(_ path: String...) -> Any? {
-      path.reduce(schema as Any?) { ($0 as? [String: Any])?[$1] }
-    }
-    func words(_ path: String...) -> [String]? {
-      (path.reduce(schema as Any?) { ($0 as? [String: Any])?[$1] } as? [String: Any])?["enum"] as? [String]
-    }
-    func list<Value: CaseIterable & RawRepresentable>(_: Value.Type) -> [String]
-    where Value.RawValue == String {
-      Value.allCases.map(\.rawValue)
-    }
-    #expect(words("properties", "topology", "properties", "kind") == list(Network.Topology.self))
-    #expect(words("properties", "topology", "properties", "family") == list(Network.Family.self))
-    for (key, values) in [
-      ("nat", list(Hop.NAT.self)), ("backend", list(Hop.Backend.self)), ("random", list(Hop.Randomness.self)),
-      ("scheduler", list(Network.Scheduler.self)),
-    ] {
-      #expect(words("properties", "topology", "properties", "hop", "properties", key) == values)
-    }
-    let tables = list(Step.Table.self)
-    #expect(words("$defs", "churn", "properties", "flush") == tables)
-    #expect(words("$defs", "flush", "properties", "flush") == tables)
-    for step in ["connect", "churn"] {
-      #expect(words("$defs", step, "properties", "closes") == list(Step.Closer.self))
-    }
-    #expect(words("$defs", "send", "properties", "send") == list(Send.Sender.self))
-    let rule = ["properties", "expect", "items", "properties"]
-    func ruleWords(_ key: String) -> [String]? {
-      ((rule + [key]).reduce(schema as Any?) { ($0 as? [String: Any])?[$1] } as? [String: Any])?["enum"]
-        as? [String]
-    }
-    #expect(ruleWords("source") == list(Rule.Source.self))
-    #expect(ruleWords("time_wait") == list(Rule.TimeWaitLength.self))
-    let client = (at("properties", "clients", "additionalProperties", "oneOf") as? [[String: Any]])?.last
-    let properties = client?["properties"] as? [String: [String: Any]]
-    #expect(properties?["isn"]?["enum"] as? [String] == list(SequencePin.self))
-    #expect(properties?["count"]?["maximum"] as? Int == Bounds.clients)
-    #expect(at("$defs", "connect", "properties", "times", "maximum") as? Int == Bounds.times)
-    #expect(at("$defs", "connect", "properties", "again", "maximum") as? Int == Bounds.again)
-    #expect(at("$defs", "churn", "properties", "connections", "maximum") as? Int == Bounds.connections)
-    #expect(at("$defs", "churn", "properties", "rate", "maximum") as? Int == Bounds.rate)
-    #expect(at("$defs", "advance", "properties", "advance", "maximum") as? Int == Bounds.advance)
-    #expect(at("properties", "topology", "properties", "servers", "maximum") as? Int == Bounds.servers)
-    #expect(
-      at("properties", "topology", "properties", "server_ports", "maximum") as? Int == Bounds.serverPorts)
-    #expect(at("properties", "matrix", "maxProperties") as? Int == Bounds.axes)
-    #expect(at("properties", "matrix", "additionalProperties", "maxItems") as? Int == Bounds.values)
-    #expect(at("properties", "why", "maxLength") as? Int == Bounds.why)
-    #expect(at("properties", "title", "maxLength") as? Int == Bounds.text)
-    #expect(at("properties", "clocks", "additionalProperties", "maximum") as? Int == Bounds.offset)
   }
 }

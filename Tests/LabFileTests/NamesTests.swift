@@ -123,7 +123,20 @@ import Testing
   // MARK: nodes and settings
 
   @Test(arguments: [
-    ("{nf_conntrack_max: 1}", "unknown sysctl \"nf_conntrack_max\""),
+    (
+      "{nf_conntrack_max: 1}",
+      "unknown sysctl \"nf_conntrack_max\"; pawslab reference settings has those that the lab knows"
+    ),
+    (
+      "{net.ipv4.tcp_rfc1337: 1}",
+      "unknown sysctl \"net.ipv4.tcp_rfc1337\"; here it is called \"tcp_rfc1337\""
+    ),
+    ("{tcp_rfc1337: on}", "tcp_rfc1337 is 0 or 1, not \"on\"; write 1"),
+    ("{tcp_timestamps: 3}", "tcp_timestamps is a number from 0 to 2, not \"3\""),
+    (
+      "{tcp_fin_timeout: 20s}",
+      "tcp_fin_timeout is a number of seconds from 0 to 2147483, not \"20s\"; write 20"
+    ),
     ("{tcp_rfc1337: 0, vs.conntrack: 1}", "vs.conntrack is a setting of the hop, not of server"),
   ])
   func settingsAreKnown(settings: String, message: String) {
@@ -186,7 +199,7 @@ import Testing
       })
     #expect(
       Self.mistakes("    closes: server", "    to: 5").contains(
-        "lab/x.yaml:17:5: unknown key \"to\" in connect; it is one of connect, when, as, closes, times, again"
+        "lab/x.yaml:17:5: unknown key \"to\" in connect; it is one of connect, as, closes, times, again, when"
       ))
     let none = Self.good.replacing(
       "matrix:\n  server.tcp_rfc1337: [0, 1]\n  conntrack: [kept, flushed]\n  family: [ipv4, ipv6]\n",

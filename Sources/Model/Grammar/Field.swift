@@ -14,6 +14,9 @@ public struct Field: Sendable {
   /// What it says, in one sentence without a full stop.
   public var summary: String
 
+  /// ``byDefault`` of a group of clients that need not be named where there is one only.
+  public static let onlyGroup = "the only group"
+
   public init(
     _ name: String, _ kind: FieldKind, isRequired: Bool = false, byDefault: String? = nil, _ summary: String
   ) {
@@ -55,8 +58,27 @@ public indirect enum FieldKind: Sendable {
   case entries(key: FieldKind, FieldKind)
   /// A mapping with these keys and no other.
   case record([Field])
+  /// A mapping with these keys; any other key is of the one kind, and its value of the other.
+  case open([Field], key: FieldKind, FieldKind)
   /// The first that fits.
   case either([FieldKind])
+  /// Any single value, as it is written.
+  case scalar
+  /// What the setting takes that its key names (``Setting/values``).
+  case settingValue
+  /// What the parameter takes that its key names (``Named/parameter``).
+  case parameterValue
+  /// A point set of the matrix: each key an axis, its value one or several of that axis' values. Where asked for also
+  /// `kernel`: capabilities, `no NAME` for what must be lacking.
+  case condition(kernel: Bool)
+  /// What a kernel has, or with `no` before it lacks (``Capability``).
+  case capability
+  /// What attempts do, and by which mechanism: `dropped by tw-paws`.
+  case expectation
+  /// `same as LABEL` or `other than LABEL`.
+  case servedBy
+  /// A step of the workload: a verb with its subject, and its options.
+  case step
 
   /// What a name may be the name of.
   public enum Named: String, Sendable, CaseIterable {
@@ -74,8 +96,12 @@ public indirect enum FieldKind: Sendable {
     case setting
     /// A counter that some kernel has (``KnownCounters``).
     case counter
-    /// A parameter's path, `server.tcp_rfc1337`, or an axis' own name.
+    /// An axis of the matrix: a parameter's path, `server.tcp_rfc1337`, or a name of its own.
     case axis
+    /// A parameter's path: `family`, `hop.ports`, `late.clock`, `server.tcp_rfc1337`.
+    case parameter
+    /// A setting of a node: `server.tcp_rfc1337`.
+    case nodeSetting = "node.setting"
   }
 }
 
@@ -91,18 +117,21 @@ public struct Verb: Sendable {
   public var subject: FieldKind
   /// What else the step may say; every step may say `when`.
   public var options: [Field]
+  /// Options of which a step has one at the most.
+  public var apart: [[String]]
   /// A step as it would be written, one line.
   public var example: String
 
   public init(
     _ name: String, _ summary: String, shell: String? = nil, subject: FieldKind, options: [Field],
-    example: String
+    apart: [[String]] = [], example: String
   ) {
     self.name = name
     self.summary = summary
     self.shell = shell
     self.subject = subject
     self.options = options
+    self.apart = apart
     self.example = example
   }
 }

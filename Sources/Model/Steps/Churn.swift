@@ -45,7 +45,7 @@ public struct Churn: StepAction {
         "flush", .word(Step.Table.allCases.map(\.rawValue)),
         "a table that is emptied before each connection; not with a rate"),
     ],
-    example: "{churn: [early, late], connections: 100, closes: server}")
+    apart: [["flush", "rate"]], example: "{churn: [early, late], connections: 100, closes: server}")
 
   public static func read(_ words: StepWords) -> [Churn] {
     let clients = words.subject.texts

@@ -24,7 +24,7 @@ public struct Send: StepAction {
     subject: .word(Sender.allCases.map(\.rawValue)),
     options: [
       Field("as", .newName, isRequired: true, "what expectations call the bytes"),
-      Field("on", .name(.client), byDefault: "the only group", "whose connections carry them"),
+      Field("on", .name(.client), byDefault: Field.onlyGroup, "whose connections carry them"),
     ],
     example: "{send: client, on: late, as: later}")
 

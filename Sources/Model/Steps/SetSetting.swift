@@ -13,10 +13,8 @@ public struct SetSetting: StepAction {
 
   public static let verb = Verb(
     "set", "settings are written in the middle", shell: "sysctl -w net.ipv4.SETTING=VALUE",
-    subject: .entries(
-      key: .name(.axis),
-      .either([.number(Int(Int32.min)...Int(UInt32.max)), .text(atMost: Bounds.value)])),
-    options: [], example: "{set: {server.tcp_tw_recycle: 1}}")
+    subject: .entries(key: .name(.nodeSetting), .settingValue), options: [],
+    example: "{set: {server.tcp_tw_recycle: 1}}")
 
   /// `server.tcp_rfc1337`, `server.1.vs.conntrack`: what is behind a dot and is a setting's name.
   public static func read(_ words: StepWords) -> [SetSetting] {

@@ -1,11 +1,11 @@
 /// Text of GitHub-flavoured Markdown.
-typealias MarkdownText = FormatText<Markdown>
+public typealias MarkdownText = FormatText<Markdown>
 
-enum Markdown: TextFormat {
+public enum Markdown: TextFormat {
   /// Text and no mark-up, in a paragraph, an item or a cell of a table: any punctuation that may open something has
   /// a backslash before it (CommonMark 2.4); so has what makes a block of a line if it comes first. `@` and `:` are
   /// entities, for a name would be told and an address be a link (GFM 6.9).
-  static func escaped(_ text: String) -> String {
+  public static func escaped(_ text: String) -> String {
     var result = ""
     var atStart = true
     for character in Visible.line(text) {
@@ -42,7 +42,7 @@ enum Markdown: TextFormat {
 
 extension FormatText.Interpolation where Format == Markdown {
   /// A code span: the text to the letter (CommonMark 6.1).
-  mutating func appendInterpolation(code text: String) {
+  public mutating func appendInterpolation(code text: String) {
     let text = Visible.line(text)
     let fence = Markdown.fence(around: text, least: 1)
     let space = text.hasPrefix("`") || text.hasSuffix("`") || text.isEmpty ? " " : ""
@@ -50,7 +50,7 @@ extension FormatText.Interpolation where Format == Markdown {
   }
 
   /// A fenced block: lines to the letter (CommonMark 4.5).
-  mutating func appendInterpolation(block lines: [String]) {
+  public mutating func appendInterpolation(block lines: [String]) {
     let text = lines.map(Visible.line).joined(separator: "\n")
     let fence = Markdown.fence(around: text, least: 3)
     append(escaped: "\(fence)\n\(text)\n\(fence)")

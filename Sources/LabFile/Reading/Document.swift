@@ -8,9 +8,8 @@ import Yams
 /// begins; what they would come to is counted on that tree; only then is the text composed as it is.
 final class Document {
   private let reader: Reader
-  private var text: [Unicode.Scalar]
-  /// Where each line begins in ``text``.
-  private let lines: [Int]
+  private let source: SourceLines
+  private var text: [Unicode.Scalar] { source.text }
   /// Keys that stand twice, renamed so that all other mistakes of the file are found too.
   private(set) var renamed: [Place: String] = [:]
 
@@ -34,12 +33,17 @@ final class Document {
 
   init(_ text: String, _ reader: Reader) {
     self.reader = reader
-    self.text = Array(text.unicodeScalars)
-    lines = Self.lines(self.text)
+    source = SourceLines(Array(text.unicodeScalars))
+    reader.source = source
   }
 
   /// The tree; nil where a mistake has been reported that leaves nothing to read.
   func compose() -> Node? {
+    if text.first == "\u{feff}" {
+      reader.report(
+        "the file begins with a byte order mark (U+FEFF): save it as UTF-8 without one", line: 1, column: 1)
+      return nil
+    }
     let aliases = aliases
     var plain = text
     for index in aliases.values { plain[index] = "x" }
@@ -119,7 +123,8 @@ final class Document {
     switch error as? YamlError {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):
-      reader.report("not YAML: \(problem)", line: mark.line, column: mark.column)
+      let words = YAMLProblem.words(for: problem, at: scalar(at: mark))
+      reader.report(words, line: mark.line, column: mark.column)
     case .reader(let problem, let offset, let value, _):
       // The offset is in bytes, and behind what was read ahead: the character says more.
       let index = Unicode.Scalar(UInt32(bitPattern: value)).flatMap { text.firstIndex(of: $0) }
@@ -135,8 +140,8 @@ final class Document {
 
   /// Where the first character of a key is that can be another.
   private func index(ofKeyAt place: Place) -> Int? {
-    guard lines.indices.contains(place.line - 1) else { return nil }
-    var index = lines[place.line - 1] + place.column - 1
+    guard source.starts.indices.contains(place.line - 1) else { return nil }
+    var index = source.starts[place.line - 1] + place.column - 1
     guard text.indices.contains(index) else { return nil }
     if text[index] == "\"" || text[index] == "'" { index += 1 }
     guard text.indices.contains(index), text[index].properties.isAlphabetic || text[index].isASCIIDigit else {
@@ -155,25 +160,19 @@ final class Document {
 
   // MARK: places
 
-  private static func lines(_ text: [Unicode.Scalar]) -> [Int] {
-    var lines = [0]
-    for (index, scalar) in text.enumerated() {
-      switch scalar {
-      case "\r" where index + 1 < text.count && text[index + 1] == "\n": break
-      case "\r", "\n", "\u{85}", "\u{2028}", "\u{2029}": lines.append(index + 1)
-      default: break
-      }
-    }
-    return lines
+  private func scalar(at mark: Mark) -> Unicode.Scalar? {
+    guard source.starts.indices.contains(mark.line - 1) else { return nil }
+    let index = source.starts[mark.line - 1] + mark.column - 1
+    return text.indices.contains(index) ? text[index] : nil
   }
 
   private func place(of index: Int) -> Place {
-    var (low, high) = (0, lines.count)
+    var (low, high) = (0, source.starts.count)
     while high - low > 1 {
       let middle = (low + high) / 2
-      if lines[middle] <= index { low = middle } else { high = middle }
+      if source.starts[middle] <= index { low = middle } else { high = middle }
     }
-    return Place(line: low + 1, column: index - lines[low] + 1)
+    return Place(line: low + 1, column: index - source.starts[low] + 1)
   }
 
   // MARK: bounds

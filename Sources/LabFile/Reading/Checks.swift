@@ -89,7 +89,7 @@ struct Checks {
     for (index, node) in placed.overrideNodes.enumerated() where !points.usedOverrides.contains(index) {
       reader.report("no case has what this override depends on", at: node)
     }
-    for (index, node) in placed.stepNodes.enumerated() where !points.usedSteps.contains(index) {
+    for (index, node) in placed.steps.map(\.node).enumerated() where !points.usedSteps.contains(index) {
       reader.report("no case has what this step depends on", at: node)
     }
   }
@@ -142,11 +142,11 @@ struct Checks {
     var attempts = 0
     var milliseconds = 0
     var any = false
-    // Each factor is bounded as it is read, so nothing here comes near an overflow.
+    // Each factor is bounded as it is read.
     for action in test.workload.map(\.action) {
       let size = action.size(in: test)
-      attempts += size.attempts
-      milliseconds += size.givesUp
+      attempts = attempts.adding(size.attempts)
+      milliseconds = milliseconds.adding(size.givesUp)
       any = any || action.makes == .connections && !pinned.isDisjoint(with: action.groups)
     }
     if any, attempts > Self.pinnable {
@@ -173,19 +173,34 @@ struct Checks {
   /// What a case names is there in that case: else the worker would do nothing, without a word.
   private func checkNames(_ placed: PlacedScenario, _ points: Points, _ cases: [Case]) {
     var told: Set<Int> = []
+    let sends = placed.steps.contains { $0.step.step.action.makes == .bytes }
     for (test, steps) in zip(cases, points.steps) {
-      for index in steps where !told.contains(index) {
-        guard let mistake = placed.scenario.workload[index].step.action.mistake(in: test) else { continue }
-        told.insert(index)
-        reader.report("\(mistake) in \(short(test.id))", at: placed.stepNodes[index])
+      var open: Set<String> = []
+      for index in steps {
+        let step = placed.steps[index]
+        let action = step.step.step.action
+        if sends { open.formUnion(action.size(in: test).opens.filter { $0.value > 0 }.keys) }
+        guard !told.contains(index) else { continue }
+        if let mistake = action.mistake(in: test) {
+          told.insert(index)
+          reader.report("\(mistake) in \(short(test.id))", at: step.node)
+        } else if action.makes == .bytes, let group = action.groups.first(where: { !open.contains($0) }) {
+          told.insert(index)
+          reader.report(
+            "\(group) has no open connection here; connect it with closes: nobody in \(short(test.id))",
+            at: step.subject)
+        }
       }
     }
-    for (node, name, place) in placed.settingNodes {
-      guard let setting = Setting.named(name) else { continue }
+    for written in placed.settingNodes {
+      guard let setting = Setting.named(written.setting) else { continue }
       let applies = cases.contains { test in
         test.network.hosts.contains(where: setting.applies)
       }
-      if !applies { reader.report("no case has a node that has \(name), \(node) or other", at: place) }
+      if !applies {
+        reader.report(
+          "no case has a node that has \(written.setting), \(written.node) or other", at: written.place)
+      }
     }
   }
 

@@ -7,17 +7,27 @@ final class Reader {
   private(set) var mistakes: [Mistake] = []
   /// Keys that stand twice, by the place of one of them: what they are called there.
   var renamed: [Document.Place: String] = [:]
+  /// The file's lines; none until there is a text.
+  var source: SourceLines?
 
   init(file: String) { self.file = file }
 
   func report(_ message: @autoclosure () -> String, at node: Node?) {
-    report(message(), line: node?.mark?.line, column: node?.mark?.column)
+    report(message(), line: node?.mark?.line, column: node?.mark?.column, text: node?.scalar?.string)
   }
 
   /// What is beyond the bound is not even put into words.
-  func report(_ message: @autoclosure () -> String, line: Int?, column: Int?) {
+  ///
+  /// - Parameter text: what was read there, where it is one value.
+  func report(
+    _ message: @autoclosure () -> String, line: Int?, column: Int?, text: String? = nil
+  ) {
     guard mistakes.count < Bounds.mistakes else { return }
-    mistakes.append(Mistake(file: file, line: line, column: column, message: message()))
+    var mistake = Mistake(file: file, line: line, column: column, message: message())
+    if let line, let column, let source {
+      (mistake.source, mistake.length) = source.excerpt(line: line, column: column, text: text)
+    }
+    mistakes.append(mistake)
     if mistakes.count == Bounds.mistakes {
       mistakes.append(Mistake(file: file, line: line, column: column, message: "and perhaps more mistakes"))
     }
@@ -39,6 +49,11 @@ final class Reader {
         continue
       }
       if let place = Document.Place(keyNode), let name = renamed[place] { key = name }
+      if key == "<<" {
+        report(
+          "a merge key (<<) is of YAML 1.1: write out the keys that it stands for", at: keyNode)
+        continue
+      }
       if let known, !known.contains(key) {
         report("unknown key \"\(short(key))\" in \(what)\(suggestion(key, known))", at: keyNode)
         continue
@@ -61,14 +76,6 @@ final class Reader {
       return nil
     }
     return Array(sequence)
-  }
-
-  /// A list of scalars, or one scalar alone; a list has at least one.
-  func words(_ node: Node, _ what: String) -> [(text: String, node: Node)]? {
-    if let text = node.scalar?.string { return [(text, node)] }
-    guard let items = sequence(node, what) else { return nil }
-    if items.isEmpty { report("\(what) is an empty list: leave it out, or name one", at: node) }
-    return items.compactMap { item in text(item, what).map { ($0, item) } }
   }
 
   /// One line; line ends behind it, which YAML's blocks have, do not count.
@@ -106,64 +113,14 @@ final class Reader {
     return false
   }
 
-  func number(_ node: Node, _ what: String, in range: ClosedRange<Int>) -> Int? {
-    guard let text = text(node, what) else { return nil }
-    guard let number = Int(text), range.contains(number) else {
-      report(
-        "\(what) is a number from \(range.lowerBound) to \(range.upperBound), not \"\(short(text))\"",
-        at: node)
-      return nil
-    }
-    return number
-  }
-
-  func choice<Value: RawRepresentable & CaseIterable>(_ node: Node, _ what: String, _: Value.Type) -> Value?
-  where Value.RawValue == String {
-    guard let text = text(node, what) else { return nil }
-    let all = Value.allCases.map(\.rawValue)
-    guard let value = Value(rawValue: text) else {
-      report(
-        "\(what) is \(all.joined(separator: " or ")), not \"\(short(text))\"\(nearest(text, all))", at: node)
-      return nil
-    }
-    return value
-  }
-
-  func flag(_ node: Node, _ what: String) -> Bool? {
-    switch node.scalar?.string {
-    case "true": return true
-    case "false": return false
-    default:
-      report("\(what) is true or false, not \(Self.kind(node))", at: node)
-      return nil
-    }
-  }
-
-  /// One of a set of names, with the nearest where it is none.
-  func name(_ node: Node, _ what: String, among names: [String]) -> String? {
-    guard let text = text(node, what) else { return nil }
-    guard names.contains(text) else {
-      report("unknown \(what) \"\(short(text))\"\(suggestion(text, names))", at: node)
-      return nil
-    }
-    return text
-  }
+  static func quoted(_ text: String) -> String { text.isEmpty ? "nothing" : "\"\(short(text))\"" }
 
   static func kind(_ node: Node) -> String {
     switch node {
-    case .scalar(let scalar): scalar.string.isEmpty ? "nothing" : "\"\(short(scalar.string))\""
+    case .scalar(let scalar): quoted(scalar.string)
     case .mapping: "a mapping"
     case .sequence: "a list"
     case .alias: "an alias"
     }
   }
-}
-
-/// A word as mistakes quote it: its beginning, without what steers a terminal.
-func short(_ text: String) -> String {
-  var result = ""
-  for scalar in text.unicodeScalars.prefix(Bounds.name) {
-    if Words.isControl(scalar) { result += Words.code(scalar) } else { result.unicodeScalars.append(scalar) }
-  }
-  return text.unicodeScalars.count > Bounds.name ? result + "..." : result
 }

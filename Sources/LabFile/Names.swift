@@ -1,0 +1,48 @@
+import Model
+
+/// The names that a file makes, for what comes after them in it.
+struct Names {
+  /// Offsets under `clocks`, in milliseconds.
+  var clocks: [String: Int] = [:]
+  var topology: Network.Topology = .direct
+  var groups: [String] = []
+  /// As many as any case has.
+  var servers = 1
+  var axes: [Axis] = []
+  /// What steps call their attempts, and whether those are bytes and not connections.
+  var labels: [String: Bool] = [:]
+  /// Labels of steps that could not be read.
+  var forgiven: Set<String> = []
+
+  /// Names that parameters of nodes begin with; as the topology and the clients make them.
+  var nodes: [String] {
+    groups + (topology == .direct ? [] : [Network.hop]) + (topology.hasRouter ? [Network.router] : [])
+      + [Network.server, "all"]
+  }
+
+  var serverNames: [String] {
+    Network(topology: .direct, family: .ipv4, clients: [], hop: nil, servers: servers).serverNames
+  }
+
+  func axis(_ name: String) -> Axis? { axes.first { $0.name == name } }
+
+  /// Names of nodes that are no clients, and words that stand beside labels in an expectation.
+  static let reserved: Set<String> = ofNodes.union(Grammar.rule.map(\.name) + ["kernel"])
+  static let ofNodes: Set<String> = [Network.server, Network.hop, Network.router, "all"]
+
+  /// The names of a kind that there are here; nil where they are not listed.
+  func all(_ kind: FieldKind.Named) -> [String] {
+    switch kind {
+    case .client: groups
+    case .server: serverNames
+    case .node: nodes
+    case .link: []
+    case .label: labels.keys.sorted()
+    case .setting: Setting.all.map(\.name)
+    case .counter: KnownCounters.all.sorted()
+    case .axis: axes.map(\.name)
+    case .parameter: Parameter.ofNetwork.map(\.name) + ["topology"]
+    case .nodeSetting: []
+    }
+  }
+}

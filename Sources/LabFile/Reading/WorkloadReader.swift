@@ -1,0 +1,123 @@
+import Model
+import Yams
+
+/// A step with the places of its parts.
+struct PlacedStep {
+  var step: Scenario.GuardedStep
+  /// The whole step.
+  var node: Node
+  /// What stands behind the verb.
+  var subject: Node
+}
+
+/// The section that says what happens: each step by its verb.
+struct WorkloadReader {
+  var fields: FieldReader
+  private(set) var steps: [PlacedStep] = []
+  private(set) var settingNodes: [SettingPlace] = []
+
+  private var reader: Reader { fields.reader }
+
+  init(_ fields: FieldReader, _ sections: FieldReader.Record) {
+    self.fields = fields
+    guard let section = sections["workload"] else { return }
+    if section.node.sequence?.isEmpty == true { reader.report("at least one step", at: section.node) }
+    for item in reader.sequence(section.node, "workload") ?? [] { read(item) }
+  }
+
+  private mutating func read(_ item: Node) {
+    guard let entries = reader.mapping(item, "a step") else { return }
+    guard let first = entries.first else {
+      reader.report("an empty step", at: item)
+      return
+    }
+    guard let action = Step.verbs[first.key] else {
+      reader.report(
+        "a step begins with what it does, not \"\(short(first.key))\"\(hint(noVerb: entries.map(\.key)))",
+        at: first.keyNode)
+      return
+    }
+    let verb = action.verb
+    let options = verb.options + [Grammar.when]
+    var words = StepWords(subject: .text(""))
+    var condition = Condition()
+    let known = [verb.name] + options.map(\.name)
+    for entry in entries.dropFirst() {
+      guard let field = options.first(where: { $0.name == entry.key }) else {
+        reader.report(
+          "unknown key \"\(short(entry.key))\" in \(verb.name)\(suggestion(entry.key, known))",
+          at: entry.keyNode)
+        continue
+      }
+      if field.name == Grammar.when.name {
+        if let points = fields.points(entry.value, "when") { condition = points }
+      } else {
+        let what = field.name == "as" ? "a label" : field.name
+        words.options[field.name] = fields.value(entry.value, what, field.kind)
+      }
+    }
+    let subject = fields.value(first.value, verb.name, verb.subject)
+    let isComplete = complete(&words, verb, entries.map(\.key), first.keyNode)
+    let asNode = entries.first { $0.key == "as" }?.value
+    guard let subject, isComplete else {
+      // What is wrong has been said: that nothing is called so would be said once more for each expectation.
+      forgive(words, asNode, first.value)
+      return
+    }
+    words.subject = subject
+    for action in action.read(words) { add(action, condition, item, first.value, asNode) }
+  }
+
+  /// Fills in what goes without saying; false, with a mistake, where something is missing or too much.
+  private func complete(_ words: inout StepWords, _ verb: Verb, _ keys: [String], _ place: Node) -> Bool {
+    var isComplete = true
+    for field in verb.options where !keys.contains(field.name) {
+      let isOnlyGroup = field.byDefault == Field.onlyGroup
+      if isOnlyGroup, fields.names.groups.count == 1 {
+        words.options[field.name] = .text(fields.names.groups[0])
+      } else if field.isRequired || isOnlyGroup {
+        reader.report("\(verb.name) needs \"\(field.name)\": \(field.summary)", at: place)
+        isComplete = false
+      }
+    }
+    for pair in verb.apart where pair.allSatisfy(keys.contains) {
+      reader.report("\(alternatives(pair, "and")) cannot stand together in \(verb.name)", at: place)
+      isComplete = false
+    }
+    return isComplete
+  }
+
+  private mutating func add(
+    _ action: some StepAction, _ condition: Condition, _ item: Node, _ subject: Node, _ asNode: Node?
+  ) {
+    if let label = action.label { note(label, isSend: action.makes == .bytes, at: asNode ?? subject) }
+    if let write = action.writes {
+      let key = subject.mapping?.first { $0.key.string == "\(write.node).\(write.setting)" }?.key
+      settingNodes.append(SettingPlace(node: write.node, setting: write.setting, place: key ?? subject))
+    }
+    steps.append(
+      PlacedStep(
+        step: Scenario.GuardedStep(when: condition, step: Step(action)), node: item, subject: subject))
+  }
+
+  private mutating func note(_ label: String, isSend: Bool, at node: Node) {
+    if Names.reserved.subtracting(Names.ofNodes).contains(label) {
+      reader.report("\"\(label)\" cannot be a label: it means something else in an expectation", at: node)
+    }
+    if let known = fields.names.labels[label], known != isSend {
+      reader.report("\"\(label)\" is the label of connections and of bytes sent; use two", at: node)
+    }
+    fields.names.labels[label] = isSend
+  }
+
+  private mutating func forgive(_ words: StepWords, _ asNode: Node?, _ subject: Node) {
+    guard let label = words["as"]?.text ?? asNode?.scalar?.string ?? subject.scalar?.string else { return }
+    if fields.names.labels[label] == nil { fields.names.forgiven.insert(label) }
+  }
+
+  private func hint(noVerb keys: [String]) -> String {
+    if let verb = keys.first(where: { Step.verbs[$0] != nil }) { return "; put \"\(verb)\" first" }
+    return suggestion(
+      keys.first ?? "", Step.verbs.keys.sorted(), more: "pawslab reference steps has them all")
+  }
+}

@@ -1,0 +1,29 @@
+extension Capability.Feature {
+  /// What a kernel or machine can do that has it, in one sentence without a full stop.
+  public var summary: String {
+    switch self {
+    case .ipv6: "IPv6 is there"
+    case .conntrack: "Connection tracking and its netlink family are there"
+    case .iptablesNft: "iptables over nftables takes the rules of a NAT"
+    case .iptablesLegacy: "iptables-legacy takes the rules of a NAT"
+    case .nft: "nft takes the rules of a NAT"
+    case .tcBPF: "eBPF can be attached to a link (tc): clocks with any offset"
+    case .socketClocks: "A socket's timestamp offset survives connect(2) (3.9 to 4.9): clocks with any offset"
+    case .nftTimestamps: "nft rewrites TCP options: clocks with an offset of 2^30 ticks"
+    case .tcpRepair: "TCP_REPAIR: initial sequence numbers can be pinned"
+    case .randomTimestamps: "tcp_timestamps=1 adds a random offset (since 4.10)"
+    case .timestampsByPort: "That offset depends on the ports too (7.0, and stable kernels with the fix)"
+    case .natEvictsClosing: "A clash of NAT ports evicts an entry that is closing (458972550287, 6.5)"
+    case .stripTimestamps:
+      "iptables takes timestamps out of segments: tcp_timestamps=0 for one node of several"
+    case .ipvs: "IPVS and its netlink family are there"
+    case .bridge: "Bridges can be made: a LAN"
+    case .ipip: "IPIP tunnels of both families can be made"
+    case .dropReasons:
+      "The kernel names why it throws a packet away, and eBPF may listen (5.17; guests always)"
+    case .dropHints:
+      "It names them to perf events only, which tell no packet from another: hints, no witnesses"
+    case .recycleEmulation: "eBPF brings the rule of tcp_tw_recycle back, which 4.12 has removed"
+    }
+  }
+}
