@@ -21,8 +21,8 @@ public struct ICMPError: Sendable, Equatable {
   public var sequence: UInt32
   private var isIPv4: Bool
 
-  /// Decodes Ethernet, IPv4 or IPv6 without extension headers, ICMP, and the first bytes of a TCP segment in it; nil for
-  /// anything else, and for what is no error (echo, neighbours).
+  /// Decodes Ethernet, IPv4 or IPv6 without extension headers, ICMP, and the first bytes of a TCP segment in it; nil
+  /// for anything else, and for what is no error (echo, neighbours).
   public init?(_ packet: Packet) {
     let bytes = [UInt8](packet.bytes)
     func u16(_ at: Int) -> Int { Int(bytes[at]) << 8 | Int(bytes[at + 1]) }
@@ -66,7 +66,8 @@ public struct ICMPError: Sendable, Equatable {
 
   /// By code: `icmp_err_convert`, net/ipv4/icmp.c. That a packet was too long ends nothing.
   private static let unreachable: [String?] = [
-    "ENETUNREACH", "EHOSTUNREACH", "ENOPROTOOPT", "ECONNREFUSED", nil, "EOPNOTSUPP", "ENETUNREACH", "EHOSTDOWN",
+    "ENETUNREACH", "EHOSTUNREACH", "ENOPROTOOPT", "ECONNREFUSED", nil, "EOPNOTSUPP", "ENETUNREACH",
+    "EHOSTDOWN",
     "ENONET", "ENETUNREACH", "EHOSTUNREACH", "ENETUNREACH", "EHOSTUNREACH", "EHOSTUNREACH", "EHOSTUNREACH",
     "EHOSTUNREACH",
   ]
