@@ -23,7 +23,8 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
       reason: "no mechanism is called \(unknown.rawValue): the case was written by another version of the lab"
     )
   }
-  let judge = Judge(test: test, kernel: kernel, observation: observation, trace: Trace(observation))
+  let judge = Judge(
+    test: test, kernel: kernel, observation: observation, trace: Trace(observation, in: test.network))
   var judgement = judge.judgement(by: rule)
   if judgement.verdict == .fail { judgement.fits = judge.fits(rule, insteadOf: judgement) }
   return judgement
@@ -101,7 +102,8 @@ struct Judge {
 private func timeWaitWitness(_ rule: Rule, test: Case, seen observation: Observation) -> [Witness] {
   guard let wanted = rule.timeWait else { return [] }
   let last = observation.sockets.map(\.step).max()
-  let left = observation.sockets.filter { $0.step == last && Network.isServer($0.node) }.flatMap(\.timeWait)
+  let left = observation.sockets.filter { $0.step == last && test.network.isServer($0.node) }.flatMap(
+    \.timeWait)
   let range = wanted == .recycled ? 0...2000 : 50_000...60_000
   return [
     Witness(

@@ -28,7 +28,7 @@ enum PinnedSettings {
   private static func overflows(
     _ attempts: [JudgedAttempt], in test: Case, on kernel: Kernel, node: String, buckets: Int, trace: Trace
   ) -> ClosedRange<Int> {
-    let closer: Step.Closer = Network.isServer(node) ? .server : .client
+    let closer: Step.Closer = test.network.isServer(node) ? .server : .client
     let closed = attempts.filter { judged in
       let attempt = judged.attempt
       return attempt.kind == .connect && attempt.errno == nil && test.closer(inStep: attempt.step) == closer

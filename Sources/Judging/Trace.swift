@@ -74,21 +74,43 @@ struct Trace {
     }
   }
 
+  /// Which end of a connection a node's segments are of.
+  private struct Ends {
+    let clients: Set<String>
+    let ports: [String: ClosedRange<Int>]
+
+    init(_ network: Network) {
+      clients = Set(network.hosts.filter { $0.client != nil }.map(\.name))
+      ports = Dictionary(
+        network.hosts.compactMap { host in host.server.map { (host.name, $0.ports) } },
+        uniquingKeysWith: { first, _ in first })
+    }
+
+    /// A node that is both is what its port says.
+    func isServers(_ segment: Segment) -> Bool {
+      guard let ports = ports[segment.node] else { return false }
+      return !clients.contains(segment.node)
+        || ports.contains(segment.outgoing ? segment.sourcePort : segment.destinationPort)
+    }
+  }
+
   private let stamps: [StampCensus]
   /// What the kernel said of the segments that it threw away.
   let drops: [KernelDrop]?
   /// Drops that it did not get to say anything of.
   let dropsNotHeard: Int
 
-  init(_ observation: Observation) {
+  /// - Parameter network: whose nodes connect, and whose accept.
+  init(_ observation: Observation, in network: Network) {
     stamps = observation.stamps
     drops = observation.drops
     dropsNotHeard = observation.dropsNotHeard ?? 0
+    let ends = Ends(network)
     var clientLink: [String: [Segment]] = [:]
     var serverLink: [Segment] = []
     for packet in observation.packets {
       guard let segment = Segment(packet) else { continue }
-      if Network.isServer(packet.node) {
+      if ends.isServers(segment) {
         serverLink.append(segment)
       } else {
         clientLink[packet.node, default: []].append(segment)
