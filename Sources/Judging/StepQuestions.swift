@@ -16,6 +16,28 @@ extension Step {
   /// Whether a client's clock is another one from here on.
   var changesClock: Bool { !action.needs.movesClocks.isEmpty }
 
+  /// The real server that it takes out of the director's table; nil where it takes none.
+  var removedServer: String? { if case .remove(let server) = self { server } else { nil } }
+
+  /// Whether servers forget the timestamps that they remember.
+  var forgetsStamps: Bool { if case .flush(.tcpMetrics) = self { true } else { false } }
+
+  /// Whether they do so again and again while it runs.
+  var forgetsStampsWithin: Bool {
+    if case .churn(let step) = self { step.flush == .tcpMetrics } else { false }
+  }
+
+  /// Whether a hop forgets its connections.
+  var forgetsConnections: Bool { if case .flush(.conntrack) = self { true } else { false } }
+
+  /// Whether it does so again and again while it runs.
+  var forgetsConnectionsWithin: Bool {
+    if case .churn(let step) = self { step.flush == .conntrack } else { false }
+  }
+
+  /// By how much it sets the wall clock forward.
+  var secondsForward: Int { if case .advance(let seconds) = self { seconds } else { 0 } }
+
   /// Who sends the first FIN on its connections; nil where it makes none.
   var closer: Closer? { action.closes }
 }
@@ -30,6 +52,16 @@ extension Case {
   /// nothing.
   func setting(_ name: String, on node: String, inStep step: Int) -> String? {
     workload.prefix(max(0, step)).compactMap { $0.value(of: name, on: node) }.last ?? settings[node]?[name]
+  }
+
+  /// Real servers that were taken out of the director's table before a step.
+  func removedServers(before step: Int) -> Set<String> {
+    Set(workload.prefix(max(0, step)).compactMap(\.removedServer))
+  }
+
+  /// Whether a step empties the servers' memory of timestamps again and again.
+  func forgetsStamps(within step: Int) -> Bool {
+    workload.indices.contains(step) && workload[step].forgetsStampsWithin
   }
 
   /// Who sends the first FIN on a step's connections.
