@@ -105,7 +105,8 @@ private func serverWitnesses(_ rule: Rule, test: Case, attempts: [JudgedAttempt]
       let isClient = attempt.peer?.host == attempt.local?.host
       let seen =
         isClient
-        ? "client" : attempt.peer?.host.contains(Addressing(test.network).hop) == true ? "hop" : "somebody"
+        ? "client"
+        : test.network.publicAddresses.contains { attempt.peer?.host.contains($0) == true } ? "hop" : "somebody"
       witnesses.append(
         Witness(
           .source(of: Witness.Title(attempt), server: attempt.server), expected: .words(source.rawValue),

@@ -76,7 +76,7 @@ package struct Mutation: Sendable {
 
   /// The hop's range is wide and it keeps each client's own port, so none comes again.
   static let ports = Mutation(
-    name: "ports", applies: { $0.network.hop != nil }, apply: { $0.widenPorts() })
+    name: "ports", applies: { !$0.network.forwardingNodes.isEmpty }, apply: { $0.widenPorts() })
 
   /// The server listens to nothing.
   static let listener = Mutation(
@@ -126,8 +126,10 @@ extension Case {
   /// Clients get ranges of their own within the hop's: a random port out of thousands would come again once in
   /// some hundred runs. SNAT keeps a source port that is free (`nf_nat_l4proto_unique_tuple`).
   fileprivate mutating func widenPorts() {
-    network.hop?.ports = 20000...59999
-    network.hop?.random = .none
+    for index in network.hosts.indices {
+      network.hosts[index].nat?.ports = 20000...59999
+      network.hosts[index].nat?.random = .none
+    }
     let width = 40000 / max(1, network.clients.count)
     for (index, client) in network.clients.enumerated() {
       let first = 20000 + index * width

@@ -75,17 +75,17 @@ public enum Plan: Sendable, Equatable {
       test.setsRecycling
       ? "a guest of its own has it: pawslab kernels add a kernel below 4.12, or --kernel debian-12 --emulate tw_recycle"
       : "--kernel debian-12 has its own"
-    if network.topology.isIPVS, !kernel.has(.ipvs) {
+    if !network.directorNodes.isEmpty, !kernel.has(.ipvs) {
       return why(
         "ipvs",
         test.setsRecycling ? "modprobe ip_vs, or \(elsewhere)" : "modprobe ip_vs, or --kernel debian-12")
     }
-    if network.topology.hasRouter, !kernel.has(.bridge) { return why("bridge", "modprobe bridge") }
-    if network.topology == .ipvsTun, !kernel.has(.ipip) { return why("ipip", "modprobe ipip ip6_tunnel") }
+    if network.hasBridge, !kernel.has(.bridge) { return why("bridge", "modprobe bridge") }
+    if network.hasTunnel, !kernel.has(.ipip) { return why("ipip", "modprobe ipip ip6_tunnel") }
     // The baseline too: what cannot be pinned would be whatever this host happens to have.
     let baseline = Setting.all.filter { setting in
       setting.baseline != nil && !setting.optional
-        && network.nodes.contains { setting.applies(to: $0, of: network) }
+        && network.hosts.contains(where: setting.applies)
     }
     let own = network.nodes.flatMap { test.settings[$0, default: [:]].keys }.sorted()
     for name in own + baseline.map(\.name) where !kernel.capabilities.contains(.setting(name)) {
@@ -107,16 +107,16 @@ public enum Plan: Sendable, Equatable {
       return "it sets the wall clock, and nothing on the host is changed; \(elsewhere)"
     }
     if network.family == .ipv6, !kernel.has(.ipv6) { return why("ipv6", "boot without ipv6.disable=1") }
-    if let hop = network.hop {
+    for host in network.hosts where host.tracks {
       guard kernel.has(.conntrack) else { return why("conntrack", "modprobe nf_conntrack_netlink") }
       let backends: [Capability.Feature] =
-        switch hop.backend {
+        switch host.backend {
         case .auto: [.iptablesNft, .iptablesLegacy, .nft]
         case .iptables: [.iptablesNft, .iptablesLegacy]
         case .nft: [.nft]
         }
       guard backends.contains(where: kernel.has) else {
-        return why(backends[0].rawValue, "apt-get install iptables nftables")
+        return why(backends[0].rawValue, "pawslab doctor says what it tried")
       }
     }
     for client in network.clients {
@@ -162,7 +162,7 @@ public enum Plan: Sendable, Equatable {
         let values = wanted.sorted().joined(separator: " and ")
         return (nil, "\(name) is one per kernel there, and this case wants \(values)")
       }
-      let isThere = test.network.nodes.contains { setting.applies(to: $0, of: test.network) }
+      let isThere = test.network.hosts.contains(where: setting.applies)
       values[name] = wanted.first ?? (isThere ? setting.baseline : nil)
     }
     return (values, "")

@@ -42,15 +42,15 @@ enum ModuleBundles {
   static func needed(by test: Case, on kernel: Kernel) -> [String] {
     var names = ["base"]
     let tables = kernel.has(.iptablesNft) ? "nft" : "legacy"
-    if let hop = test.network.hop {
+    for host in test.network.hosts where host.tracks {
       names.append("nat")
-      names += hop.backend == .nft ? ["nft"] : ["xtables", tables]
+      names += host.backend == .nft ? ["nft"] : ["xtables", tables]
     }
     // For a node whose timestamps are off alone.
     if kernel.perKernelSettings.contains("tcp_timestamps") { names += ["xtables", tables] }
-    if test.network.topology.isIPVS { names.append("ipvs") }
-    if test.network.topology.hasRouter { names.append("bridge") }
-    if test.network.topology == .ipvsTun { names.append("tunnel") }
+    if !test.network.directorNodes.isEmpty { names.append("ipvs") }
+    if test.network.hasBridge { names.append("bridge") }
+    if test.network.hasTunnel { names.append("tunnel") }
     return names
   }
 }

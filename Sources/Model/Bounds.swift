@@ -47,6 +47,10 @@ public enum Bounds {
   public static let servers = 8
   /// Ports that a server listens on.
   public static let serverPorts = 250
+  /// Nodes of a network, and links: clients, servers and what stands between.
+  public static let hosts = 400
+  /// IPVS services of one node.
+  public static let services = 16
   /// Clients of all cases of a file together.
   public static let clientsOfAllCases = 65_536
   /// Settings of all nodes of all cases of a file together, those that `set` steps write among them.

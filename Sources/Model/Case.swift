@@ -171,7 +171,7 @@ extension Case {
   package func serverTimestampsAreOff(before step: Int) -> Bool {
     var value = network.serverNames.first.flatMap { settings[$0]?["tcp_timestamps"] }
     for write in workload.prefix(max(0, step)).compactMap(\.action.writes)
-    where write.setting == "tcp_timestamps" && Network.isServer(write.node) {
+    where write.setting == "tcp_timestamps" && network.isServer(write.node) {
       value = write.value
     }
     return value == "0"

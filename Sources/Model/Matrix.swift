@@ -148,7 +148,7 @@ extension Parameters {
       clients: groups.flatMap { group in
         group.members.map { Client(name: $0, group: group.name, clock: group.clock, isn: group.isn) }
       },
-      serverPorts: serverPorts, hop: topology == .direct ? nil : hop, servers: servers)
+      serverPorts: serverPorts, hop: hop, servers: servers)
   }
 
   /// What the file sets, with the `tcp_timestamps` that each client's clock needs, and no client port among the few
@@ -165,16 +165,17 @@ extension Parameters {
         }
       byNode[client.name] = ["tcp_timestamps": timestamps]
     }
-    if network.topology.hidesClients, let ports = network.hop?.ports, ports.count <= 256 {
+    let narrow = Set(network.hosts.compactMap(\.nat?.ports).filter { $0.count <= 256 })
+    if !narrow.isEmpty {
+      let reserved = narrow.sorted { $0.lowerBound < $1.lowerBound }.map { ports in
+        ports.count == 1 ? "\(ports.lowerBound)" : "\(ports.lowerBound)-\(ports.upperBound)"
+      }
       for client in network.clients {
-        byNode[client.name]?["ip_local_reserved_ports"] =
-          ports.count == 1 ? "\(ports.lowerBound)" : "\(ports.lowerBound)-\(ports.upperBound)"
+        byNode[client.name]?["ip_local_reserved_ports"] = reserved.joined(separator: ",")
       }
     }
-    if network.topology == .ipvsFullNAT { byNode[Network.hop] = ["vs.conntrack": "1"] }
-    if network.topology.hasRouter {
-      // The servers have the VIP too, and must not answer for it (Documentation/networking/ip-sysctl.rst).
-      for server in network.serverNames { byNode[server] = ["arp_ignore": "1", "arp_announce": "2"] }
+    for host in network.hosts where !host.settings.isEmpty {
+      byNode[host.name, default: [:]].merge(host.settings) { _, role in role }
     }
     for (node, name, value) in settings {
       for node in members(of: node, in: network) {
@@ -188,11 +189,9 @@ extension Parameters {
 
   /// The nodes that a lab file's name stands for.
   private func members(of node: String, in network: Network) -> [String] {
-    switch node {
-    case "all": network.nodes
-    case Network.server: network.serverNames
-    default: groups.first { $0.name == node }?.members ?? [node]
-    }
+    if node == "all" { return network.nodes }
+    let members = network.members(of: node)
+    return members.isEmpty ? [node] : members
   }
 
   /// What a step of a group is for each of its nodes.

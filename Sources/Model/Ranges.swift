@@ -54,18 +54,12 @@ extension Case {
     // Mutants and set-up benchmarks have networks that no file describes, but none larger.
     var found: [String?] = [
       check("clients", network.clients.count, 0...Bounds.clients),
-      check("servers", network.servers, 1...Bounds.servers),
-      check("server ports", network.serverPorts, 1...Bounds.serverPorts),
+      network.excess,
     ]
     // Nothing is made of a network that is too large.
     guard found.allSatisfy({ $0 == nil }) else { return found.compactMap(\.self).first }
-    if let ports = network.hop?.ports {
-      found += [
-        check("hop's ports", ports.lowerBound, 1...65535), check("hop's ports", ports.upperBound, 1...65535),
-      ]
-    }
     var nodes: Set<String> = []
-    if let twice = network.nodes.first(where: { !nodes.insert($0).inserted }) {
+    if let twice = network.hosts.map(\.name).first(where: { !nodes.insert($0).inserted }) {
       found.append("two nodes are called \(twice)")
     }
     let clock = -Bounds.offset...Bounds.offset
@@ -76,5 +70,98 @@ extension Case {
     }
     found += workload.map(\.action.excess)
     return found.compactMap(\.self).first
+  }
+}
+
+extension Network {
+  /// What no lab file can have made of a network; nil where all is well.
+  package var excess: String? {
+    func check(_ what: String, _ number: Int, _ range: ClosedRange<Int>) -> String? {
+      range.contains(number)
+        ? nil : "\(what): \(number), and not within \(range.lowerBound) to \(range.upperBound)"
+    }
+    let counts = [
+      check("nodes", hosts.count, 0...Bounds.hosts), check("links", links.count, 0...Bounds.hosts),
+    ]
+    if let first = counts.compactMap(\.self).first { return first }
+    var found: [String?] = []
+    func ports(_ what: String, _ ports: ClosedRange<Int>, atMost: Int = 65535) {
+      let ends = [check(what, ports.lowerBound, 1...65535), check(what, ports.upperBound, 1...65535)]
+      // What is beyond them cannot even be counted.
+      found += ends.contains { $0 != nil } ? ends : [check("number of \(what)", ports.count, 1...atMost)]
+    }
+    for host in hosts {
+      if let server = host.server {
+        ports("\(host.name)'s ports", server.ports, atMost: Bounds.serverPorts)
+      }
+      if let nat = host.nat { ports("\(host.name)'s ports", nat.ports) }
+      for service in host.services {
+        ports("\(host.name)'s ports", service.ports, atMost: Bounds.serverPorts)
+        found.append(check("\(host.name)'s real servers", service.servers.count, 0...Bounds.clients))
+      }
+      found.append(check("\(host.name)'s services", host.services.count, 0...Bounds.services))
+      found.append(check("\(host.name)'s addresses", host.addresses.count, 0...Bounds.clients))
+      found.append(check("\(host.name)'s routes", host.routes.count, 0...Bounds.hosts))
+    }
+    found += words()
+    found.append(check("ends of links", links.reduce(0) { $0.adding($1.ends.count) }, 0...4 * Bounds.hosts))
+    return found.compactMap(\.self).first
+  }
+}
+
+extension Network {
+  /// Names and addresses that would mean something else to a tool, or nothing: they become words of iptables' and nft's
+  /// input and of netlink requests.
+  private func words() -> [String?] {
+    func isInterface(_ name: String) -> Bool {
+      // IFNAMSIZ; a plus at the end is iptables' "all that begin so".
+      let bare = name.hasSuffix("+") ? String(name.dropLast()) : name
+      return name.utf8.count <= 15 && Words.isName(bare)
+    }
+    func isAddress(_ text: String) -> Bool {
+      text.utf8.count <= 49 && text.contains { ".:".contains($0) }
+        && text.utf8.allSatisfy { byte in
+          switch byte {
+          case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"): true
+          case UInt8(ascii: "A")...UInt8(ascii: "F"), UInt8(ascii: "."), UInt8(ascii: ":"): true
+          case UInt8(ascii: "/"): true
+          default: false
+          }
+        }
+    }
+    var interfaces: [String] = []
+    var addresses = Array(names.values)
+    var named: [String] = []
+    for end in links.flatMap({ $0.ends + ($0.bridge.map { [$0] } ?? []) }) {
+      named.append(end.host)
+      interfaces.append(end.interface)
+      addresses += [end.address].compactMap(\.self)
+    }
+    for host in hosts {
+      for extra in host.addresses {
+        interfaces.append(extra.interface)
+        addresses += [extra.address, extra.tunnel].compactMap(\.self)
+      }
+      for route in host.routes {
+        interfaces.append(route.interface)
+        addresses += [route.via, route.to].compactMap(\.self)
+      }
+      for rule in host.rules {
+        interfaces += [rule.in, rule.out].compactMap(\.self)
+        addresses += [rule.from, rule.to].compactMap(\.self)
+      }
+      interfaces += host.nat?.out ?? []
+      addresses += [host.nat?.address, host.client?.target].compactMap(\.self)
+      for service in host.services {
+        addresses.append(service.address)
+        named += service.servers
+      }
+    }
+    let known = Set(hosts.map(\.name))
+    return [
+      interfaces.first { !isInterface($0) }.map { "no interface can be called \"\($0)\"" },
+      addresses.first { !isAddress($0) }.map { "\"\($0)\" is no address" },
+      named.first { !known.contains($0) }.map { "there is no node \"\($0)\"" },
+    ]
   }
 }

@@ -36,13 +36,13 @@ public struct Setting: Sendable, Equatable {
     case director
   }
 
-  /// Whether a node of a network has it.
-  public func applies(to node: String, of network: Network) -> Bool {
+  /// Whether a node has it.
+  public func applies(to host: Network.Node) -> Bool {
     switch scope {
     case .everywhere: true
-    case .routers: node == Network.hop || node == Network.router
-    case .hop: node == Network.hop
-    case .director: node == Network.hop && network.topology.isIPVS
+    case .routers: host.forwards
+    case .hop: host.tracks
+    case .director: !host.services.isEmpty
     }
   }
 

@@ -42,7 +42,7 @@ extension RouteSocket {
     }
     var message: OpaquePointer?
     let result = rtnl_qdisc_build_add_request(qdisc, Int32(NLM_F_CREATE | NLM_F_REPLACE), &message)
-    if result >= 0, let message { Self.put(shaping.rate ?? 0, in: message) }
+    if result >= 0, let message { Self.complete(message, shaping) }
     add(verb, message: &message, result)
   }
 
@@ -132,18 +132,22 @@ extension RouteSocket {
     (Double(probability) / Double(UInt32.max) * 100_000).rounded() / 1_000
   }
 
-  /// libnl has no rate (3.11 neither), and sch_netem, which keeps what it is not told, has to be told that there is
-  /// none. It wants it behind the structure in TCA_OPTIONS, which libnl has written as the message's last attribute.
-  private static func put(_ rate: Int, in message: OpaquePointer) {
+  /// What libnl does not do, in the structure and behind it: it has written TCA_OPTIONS as the message's last attribute.
+  private static func complete(_ message: OpaquePointer, _ shaping: Shaping) {
     guard let header = nlmsg_hdr(message),
-      let options = nlmsg_find_attr(header, Int32(MemoryLayout<tcmsg>.size), Int32(TCA_OPTIONS))
+      let options = nlmsg_find_attr(header, Int32(MemoryLayout<tcmsg>.size), Int32(TCA_OPTIONS)),
+      let structure = nla_data(options)
     else { return }
-    // libnl counts what it has put behind the structure twice in the message's length (`netem_msg_fill_raw`).
+    // A tick is 64 ns (PSCHED_SHIFT, since 2.6.31). libnl learns that from /proc/net/psched, which a guest's first
+    // process has not mounted yet when libraries begin.
+    structure.assumingMemoryBound(to: tc_netem_qopt.self).pointee.latency = UInt32(shaping.delay * 15_625)
+    // It counts what it has put behind the structure twice in the message's length (`netem_msg_fill_raw`).
     let start = UnsafeRawPointer(options) - UnsafeRawPointer(header)
     header.pointee.nlmsg_len = UInt32(start + (Int(options.pointee.nla_len) + 3) & ~3)
     let before = header.pointee.nlmsg_len
+    // It has no rate (3.11 neither), and sch_netem, which keeps what it is not told, has to be told that there is none.
     var limit = tc_netem_rate()
-    limit.rate = UInt32(clamping: rate / 8)
+    limit.rate = UInt32(clamping: (shaping.rate ?? 0) / 8)
     nla_put(message, 6 /* TCA_NETEM_RATE */, Int32(MemoryLayout<tc_netem_rate>.size), &limit)
     options.pointee.nla_len += UInt16(header.pointee.nlmsg_len - before)
   }

@@ -1,7 +1,7 @@
 import Foundation
 import PackagePlugin
 
-/// Lists what a target's folders `Mechanisms` and `Steps` hold, so that a new mechanism is one file and nobody keeps a list.
+/// Lists what a target's folders `Mechanisms`, `Presets` and `Steps` hold, so that a new one is one file and nobody keeps a list.
 ///
 /// Each file there has the type of its own name. What is made is one value, sorted by name:
 /// `let registeredMechanisms: [any MechanismRule] = [Hop(), ...]`, `let registeredSteps: [any StepAction.Type] = [Churn.self, ...]`.
@@ -15,7 +15,9 @@ struct Registry: BuildToolPlugin {
 
   private let kinds = [
     Kind(
-      folder: "Mechanisms", declaration: "let registeredMechanisms: [any MechanismRule]", entry: { "\($0)()" }),
+      folder: "Mechanisms", declaration: "let registeredMechanisms: [any MechanismRule]", entry: { "\($0)()" }
+    ),
+    Kind(folder: "Presets", declaration: "let registeredPresets: [any Preset]", entry: { "\($0)()" }),
     Kind(folder: "Steps", declaration: "let registeredSteps: [any StepAction.Type]", entry: { "\($0).self" }),
   ]
 

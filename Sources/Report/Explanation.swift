@@ -48,25 +48,43 @@ public struct Explanation {
       return "\(client.name): \(clock), ISN \(client.isn.rawValue)"
     }
     if test.network.clients.count > 8 { lines.append("... \(test.network.clients.count) clients in all") }
-    if let hop = test.network.hop {
-      var words = ["hop"]
-      if test.network.topology.isIPVS {
-        words.append(
-          "IPVS (\(test.network.topology.rawValue)), \(hop.scheduler.rawValue), VIP \(Addressing(test.network).virtual)"
-        )
-      }
-      if test.network.topology.hidesClients {
-        words.append("\(hop.nat.rawValue) to ports \(hop.ports.lowerBound)-\(hop.ports.upperBound)")
-        if hop.random != .none { words.append(hop.random == .fully ? "random-fully" : "random") }
-      }
-      if hop.dropInvalid { words.append("drops INVALID") }
-      lines.append(words.count == 1 ? words[0] : "hop: " + words.dropFirst().joined(separator: ", "))
+    for host in test.network.hosts where host.forwards || host.hasRules || !host.services.isEmpty {
+      lines.append(host.name + (words(host).isEmpty ? "" : ": " + words(host).joined(separator: ", ")))
     }
-    let ports = test.network.serverPorts
-    let servers = test.network.serverNames
-    lines.append(
-      "\(servers.count == 1 ? servers[0] : "\(servers.count) servers"): listens on \(Network.serverPort)"
-        + (ports > 1 ? "-\(Network.serverPort + ports - 1)" : "") + ", \(test.network.family.rawValue)")
+    let servers = test.network.hosts.filter { $0.server != nil }
+    let ports = servers.compactMap { $0.server?.ports }
+    if let first = ports.first {
+      let alike = ports.allSatisfy { $0 == first }
+      for (name, ports) in alike
+        ? [(servers.count == 1 ? servers[0].name : "\(servers.count) servers", first)]
+        : zip(servers.map(\.name), ports).map({ ($0, $1) })
+      {
+        lines.append("\(name): listens on \(Self.range(ports)), \(test.network.family.rawValue)")
+      }
+    }
     return lines
+  }
+
+  private static func range(_ ports: ClosedRange<Int>) -> String {
+    ports.count == 1 ? "\(ports.lowerBound)" : "\(ports.lowerBound)-\(ports.upperBound)"
+  }
+
+  /// What a node in the middle does.
+  private func words(_ host: Network.Node) -> [String] {
+    var words = host.services.map { service in
+      let means: String =
+        switch service.forwarding {
+        case .nat: "ipvsadm -m"
+        case .route: "ipvsadm -g"
+        case .tunnel: "ipvsadm -i"
+        }
+      return "IPVS (\(means)), \(service.scheduler.rawValue), VIP \(service.address)"
+    }
+    if let nat = host.nat {
+      words.append("\(nat.target.rawValue) to ports \(nat.ports.lowerBound)-\(nat.ports.upperBound)")
+      if nat.random != .none { words.append(nat.random == .fully ? "random-fully" : "random") }
+    }
+    if host.rules.contains(.dropInvalid) { words.append("drops INVALID") }
+    return words
   }
 }

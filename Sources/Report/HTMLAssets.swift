@@ -45,19 +45,18 @@ enum HTMLAssets {
     function frame(w,h,label){const s=make('svg',{width:w,height:h,viewBox:`0 0 ${w} ${h}`,role:'img','aria-label':label});\
     return s}
     function ladder(box){const d=JSON.parse(box.dataset.ladder),step=22,top=26,n=d.rows.length;
-      const x=d.hop?[150,270,390]:[150,330],names=d.hop?['client','hop','server']:['client','server'],text=x[x.length-1]+16;
-      let wide=text;for(const r of d.rows)wide=Math.max(wide,text+(r[6].length+r[7].length+4)*7.3);
+      const names=d.columns,x=names.map((n,i)=>150+i*(names.length>2?120:180)),text=x[x.length-1]+16;
+      let wide=text;for(const r of d.rows)wide=Math.max(wide,text+(r[5].length+r[6].length+4)*7.3);
       const s=frame(Math.ceil(wide)+10,top+n*step+(d.more?24:8),'Packets between '+names.join(', '));
       x.forEach((v,i)=>{s.append(make('text',{x:v,y:14,'text-anchor':'middle'},names[i]));\
     s.append(make('line',{x1:v,x2:v,y1:20,y2:top+n*step,class:'lane'}))});
-      d.rows.forEach((r,i)=>{const y=top+i*step+10,out=r[4]==='1';
+      d.rows.forEach((r,i)=>{const y=top+i*step+10,out=r[3]==='1';
         s.append(make('text',{x:66,y:y+4,'text-anchor':'end',class:'dim'},r[0]));
         s.append(make('text',{x:74,y:y+4},r[1]));
-        const legs=d.hop&&r[8]?(r[2]&&r[3]?[[x[0],x[2],'1']]:[[x[0],x[1],r[2]],[x[1],x[2],r[3]]]):d.hop?[[x[0],x[1],r[2]],[x[1],x[2],r[3]]]:[[x[0],x[1],r[2]||r[3]]];
-        legs.forEach(([a,b,seen])=>{if(!seen)return;const from=out?a:b,to=out?b:a,k=out?-1:1;\
-    s.append(make('path',{d:`M${from} ${y}H${to}m${7*k} -4l${-7*k} 4l${7*k} 4`,class:r[7]&&r[5]==='SYN'?'lost':''}));\
-    s.append(make('text',{x:(a+b)/2,y:y-3,'text-anchor':'middle'},r[5]))});
-        const t=make('text',{x:text,y:y+4},r[6]+'  ');if(r[7])t.append(make('tspan',{class:'mark'},'\\u2190 '+r[7]));s.append(t)});
+        [...r[2]].forEach((seen,j)=>{if(seen==='0')return;const a=x[j],b=x[j+1], from=out?a:b,to=out?b:a,k=out?-1:1;\
+    s.append(make('path',{d:`M${from} ${y}H${to}m${7*k} -4l${-7*k} 4l${7*k} 4`,class:r[6]&&r[4]==='SYN'?'lost':''}));\
+    s.append(make('text',{x:(a+b)/2,y:y-3,'text-anchor':'middle'},r[4]))});
+        const t=make('text',{x:text,y:y+4},r[5]+'  ');if(r[6])t.append(make('tspan',{class:'mark'},'\\u2190 '+r[6]));s.append(t)});
       if(d.more)s.append(make('text',{x:150,y:top+n*step+18,class:'dim'},`${d.more} more packets in the capture`));
       box.append(s)}
     function chart(box,points,line){const W=620,H=220,L=56,B=34,xs=points.map(p=>p[0]),ys=points.map(p=>p[1]);

@@ -121,8 +121,7 @@ extension HTMLReport {
     var text: HTMLText = ""
     let clients = Set(result.test.network.clients.prefix(3).map(\.name))
     let ladder = Ladder(
-      observation, hop: result.test.network.hop != nil, around: result.test.network.topology.hasRouter,
-      clients: clients, limit: 60,
+      observation, lanes: Lanes(result.test.network), clients: clients, limit: 60,
       remarks: remarks(on: result.judgement, of: result.test, on: kernel, seen: observation))
     text +=
       "<h4>Packets</h4><div class=\"scroll draw\" tabindex=\"0\" data-ladder=\"\(json: ladder.json)\"></div>\n"
@@ -187,18 +186,18 @@ extension Results.Entry {
 }
 
 extension Ladder {
-  /// For the page: whether there is a hop, then a row per packet: ms, client, seen on the left, on the right, bound
-  /// for the server, name, text, remark.
+  /// For the page: the columns' names, then a row per packet: ms, client, seen on each lane, bound for the server, name,
+  /// text, remark.
   var json: String {
     struct Drawing: Encodable {
-      var hop: Bool
+      var columns: [String]
       var rows: [[String]]
       var more: Int
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let rows = cells.map { row in row.map { Visible.line($0) } }
-    let drawing = Drawing(hop: hop, rows: rows, more: dropped)
+    let drawing = Drawing(columns: lanes.columns.map { Visible.line($0) }, rows: rows, more: dropped)
     return (try? encoder.encode(drawing)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
   }
 }

@@ -14,8 +14,8 @@ public struct Ladder {
     var time: Int64
     var client: String?
     var segment: Segment
-    var left: Bool
-    var right: Bool
+    /// Where it was seen.
+    var points: Set<Lanes.Point>
     /// Bound for the server.
     var outbound: Bool
     /// What was remarked on either of its packets.
@@ -23,45 +23,44 @@ public struct Ladder {
   }
 
   private let rows: [Row]
-  let hop: Bool
-  private let around: Bool
+  let lanes: Lanes
   /// Rows beyond the limit.
   let dropped: Int
   private let marks: Bool
 
   /// - Parameters:
-  ///   - around: whether answers go round the hop (direct routing): they are drawn past it.
+  ///   - lanes: the links that are drawn.
   ///   - clients: draw only these nodes' packets; nil draws all.
   ///   - limit: at most so many rows.
   ///   - remarks: on packets, by their index; with none the packets alone tell which SYN was not accepted.
   ///   - marks: whether they are to tell it, which takes what follows.
   public init(
-    _ observation: Observation, hop: Bool, around: Bool = false, clients: Set<String>? = nil,
+    _ observation: Observation, lanes: Lanes, clients: Set<String>? = nil,
     limit: Int = 200,
     remarks: [Int: String] = [:], marks: Bool = true
   ) {
-    self.hop = hop
-    self.around = hop && around
+    self.lanes = lanes
     self.marks = marks && remarks.isEmpty
     var rows: [Row] = []
     /// Rows that only one side has seen so far, by what both sides see alike.
     var open: [Key: [Int]] = [:]
     for (number, packet) in observation.packets.enumerated() {
       guard let segment = Segment(packet) else { continue }
-      let atServer = Network.isServer(packet.node)
-      let outbound = atServer ? !segment.outgoing : segment.outgoing
+      guard let point = lanes.point(of: packet) else { continue }
+      let outbound = lanes.isOutbound(packet, segment)
+      let client = point.lane == 0 && point.side == 0 ? packet.node : nil
       let key = Key(segment, outbound: outbound)
-      if let index = open[key]?.last(where: { atServer ? !rows[$0].right : !rows[$0].left }) {
-        open[key]?.removeAll { $0 == index }
-        if atServer { rows[index].right = true } else { rows[index].left = true }
-        if !atServer { rows[index].client = packet.node }
+      if let index = open[key]?.last(where: { !rows[$0].points.contains(point) }) {
+        rows[index].points.insert(point)
+        if rows[index].points == lanes.all { open[key]?.removeAll { $0 == index } }
+        rows[index].client = rows[index].client ?? client
         rows[index].remark = rows[index].remark ?? remarks[number]
         continue
       }
       rows.append(
         Row(
-          time: packet.time, client: atServer ? nil : packet.node, segment: segment, left: !atServer,
-          right: atServer, outbound: outbound, remark: remarks[number]))
+          time: packet.time, client: client, segment: segment, points: [point], outbound: outbound,
+          remark: remarks[number]))
       open[key, default: []].append(rows.count - 1)
     }
     if let clients { rows = rows.filter { row in row.client.map(clients.contains) ?? true } }
@@ -69,8 +68,8 @@ public struct Ladder {
     self.rows = Array(rows.prefix(limit))
   }
 
-  /// Whether both ends have seen the last packet.
-  var lastIsComplete: Bool { rows.last.map { $0.left && $0.right } ?? true }
+  /// Whether the last packet has been seen on every link.
+  var lastIsComplete: Bool { rows.last.map { $0.points == lanes.all } ?? true }
 
   /// The lines with a remark: when, who, what.
   public var remarked: [String] {
@@ -109,17 +108,14 @@ public struct Ladder {
     let width = max(6, rows.compactMap { $0.client?.count }.max() ?? 6)
     var lines = [
       pad("ms", 10, right: true) + "  " + pad("client", width) + "  "
-        + (hop ? "client      hop      server" : "client    server")
+        + heading
     ]
     let bases = bases
     for (index, row) in rows.enumerated() {
       let time = fixed(milliseconds(from: first.time, to: row.time))
-      let leg = { (seen: Bool) in seen ? arrow(row.segment, row.outbound) : pad("", 9) }
       var line = pad(time, 10, right: true) + "  " + pad(row.client ?? "", width) + "  |"
-      if around, !row.outbound {
-        line += past(row) + "|"
-      } else {
-        line += hop ? leg(row.left) + "|" + leg(row.right) + "|" : leg(row.left || row.right) + "|"
+      for lane in 0..<lanes.count {
+        line += (isSeen(row, lane) ? arrow(row.segment, row.outbound) : pad("", 9)) + "|"
       }
       line += "  " + describe(row.segment, row.outbound, bases)
       if let mark = row.remark ?? (marks ? mark(index) : nil) { line += "  <- " + mark }
@@ -129,16 +125,35 @@ public struct Ladder {
     return lines
   }
 
-  /// A row per packet, as the page draws it: ms, client, whether it was seen on the left and on the right, whether it
-  /// was bound for the server, its name, its text, its remark, whether it went round the hop.
+  /// The names of the columns, each a little to the right of its line.
+  private var heading: String {
+    var text = ""
+    for (index, name) in lanes.columns.enumerated() {
+      let last = index == lanes.count
+      let at = index == 0 ? 0 : last ? index * 10 + (index > 1 ? 1 : 0) : index * 10 + 2
+      text = pad(text, at) + (last ? name : String(name.prefix(9)))
+    }
+    return text
+  }
+
+  private func isSeen(_ row: Row, _ lane: Int) -> Bool { row.points.contains { $0.lane == lane } }
+
+  /// Whether it reached the last link, or came from there.
+  private func isAtServer(_ row: Row) -> Bool {
+    let side = lanes.all.filter { $0.lane == lanes.count - 1 }.map(\.side).max() ?? 0
+    return row.points.contains(Lanes.Point(lane: lanes.count - 1, side: side))
+  }
+
+  /// A row per packet, as the page draws it: ms, client, a 0 or 1 for each lane, whether it was bound for the server,
+  /// its name, its text, its remark.
   var cells: [[String]] {
     guard let first = rows.first else { return [] }
     let bases = bases
     return rows.map { row in
       [
-        fixed(milliseconds(from: first.time, to: row.time)), row.client ?? "", row.left ? "1" : "",
-        row.right ? "1" : "", row.outbound ? "1" : "", name(row.segment),
-        describe(row.segment, row.outbound, bases), row.remark ?? "", around && !row.outbound ? "1" : "",
+        fixed(milliseconds(from: first.time, to: row.time)), row.client ?? "",
+        (0..<lanes.count).map { isSeen(row, $0) ? "1" : "0" }.joined(), row.outbound ? "1" : "",
+        name(row.segment), describe(row.segment, row.outbound, bases), row.remark ?? "",
       ]
     }
   }
@@ -155,14 +170,8 @@ public struct Ladder {
     return name == "ACK" && segment.payload > 0 ? "DATA" : name
   }
 
-  /// Two legs and the hop between them as one: as far as the packet was seen.
-  private func past(_ row: Row) -> String {
-    if row.left, row.right { return arrow(row.segment, row.outbound, width: 19) }
-    let leg = arrow(row.segment, row.outbound)
-    return row.left ? pad(leg, 19) : pad(leg, 19, right: true)
-  }
-
-  private func arrow(_ segment: Segment, _ outbound: Bool, width: Int = 9) -> String {
+  private func arrow(_ segment: Segment, _ outbound: Bool) -> String {
+    let width = 9
     let name = name(segment)
     let body = String(repeating: "-", count: max(0, width - 2 - name.count) / 2) + name
     let line = body + String(repeating: "-", count: max(0, width - 1 - body.count))
@@ -190,14 +199,17 @@ public struct Ladder {
     guard row.segment.isSYN else {
       // An ACK that answers a SYN without acknowledging it is TIME_WAIT's.
       if !row.outbound, row.segment.flags == .ack,
-        let syn = rows[..<index].last(where: { $0.outbound && $0.right }),
+        let syn = rows[..<index].last(where: { $0.outbound && isAtServer($0) }),
         syn.segment.isSYN, row.segment.acknowledgement != syn.segment.sequence &+ 1
       {
         return "old ACK"
       }
       return nil
     }
-    if hop, !row.right { return "never left the hop" }
+    if lanes.count > 1, let seen = row.points.map(\.lane).max(), seen < lanes.count - 1 {
+      let node = lanes.columns[seen + 1]
+      return "never left \(node == Network.hop || node == Network.router ? "the " : "")\(node)"
+    }
     func isCopy(_ other: Row) -> Bool {
       other.outbound && other.segment.isSYN && other.segment.sequence == row.segment.sequence
     }

@@ -141,7 +141,7 @@ struct Demo: AsyncParsableCommand {
       return try await ids.asyncMap { id in
         var result = try folder.load(id, kernel: name)
         if let seen = result.observation { result.judgement = judge(result.test, on: kernel, seen: seen) }
-        if live { try await teller.stage.replay(result.observation?.packets ?? []) }
+        if live { try await teller.stage.replay(result.observation?.packets ?? [], of: result.test.network) }
         return teller.counted(result)
       }
     case .genuine(let machine), .emulated(let machine):
@@ -237,7 +237,7 @@ private final class Teller {
       }
       return (test: test, machine: machine)
     }
-    if live { stage.begin() }
+    if live, let network = tests.first?.test.network { stage.begin(network) }
     let results = await runner.run(tests, onEvent: { _ in })
     if live { stage.finish() }
     return try ids.map { id in
@@ -250,7 +250,7 @@ private final class Teller {
   func noted(_ result: CaseResult, on kernel: Kernel) -> TerminalText {
     guard let observation = result.observation else { return "  \(result.judgement.reason)" }
     let remarks = remarks(on: result.judgement, of: result.test, on: kernel, seen: observation)
-    return Ladder(observation, hop: true, limit: .max, remarks: remarks).remarked
+    return Ladder(observation, lanes: Lanes(result.test.network), limit: .max, remarks: remarks).remarked
       .map { "  \($0)\n" }.joined()
   }
 
@@ -316,7 +316,9 @@ private final class Stage: @unchecked Sendable {
   func end() throws { try cast?.close() }
 
   /// Shows packets from here on.
-  func begin() { lock.withLock { ladder = LiveLadder(hop: true) } }
+  func begin(_ network: Network) {
+    lock.withLock { ladder = LiveLadder(lanes: Lanes(network)) }
+  }
 
   /// Packets that were captured just now.
   func add(_ packets: [Packet]) {
@@ -332,8 +334,8 @@ private final class Stage: @unchecked Sendable {
   }
 
   /// Packets of an earlier run, on a terminal at the pace at which they passed.
-  func replay(_ packets: [Packet]) async throws {
-    begin()
+  func replay(_ packets: [Packet], of network: Network) async throws {
+    begin(network)
     defer { finish() }
     guard Console.isTerminal else { return add(packets) }
     for (index, packet) in packets.enumerated() {

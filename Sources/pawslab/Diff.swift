@@ -123,7 +123,7 @@ struct Diff: AsyncParsableCommand {
       let clients = Set(result.test.network.clients.prefix(3).map(\.name))
       let network = result.test.network
       let ladder = Ladder(
-        observation, hop: network.hop != nil, around: network.topology.hasRouter, clients: clients, limit: 40)
+        observation, lanes: Lanes(network), clients: clients, limit: 40)
       for line in ladder.lines { Console.print("    " + line) }
     }
   }

@@ -129,7 +129,7 @@ struct Explain: AsyncParsableCommand {
     guard let observation = result.observation else { return }
     let shown = all ? nil : Set(result.test.network.clients.prefix(3).map(\.name))
     let ladder = Ladder(
-      observation, hop: result.test.network.hop != nil, around: result.test.network.topology.hasRouter,
+      observation, lanes: Lanes(result.test.network),
       clients: shown, limit: all ? .max : 60,
       remarks: kernel.map { remarks(on: result.judgement, of: result.test, on: $0, seen: observation) } ?? [:]
     )

@@ -120,9 +120,9 @@ struct FuzzTargets {
     let again = judge(result.test, on: kernel, seen: observation)
     precondition(again == result.judgement || result.seconds.isNaN, "the judge is pure")
     let comments = remarks(on: result.judgement, of: result.test, on: kernel, seen: observation)
-    let hop = result.test.network.hop != nil
-    _ = Ladder(observation, hop: hop, remarks: comments).lines
-    _ = Ladder(observation, hop: hop).lines
+    let lanes = Lanes(result.test.network)
+    _ = Ladder(observation, lanes: lanes, remarks: comments).lines
+    _ = Ladder(observation, lanes: lanes).lines
     _ = TextReport(detail: .verbose, colour: true).lines(result)
     _ = Explanation(result.test).lines
     let kernels = [result.kernel: kernel]
@@ -171,7 +171,7 @@ struct FuzzTargets {
     var second = Pcapng.Reader()
     let again = try second.add(writer.take())
     precondition(again.map(\.bytes) == packets.map(\.bytes), "what is written is what was read")
-    var live = LiveLadder(hop: true)
+    var live = LiveLadder(lanes: Lanes(Network(topology: .snat, family: .ipv4, clients: [])))
     _ = live.add(Array(packets.prefix(60)))
     _ = live.end()
     for genuine in recorded.prefix(1) {

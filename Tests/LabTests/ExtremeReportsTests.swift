@@ -66,8 +66,8 @@ import Testing
         report.summary([result], seconds: seconds, kernels: kernels, guests: [cost, cost]).isEmpty == false)
       #expect(Explanation(result.test).lines.isEmpty == false)
       if let observation = result.observation {
-        #expect(Ladder(observation, hop: false).lines.isEmpty == false)
-        var live = LiveLadder(hop: true)
+        #expect(Ladder(observation, lanes: Lanes(result.test.network)).lines.isEmpty == false)
+        var live = LiveLadder(lanes: Lanes(result.test.network))
         _ = live.add(observation.packets)
         _ = live.end()
       }

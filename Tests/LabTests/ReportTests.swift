@@ -111,6 +111,8 @@ import Testing
 
   @Test func theLadderShowsWhereAPacketStopped() {
     var observation = Observation(caseID: "x/a=1")
+    let clients = [Client(name: "late", group: "late", clock: .offset(milliseconds: 0), isn: .ahead)]
+    let lanes = Lanes(Network(topology: .snat, family: .ipv4, clients: clients))
     func packet(_ node: String, outgoing: Bool, _ time: Int64, seq: UInt8, ack: UInt8, flags: UInt8) {
       let client: [UInt8] = [198, 18, 0, 2]
       let server: [UInt8] = [198, 19, 0, 2]
@@ -130,21 +132,22 @@ import Testing
     packet("server", outgoing: true, 3_020_000, seq: 90, ack: 5, flags: 16)
     packet("late", outgoing: false, 3_030_000, seq: 90, ack: 5, flags: 16)
     #expect(
-      Ladder(observation, hop: true).lines == [
+      Ladder(observation, lanes: lanes).lines == [
         "        ms  client  client      hop      server",
         "     0.000  late    |--SYN--->|         |  seq 0  <- never left the hop",
         "     2.000  late    |--SYN--->|--SYN--->|  seq 0  <- SYN again, not accepted",
         "     2.020  late    |<--ACK---|<--ACK---|  seq 0 ack -5  <- old ACK",
       ])
-    // In direct routing the answer never passes the hop.
+    // In direct routing the answer passes the router, and never the director.
+    let direct = Lanes(Network(topology: .ipvsDR, family: .ipv4, clients: clients))
     #expect(
-      Ladder(observation, hop: true, around: true).lines.suffix(2) == [
-        "     2.000  late    |--SYN--->|--SYN--->|  seq 0  <- SYN again, not accepted",
-        "     2.020  late    |<-------ACK--------|  seq 0 ack -5  <- old ACK",
+      Ladder(observation, lanes: direct).lines.prefix(1) == [
+        "        ms  client  client      router   server"
       ])
+    // On the link of a client alone nothing is said of the rest of the way.
     observation.packets.removeLast()
     #expect(
-      Ladder(observation, hop: true, around: true).lines.last
-        == "     2.020          |          <--ACK---|  seq 0 ack -5  <- old ACK")
+      Ladder(observation, lanes: lanes).lines.last
+        == "     2.020          |         |<--ACK---|  seq 0 ack -5  <- old ACK")
   }
 }

@@ -126,12 +126,14 @@ import Testing
       { $0.settings = ["server": ["../../kernel/core_pattern": "|/bin/x"]] }, "knows no setting"
     ),
     "a setting of nobody": ({ $0.settings = ["nobody": ["tcp_sack": "1"]] }, "no node \"nobody\""),
-    "a node by a path": ({ $0.network.clients[0].name = "../x" }, "no node can be called \"../x\""),
-    "a node of a line end": ({ $0.network.clients[0].group = "x\ny" }, "no node can be called"),
-    "two of one name": ({ $0.network.clients[0].name = "server" }, "two nodes of one name"),
-    "no clients": ({ $0.network.clients = [] }, "0 clients"),
-    "many servers": ({ $0.network.servers = .max }, "servers; 1 to 8"),
-    "many ports": ({ $0.network.serverPorts = 0 }, "ports; 1 to 250"),
+    "a node by a path": ({ $0.network.hosts[0].name = "../x" }, "no node can be called \"../x\""),
+    "a node of a line end": ({ $0.network.hosts[0].group = "x\ny" }, "no node can be called"),
+    "two of one name": ({ $0.network.hosts[0].name = "server" }, "two nodes of one name"),
+    "no clients": ({ $0.network.hosts[0].client = nil }, "0 clients"),
+    "many nodes": (
+      { test in test.network.hosts += (0..<500).map { Network.Node("n\($0)") } }, "nodes: 50"
+    ),
+    "many ports": ({ $0.network.hosts[1].server?.ports = 0...0 }, "ports: 0, and not within"),
     "a clock far off": ({ $0.network.clients[0].clock = .offset(milliseconds: .min) }, "ms off"),
     "a step without end": (
       {
@@ -150,7 +152,10 @@ import Testing
     ),
     "a server that is none": ({ $0.workload = [.remove(server: "../x")] }, "\"../x\""),
     "a year": ({ $0.workload = [.advance(seconds: .max)] }, "forward"),
-    "a hop in nothing": ({ $0.network.hop = PlanTests.hop }, "a hop where none can be"),
+    "a link to nobody": ({ $0.network.links[0].ends[0].host = "nobody" }, "there is no node \"nobody\""),
+    "a rule in an interface": (
+      { $0.network.links[0].ends[0].interface = "x -j ACCEPT" }, "no interface can be called"
+    ),
   ]
 
   @Test func aKernelWithoutAClockIsRefused() throws {

@@ -20,7 +20,7 @@ func told(_ result: CaseResult, on kernel: Kernel) -> String {
   if let seen = result.observation {
     lines +=
       Ladder(
-        seen, hop: result.test.network.hop != nil, around: result.test.network.topology.hasRouter,
+        seen, lanes: Lanes(result.test.network),
         remarks: remarks(on: result.judgement, of: result.test, on: kernel, seen: seen)
       ).lines
   }

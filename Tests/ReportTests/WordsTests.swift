@@ -86,7 +86,8 @@ import Testing
         return packet
       }
     }
-    #expect(Ladder(observation, hop: true).lines.count > 1)
+    let network = try #require(sample.load()(sample.results.cases[0])?.test.network)
+    #expect(Ladder(observation, lanes: Lanes(network)).lines.count > 1)
   }
 
   /// `pawslab claims` prints the README's table.

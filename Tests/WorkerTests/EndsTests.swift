@@ -128,7 +128,9 @@ struct EndsTests {
       """,
       between: { testbed in
         entries.read = {
-          try testbed.hop?.namespace.run { try Sysctl.read("net/netfilter/nf_conntrack_count") } ?? ""
+          try testbed.node(named: Network.hop)?.namespace.run {
+            try Sysctl.read("net/netfilter/nf_conntrack_count")
+          } ?? ""
         }
       },
       change: { test in

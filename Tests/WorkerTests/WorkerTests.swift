@@ -10,7 +10,8 @@ import Testing
   ) -> String {
     let hop = Hop(nat: nat, backend: .auto, ports: 40000...40003, random: random, dropInvalid: dropInvalid)
     let network = Network(topology: .snat, family: ipv6 ? .ipv6 : .ipv4, clients: [], hop: hop)
-    return NATRules(hop, addressing: Addressing(network), backend: backend).text
+    return NATRules(network.host(Network.hop) ?? Network.Node(""), family: network.family, backend: backend)
+      .text
   }
 
   @Test func iptablesGetsOneTransaction() {
@@ -45,7 +46,8 @@ import Testing
     // A hop without NAT has no such chain.
     let hop = Hop(nat: .snat, backend: .auto, ports: 1...2, random: .none, dropInvalid: true)
     let network = Network(topology: .ipvsNAT, family: .ipv4, clients: [], hop: hop)
-    let plain = NATRules(hop, addressing: Addressing(network), backend: backend).text.lowercased()
+    let plain = NATRules(network.host(Network.hop) ?? Network.Node(""), family: .ipv4, backend: backend)
+      .text.lowercased()
     #expect(!plain.contains("prerouting"))
   }
 
@@ -75,13 +77,11 @@ import Testing
   }
 
   @Test func aBackendIsOneThatTheKernelTakes() {
-    let hop = Hop(nat: .snat, backend: .auto, ports: 1...2, random: .none, dropInvalid: false)
-    let addressing = Addressing(Network(topology: .snat, family: .ipv4, clients: [], hop: hop))
     func chosen(_ features: Capability.Feature...) -> NATRules.Backend {
       let kernel = Kernel(
         release: "", machine: "", capabilities: Set(features.map(Capability.feature)), perKernelSettings: [],
         timestampTicksPerSecond: 1000, privilege: .root, missing: [:])
-      return NATRules(hop, addressing: addressing, kernel: kernel).backend
+      return NATRules(Network.Node("hop"), family: .ipv4, kernel: kernel).backend
     }
     #expect(chosen(.iptablesNft, .iptablesLegacy, .nft) == .iptablesNft)
     #expect(chosen(.iptablesLegacy, .nft) == .iptablesLegacy)
@@ -100,26 +100,5 @@ import Testing
   @Test func anythingElseIsNoGreeting() {
     #expect(Greeting([67, 0, 0, 0]) == nil)
     #expect(Greeting([1, 0, 0, 0, 0]) == nil)
-  }
-}
-
-@Suite struct AddressingTests {
-  @Test func everyClientHasASubnetOfItsOwn() {
-    let network = Network(topology: .snat, family: .ipv6, clients: [], hop: nil)
-    #expect(Addressing(network).client(249) == "2001:2:0:f9::2")
-    let direct = Addressing(Network(topology: .direct, family: .ipv4, clients: [], hop: nil))
-    #expect(direct.target(of: 7) == "198.18.7.1")
-    #expect(direct.client(7) == "198.18.7.2")
-  }
-
-  @Test func clientsOfADirectorConnectToItsVirtualAddress() {
-    func addressing(_ topology: Network.Topology, _ family: Network.Family = .ipv4) -> Addressing {
-      Addressing(Network(topology: topology, family: family, clients: [], hop: nil, servers: 3))
-    }
-    #expect(addressing(.ipvsNAT).target(of: 1) == "198.19.255.1")
-    #expect(addressing(.ipvsNAT).server(2) == "198.19.2.2")
-    // On one LAN, so that ARP for the VIP has somebody to ask.
-    #expect(addressing(.ipvsDR).target(of: 1) == "198.19.0.100")
-    #expect(addressing(.ipvsTun, .ipv6).server(2) == "2001:2:0:ffff::c")
   }
 }

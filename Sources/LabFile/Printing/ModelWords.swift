@@ -1,22 +1,5 @@
 import Model
 
-extension Network.Topology {
-  /// How the nodes are joined, in one sentence without a full stop.
-  public var summary: String {
-    switch self {
-    case .direct: "Every client has a link to the server, nothing in between"
-    case .snat: "Clients, a router with conntrack and source NAT (the hop), a server"
-    case .ipvsNAT:
-      "Clients, an IPVS director (the hop) that rewrites the destination, servers behind it (ipvsadm -m)"
-    case .ipvsFullNAT:
-      "As ipvs-nat, with source NAT towards the servers: vs.conntrack=1 and a POSTROUTING rule"
-    case .ipvsDR:
-      "A router; director (the hop) and servers on one LAN behind it, and the servers answer directly (ipvsadm -g)"
-    case .ipvsTun: "As ipvs-dr, with the packets to the servers in IPIP tunnels (ipvsadm -i)"
-    }
-  }
-}
-
 extension Outcome {
   /// What an attempt did, in one sentence without a full stop.
   public var summary: String {

@@ -30,7 +30,7 @@ struct Checks {
     if let twice = cases.first(where: { !ids.insert($0.id).inserted }) {
       reader.report("two cases are called \(short(twice.id)): values with \",\" and \"=\"", at: placed.matrix)
     }
-    for test in cases where test.network.servers > 1 && !test.network.topology.isIPVS {
+    for test in cases where test.network.serverNames.count > 1 && test.network.directorNodes.isEmpty {
       reader.report(
         "\(test.id) has several servers and no director: topology ipvs-nat has one", at: placed.matrix)
       break
@@ -195,7 +195,7 @@ struct Checks {
     for written in placed.settingNodes {
       guard let setting = Setting.named(written.setting) else { continue }
       let applies = cases.contains { test in
-        test.network.nodes.contains { setting.applies(to: $0, of: test.network) }
+        test.network.hosts.contains(where: setting.applies)
       }
       if !applies {
         reader.report(

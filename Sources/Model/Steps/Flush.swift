@@ -47,7 +47,7 @@ public struct Flush: StepAction {
   }
   public var excess: String? { nil }
   public func mistake(in test: Case) -> String? {
-    table == .conntrack && test.network.hop == nil
+    table == .conntrack && test.network.trackingNodes.isEmpty
       ? "there is no hop whose conntrack could be flushed" : nil
   }
   public func perNode(_ members: (String) -> [String]) -> [Flush] { [self] }

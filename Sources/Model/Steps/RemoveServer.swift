@@ -30,7 +30,7 @@ public struct RemoveServer: StepAction {
   }
   public var excess: String? { nil }
   public func mistake(in test: Case) -> String? {
-    test.network.serverNames.contains(server) && !test.network.directorNodes.isEmpty
+    test.network.hosts.contains { $0.services.contains { $0.servers.contains(server) } }
       ? nil : "no director has a server \(server)"
   }
   public func perNode(_ members: (String) -> [String]) -> [RemoveServer] { [self] }

@@ -168,12 +168,13 @@ final class Recorder {
     } while packets != seen
     try losses()
     try settings()
-    if let hop = testbed.hop, let nat = testbed.nat {
-      observation.natBackend = nat.backend.rawValue
+    for (node, rules) in testbed.rules {
+      observation.natBackend = rules.backend.rawValue
       // A rule that may drop is asked how often it did; the others are told as they were given.
-      observation.rules = try testbed.test.network.hop?.dropInvalid == true ? nat.saved(on: hop) : nat.text
-      for (name, value) in NATRules.counters(in: observation.rules) where value != 0 {
-        observation.countersAfter[hop.name, default: [:]][name] = value
+      let text = try rules.mayDrop ? rules.saved(on: node) : rules.text
+      tell(text, of: node.name)
+      for (name, value) in NATRules.counters(in: text) where value != 0 {
+        observation.countersAfter[node.name, default: [:]][name] = value
       }
     }
     observation.clockReference = try testbed.clients[0].node.namespace.run {
@@ -204,13 +205,18 @@ final class Recorder {
     observation.dropsNotHeard = drops?.misses ?? hints?.notHeard
     try? losses()
     try? settings()
-    if let nat = testbed.nat {
-      observation.natBackend = nat.backend.rawValue
-      observation.rules = nat.text
+    for (node, rules) in testbed.rules {
+      observation.natBackend = rules.backend.rawValue
+      tell(rules.text, of: node.name)
     }
     conclude()
     observation.timings = testbed.timings
     return observation
+  }
+
+  /// One node's rules as they stand; of several each under its name.
+  private func tell(_ rules: String, of node: String) {
+    observation.rules += testbed.rules.count > 1 ? "# \(node)\n\(rules)\n" : rules
   }
 
   private func losses() throws {

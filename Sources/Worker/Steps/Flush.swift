@@ -12,9 +12,10 @@ extension Flush: Performable {
         }
       }
     case .conntrack:
-      guard let hop = testbed.hop else { return }
-      do { try hop.conntrack?.flush() } catch {
-        throw Failure(error, stage: "flush conntrack", object: hop.name)
+      for node in testbed.nodes {
+        do { try node.conntrack?.flush() } catch {
+          throw Failure(error, stage: "flush conntrack", object: node.name)
+        }
       }
     }
   }

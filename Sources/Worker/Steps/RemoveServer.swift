@@ -2,9 +2,8 @@ import Model
 
 extension RemoveServer: Performable {
   func perform(in workload: Workload, index: Int) throws {
-    guard let director = workload.testbed.director else {
-      throw workload.lacks("remove", server, "no director here")
-    }
-    try director.remove(server)
+    let directors = workload.testbed.directors.filter { $0.has(server) }
+    guard !directors.isEmpty else { throw workload.lacks("remove", server, "no director here") }
+    for director in directors { try director.remove(server) }
   }
 }

@@ -2,24 +2,25 @@ import Linux
 import Model
 import Netlink
 
-/// The IPVS director's services: one per server port, every server behind each.
+/// A node's IPVS services: one per port, every server behind each.
 final class Director {
   private let socket: IPVSSocket
+  private let host: Network.Node
   private let network: Network
-  private let addressing: Addressing
 
-  init(on node: Node, network: Network, addressing: Addressing) throws {
+  init(on node: Node, as host: Network.Node, in network: Network) throws {
+    self.host = host
     self.network = network
-    self.addressing = addressing
     do {
       socket = try node.namespace.run { try IPVSSocket() }
-      for port in ports {
-        try socket.addService(
-          addressing.virtual, port: port, scheduler: (network.hop?.scheduler ?? .rr).rawValue)
-        // ip_vs_add_dest puts the newest first; so rr begins with the first of ours.
-        for index in (0..<network.servers).reversed() {
-          try socket.addServer(
-            addressing.server(index), port: port, to: addressing.virtual, by: forwarding)
+      for service in host.services {
+        for port in service.ports {
+          try socket.addService(service.address, port: port, scheduler: service.scheduler.rawValue)
+          // ip_vs_add_dest puts the newest first; so rr begins with the first of ours.
+          for server in service.servers.reversed() {
+            try socket.addServer(
+              try address(of: server), port: port, to: service.address, by: forwarding(service))
+          }
         }
       }
     } catch {
@@ -27,24 +28,32 @@ final class Director {
     }
   }
 
-  private var ports: [Int] { (0..<network.serverPorts).map { Network.serverPort + $0 } }
-
-  private var forwarding: IPVSSocket.Forwarding {
-    switch network.topology {
-    case .ipvsDR: .route
-    case .ipvsTun: .tunnel
-    default: .masquerade
+  private func forwarding(_ service: VirtualService) -> IPVSSocket.Forwarding {
+    switch service.forwarding {
+    case .nat: .masquerade
+    case .route: .route
+    case .tunnel: .tunnel
     }
   }
 
-  /// Takes a server out of every service.
-  func remove(_ server: String) throws {
-    guard let index = network.serverNames.firstIndex(of: server) else {
+  private func address(of server: String) throws -> String {
+    guard let address = network.addresses(of: server).first else {
       throw Failure(stage: "ipvs", object: server, cause: "no such server")
     }
+    return address
+  }
+
+  /// Whether it balances between others and this server.
+  func has(_ server: String) -> Bool { host.services.contains { $0.servers.contains(server) } }
+
+  /// Takes a server out of every service.
+  func remove(_ server: String) throws {
+    guard has(server) else { throw Failure(stage: "ipvs", object: server, cause: "no such server") }
     do {
-      for port in ports {
-        try socket.removeServer(addressing.server(index), port: port, from: addressing.virtual)
+      for service in host.services where service.servers.contains(server) {
+        for port in service.ports {
+          try socket.removeServer(try address(of: server), port: port, from: service.address)
+        }
       }
     } catch {
       throw Failure(error, stage: "ipvs", object: server)

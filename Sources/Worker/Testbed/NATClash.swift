@@ -23,7 +23,8 @@ enum NATClash {
       try TCP.listen(on: .any(port: Network.serverPort, ipv6: false), backlog: 8)
     }
     let loop = EventLoop()
-    let target = try SocketAddress(testbed.addressing.target(of: 0), port: Network.serverPort)
+    let target = try SocketAddress(
+      testbed.test.network.addresses(of: server.name)[0], port: Network.serverPort)
 
     func connect(_ client: Int, sequence: UInt32, done: @escaping () -> Void) throws -> TCP.Socket {
       let socket = try testbed.clients[client].node.namespace.run {
@@ -58,7 +59,7 @@ enum NATClash {
     defer { for socket in [listener, second] { TCP.close(socket) } }
     try loop.run(
       until: {
-        refused = try testbed.hop?.conntrack?.statistics()["insert_failed"] ?? 0 > 0
+        refused = try testbed.nodes.contains { try $0.conntrack?.statistics()["insert_failed"] ?? 0 > 0 }
         return connected || refused
       }, awaiting: "the second connection's SYN to pass the hop or not", within: 5_000, interval: 5)
     return !refused

@@ -40,16 +40,17 @@ enum NATProof {
   private static let ports = 40000...40001
 
   private static func connect(_ testbed: Testbed, by backend: NATRules.Backend) throws {
-    guard let hop = testbed.hop else { return }
-    let addressing = testbed.addressing
-    let ipv6 = addressing.family == .ipv6
+    let network = testbed.test.network
+    guard let hop = network.natNodes.first.flatMap(testbed.node(named:)) else { return }
+    let (source, ipv6) = (network.publicAddresses[0], network.family == .ipv6)
     func failure(_ cause: String) -> Failure {
       Failure(stage: "source NAT by \(backend.rawValue)", object: ipv6 ? "IPv6" : "IPv4", cause: cause)
     }
     let listener = try testbed.servers[0].namespace.run {
       try TCP.listen(on: .any(port: Network.serverPort, ipv6: ipv6), backlog: 8)
     }
-    let target = try SocketAddress(addressing.target(of: 0), port: Network.serverPort)
+    let target = try SocketAddress(
+      network.addresses(of: testbed.servers[0].name)[0], port: Network.serverPort)
     func resets() throws -> Int { try hop.counters.read()["Tcp.OutRsts"] ?? 0 }
     let before = try resets()
     let client = try testbed.clients[0].node.namespace.run {
@@ -82,10 +83,10 @@ enum NATProof {
           + "translated")
     }
     let peer = TCP.peerAddress(accepted)
-    let wanted = try ports.map { try SocketAddress(addressing.hop, port: $0).description }
+    let wanted = try ports.map { try SocketAddress(source, port: $0).description }
     guard let peer, wanted.contains(peer.description) else {
       throw failure(
-        "the rules are taken, and the server sees \(peer?.description ?? "nobody"), not \(addressing.hop)")
+        "the rules are taken, and the server sees \(peer?.description ?? "nobody"), not \(source)")
     }
   }
 }

@@ -1,7 +1,7 @@
 import Linux
 import Model
 
-/// The hop's rules: source NAT towards the server, and perhaps a drop of INVALID packets.
+/// A node's rules: source NAT of what leaves by some links, and what becomes of single packets.
 struct NATRules {
   /// Which program takes the rules.
   enum Backend: String, CaseIterable {
@@ -19,101 +19,177 @@ struct NATRules {
   }
 
   let backend: Backend
-  private let hop: Hop
-  private let addressing: Addressing
-
-  /// Whether a hop has any rule at all.
-  static func needed(by network: Network) -> Bool {
-    network.topology.hidesClients || network.hop?.dropInvalid == true
-  }
+  private let host: Network.Node
+  private let family: Network.Family
+  /// For masquerading too, which takes the address from the link.
+  private var isIPv4: Bool { family == .ipv4 }
 
   /// The first backend that the case allows and the kernel takes.
-  init(_ hop: Hop, addressing: Addressing, kernel: Kernel) {
+  init(_ host: Network.Node, family: Network.Family, kernel: Kernel) {
     let allowed: [Backend] =
-      switch hop.backend {
+      switch host.backend {
       case .auto: [.iptablesNft, .iptablesLegacy, .nft]
       case .iptables: [.iptablesNft, .iptablesLegacy]
       case .nft: [.nft]
       }
-    self.init(
-      hop, addressing: addressing, backend: allowed.first { kernel.has($0.feature) } ?? allowed[0])
+    self.init(host, family: family, backend: allowed.first { kernel.has($0.feature) } ?? allowed[0])
   }
 
-  init(_ hop: Hop, addressing: Addressing, backend: Backend) {
-    self.hop = hop
-    self.addressing = addressing
+  init(_ host: Network.Node, family: Network.Family, backend: Backend) {
+    self.host = host
+    self.family = family
     self.backend = backend
   }
 
   /// The rules as the tool reads them.
   var text: String { backend == .nft ? nftText : iptablesText }
 
-  private var range: String { "\(hop.ports.lowerBound)-\(hop.ports.upperBound)" }
+  /// Whether a rule may drop, so that it is asked how often it did.
+  var mayDrop: Bool { !host.rules.isEmpty }
+
+  private func bracketed(_ address: String) -> String { isIPv4 ? address : "[\(address)]" }
+
+  // MARK: iptables
 
   /// The answers come back by PREROUTING, where nothing is to be done but to have NAT look at them: legacy tables always
   /// do, nft's base chains only where they are (until 4.18, when NAT took its own hooks), and iptables-nft makes those
   /// that have a rule. So there is one that does nothing: `:PREROUTING ACCEPT [0:0]` makes the chain too, and takes
   /// iptables 1.8.9 14 ms where all the rest takes one.
   private var iptablesText: String {
-    let random =
-      switch hop.random {
-      case .none: ""
-      case .random: " --random"
-      case .fully: " --random-fully"
-      }
-    let address = addressing.family == .ipv4 ? addressing.hop : "[\(addressing.hop)]"
-    let target =
-      switch hop.nat {
-      case .snat: "SNAT --to-source \(address):\(range)"
-      case .masquerade: "MASQUERADE --to-ports \(range)"
-      }
     var text = ""
-    if addressing.topology.hidesClients {
-      text += "*nat\n-A PREROUTING\n-A POSTROUTING -o srv+ -p tcp -j \(target)\(random)\nCOMMIT\n"
+    if let nat = host.nat {
+      let range = "\(nat.ports.lowerBound)-\(nat.ports.upperBound)"
+      let random =
+        switch nat.random {
+        case .none: ""
+        case .random: " --random"
+        case .fully: " --random-fully"
+        }
+      let target =
+        switch nat.target {
+        case .snat: "SNAT --to-source \(bracketed(nat.address)):\(range)"
+        case .masquerade: "MASQUERADE --to-ports \(range)"
+        }
+      text += "*nat\n-A PREROUTING\n"
+      for out in nat.out { text += "-A POSTROUTING -o \(out) -p tcp -j \(target)\(random)\n" }
+      text += "COMMIT\n"
     }
-    if hop.dropInvalid {
-      text += "*filter\n-A FORWARD -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n"
+    for table in ["raw", "mangle", "filter"] {
+      let rules = host.rules.filter { $0.chain.table == table }
+      guard !rules.isEmpty else { continue }
+      text += "*\(table)\n" + rules.map { "-A \($0.chain.chain)\(iptables($0))\n" }.joined() + "COMMIT\n"
     }
     return text
   }
 
+  private func iptables(_ rule: PacketRule) -> String {
+    var words = ""
+    if let name = rule.in { words += " -i \(name)" }
+    if let name = rule.out { words += " -o \(name)" }
+    if let address = rule.from { words += " -s \(address)" }
+    if let address = rule.to { words += " -d \(address)" }
+    words += " " + iptables(rule.kind)
+    // One turn of the wheel is longer than any case.
+    if let nth = rule.nth { words += " -m statistic --mode nth --every 1000000 --packet \(nth - 1)" }
+    return words + " -j " + iptables(rule.verdict)
+  }
+
+  private func iptables(_ kind: PacketRule.Kind) -> String {
+    switch kind {
+    case .any: "-p tcp"
+    case .invalid: "-m conntrack --ctstate INVALID"
+    case .syn: "-p tcp --tcp-flags SYN,ACK SYN"
+    case .synAck: "-p tcp --tcp-flags SYN,ACK SYN,ACK"
+    case .rst: "-p tcp --tcp-flags RST RST"
+    case .fin: "-p tcp --tcp-flags FIN FIN"
+    case .ack: "-p tcp --tcp-flags SYN,RST,FIN NONE"
+    }
+  }
+
+  private func iptables(_ verdict: PacketRule.Verdict) -> String {
+    switch verdict {
+    case .drop: "DROP"
+    case .reset: "REJECT --reject-with tcp-reset"
+    case .reject: "REJECT --reject-with \(isIPv4 ? "icmp" : "icmp6")-port-unreachable"
+    case .strip: "TCPOPTSTRIP --strip-options timestamp"
+    case .notrack: "CT --notrack"
+    }
+  }
+
+  // MARK: nft
+
   private var nftText: String {
-    let random =
-      switch hop.random {
-      case .none: ""
-      case .random: " random"
-      case .fully: " fully-random"
-      }
-    let family = addressing.family == .ipv4 ? "ip" : "ip6"
-    let address = addressing.family == .ipv4 ? addressing.hop : "[\(addressing.hop)]"
-    let statement =
-      switch hop.nat {
-      case .snat: "snat \(family) to \(address):\(range)\(random)"
-      case .masquerade: "masquerade to :\(range)\(random)"
-      }
     var text = "table inet lab {\n"
-    if addressing.topology.hidesClients {
+    if let nat = host.nat {
+      let range = "\(nat.ports.lowerBound)-\(nat.ports.upperBound)"
+      let random =
+        switch nat.random {
+        case .none: ""
+        case .random: " random"
+        case .fully: " fully-random"
+        }
+      let statement =
+        switch nat.target {
+        case .snat: "snat \(isIPv4 ? "ip" : "ip6") to \(bracketed(nat.address)):\(range)\(random)"
+        case .masquerade: "masquerade to :\(range)\(random)"
+        }
+      let rules = nat.out.map { out in
+        "    oifname \"\(out.hasSuffix("+") ? out.dropLast() + "*" : out[...])\" meta l4proto tcp counter \(statement)\n"
+      }
       text += """
           chain prerouting {
             type nat hook prerouting priority dstnat
           }
           chain postrouting {
             type nat hook postrouting priority srcnat
-            oifname "srv*" meta l4proto tcp counter \(statement)
-          }
+        \(rules.joined())  }
 
         """
     }
-    if hop.dropInvalid {
-      text += """
-          chain forward {
-            type filter hook forward priority filter
-            ct state invalid counter drop
-          }
-
-        """
+    for (table, chain, hook, priority) in [
+      ("raw", "PREROUTING", "prerouting", "raw"), ("mangle", "FORWARD", "forward", "mangle"),
+      ("filter", "FORWARD", "forward", "filter"),
+    ] {
+      let rules = host.rules.filter { $0.chain.table == table }
+      guard !rules.isEmpty else { continue }
+      let name = chain == "FORWARD" && table == "filter" ? "forward" : table
+      text += "  chain \(name) {\n    type filter hook \(hook) priority \(priority)\n"
+      text += rules.map { "    \(nft($0))\n" }.joined() + "  }\n"
     }
     return text + "}\n"
+  }
+
+  private func nft(_ rule: PacketRule) -> String {
+    var words: [String] = []
+    if let name = rule.in { words.append("iifname \"\(name)\"") }
+    if let name = rule.out { words.append("oifname \"\(name)\"") }
+    if let address = rule.from { words.append("\(isIPv4 ? "ip" : "ip6") saddr \(address)") }
+    if let address = rule.to { words.append("\(isIPv4 ? "ip" : "ip6") daddr \(address)") }
+    words.append(nft(rule.kind))
+    if let nth = rule.nth { words.append("numgen inc mod 1000000 == \(nth - 1)") }
+    return words.joined(separator: " ") + " counter " + nft(rule.verdict)
+  }
+
+  private func nft(_ kind: PacketRule.Kind) -> String {
+    switch kind {
+    case .any: "meta l4proto tcp"
+    case .invalid: "ct state invalid"
+    case .syn: "tcp flags & (syn | ack) == syn"
+    case .synAck: "tcp flags & (syn | ack) == syn | ack"
+    case .rst: "tcp flags & rst == rst"
+    case .fin: "tcp flags & fin == fin"
+    case .ack: "tcp flags & (syn | rst | fin) == 0"
+    }
+  }
+
+  private func nft(_ verdict: PacketRule.Verdict) -> String {
+    switch verdict {
+    case .drop: "drop"
+    case .reset: "reject with tcp reset"
+    case .reject: "reject with \(isIPv4 ? "icmp" : "icmpv6") port-unreachable"
+    case .strip: "reset tcp option timestamp"
+    case .notrack: "notrack"
+    }
   }
 
   /// One transaction: `iptables-restore` or `nft -f -` inside the hop.
@@ -128,7 +204,7 @@ struct NATRules {
 
   private func tool(_ verb: String) -> String {
     let flavour = backend == .iptablesNft ? "nft" : "legacy"
-    return (addressing.family == .ipv4 ? "iptables-" : "ip6tables-") + "\(flavour)-\(verb)"
+    return (isIPv4 ? "iptables-" : "ip6tables-") + "\(flavour)-\(verb)"
   }
 
   @discardableResult

@@ -34,12 +34,13 @@ enum Probe {
     for name in (try? node.conntrack?.statistics())?.keys.sorted() ?? [] {
       found.capabilities.insert(.counter("conntrack.\(name)"))
     }
-    let addressing = Addressing(
-      Network(topology: .snat, family: .ipv4, clients: [], hop: nil))
-    let hop = Hop(nat: .snat, backend: .auto, ports: 40000...40001, random: .fully, dropInvalid: true)
+    var prober = Network.Node("probe")
+    prober.nat = Network.Node.SourceNAT(
+      target: .snat, out: ["srv+"], address: "198.19.0.1", ports: 40000...40001, random: .fully)
+    prober.rules = [.dropInvalid]
     for backend in NATRules.Backend.allCases {
       found.probe(backend.feature) {
-        try NATRules(hop, addressing: addressing, backend: backend).apply(on: try Node(name: "probe"))
+        try NATRules(prober, family: .ipv4, backend: backend).apply(on: try Node(name: "probe"))
       }
     }
     found.probe(.tcpRepair) {
@@ -74,7 +75,7 @@ enum Probe {
     }
     found.probe(.bridge) {
       let scratch = try Node(name: "probe")
-      scratch.routes.addBridge(name: "lan", index: Testbed.Index.lan)
+      scratch.routes.addBridge(name: "lan", index: 900)
       try scratch.routes.commit()
     }
     found.probe(.ipip) {

@@ -4,13 +4,14 @@ import Model
 /// Writes and reads the settings of a node.
 enum Settings {
   /// The pinned baseline, then what the case overrides. Equivalent to `ip netns exec NODE sysctl -w`.
-  static func apply(_ overrides: [String: String], on node: Node, of network: Network, kernel: Kernel) throws
+  static func apply(_ overrides: [String: String], on node: Node, as host: Network.Node, kernel: Kernel)
+    throws
   {
     try node.namespace.run {
       for setting in Setting.all {
         let override = overrides[setting.name]
         guard
-          let value = override ?? (setting.applies(to: node.name, of: network) ? setting.baseline : nil)
+          let value = override ?? (setting.applies(to: host) ? setting.baseline : nil)
         else { continue }
         if override == nil, setting.optional, !Sysctl.exists(setting.path) { continue }
         // One per kernel: the lab has written it in the first namespace, for every case of this turn.

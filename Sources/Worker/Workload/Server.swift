@@ -33,12 +33,13 @@ final class Server {
     self.loop = loop
     self.network = network
     name = node.name
-    guard network.listening else { return }
+    guard let role = network.host(node.name)?.server, role.isListening else { return }
+    let ports = role.ports
     do {
       listeners = try node.namespace.run {
-        try (0..<network.serverPorts).map { index in
+        try ports.map { port in
           try TCP.listen(
-            on: SocketAddress.any(port: Network.serverPort + index, ipv6: network.family == .ipv6),
+            on: SocketAddress.any(port: port, ipv6: network.family == .ipv6),
             backlog: 4096)
         }
       }

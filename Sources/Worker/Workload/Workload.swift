@@ -62,7 +62,8 @@ final class Workload {
     then: @escaping (Errno?) throws -> Void
   ) throws {
     let description = testbed.clients[client].description
-    let remote = try SocketAddress(testbed.addressing.target(of: client), port: Network.serverPort + port)
+    let target = test.network.host(description.name)?.client?.target ?? ""
+    let remote = try SocketAddress(target, port: Network.serverPort + port)
     let number = nextAttempt()
     let connection = ClientConnection(
       attempt: number, step: step, label: label, client: client, node: testbed.clients[client].node,

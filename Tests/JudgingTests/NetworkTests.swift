@@ -1,0 +1,95 @@
+import Foundation
+import Model
+import Testing
+
+@Suite struct NetworkTests {
+  private func network(
+    _ topology: Network.Topology, _ family: Network.Family = .ipv4, clients: Int = 8, servers: Int = 1
+  ) -> Network {
+    let clients = (0..<clients).map {
+      Client(name: "c.\($0)", group: "c", clock: .offset(milliseconds: 0), isn: .ahead)
+    }
+    return Network(topology: topology, family: family, clients: clients, servers: servers)
+  }
+
+  @Test func everyClientHasASubnetOfItsOwn() {
+    #expect(Addressing(.ipv6).client(249) == "2001:2:0:f9::2")
+    let direct = network(.direct)
+    #expect(direct.host("c.7")?.client?.target == "198.18.7.1")
+    #expect(direct.addresses(of: "c.7") == ["198.18.7.2"])
+  }
+
+  @Test func clientsOfADirectorConnectToItsVirtualAddress() {
+    let nat = network(.ipvsNAT, servers: 3)
+    #expect(nat.host("c.1")?.client?.target == "198.19.255.1")
+    #expect(nat.addresses(of: "server.3") == ["198.19.2.2"])
+    // On one LAN, so that ARP for the VIP has somebody to ask.
+    #expect(network(.ipvsDR).host("c.1")?.client?.target == "198.19.0.100")
+    #expect(network(.ipvsTun, .ipv6, servers: 3).addresses(of: "server.3").first == "2001:2:0:ffff::c")
+  }
+
+  @Test(arguments: Network.Topology.allCases)
+  func rolesAreWhatTheNameSays(topology: Network.Topology) {
+    let network = network(topology, servers: topology.isIPVS ? 2 : 1)
+    #expect(network.clients.count == 8)
+    #expect(network.serverNames == (topology.isIPVS ? ["server.1", "server.2"] : ["server"]))
+    #expect(network.directorNodes == (topology.isIPVS ? ["hop"] : []))
+    #expect(network.natNodes == (["snat", "ipvs-fullnat"].contains(topology.rawValue) ? ["hop"] : []))
+    #expect(network.forwardingNodes.isEmpty == (topology == .direct))
+    // Each client's link is captured, and each server's.
+    let captured = Set(network.captured.map(\.host))
+    #expect(captured.isSuperset(of: network.clients.map(\.name) + network.serverNames))
+    // Every route leaves by a link that the node has.
+    for host in network.hosts {
+      let own = network.links.flatMap { $0.ends + ($0.bridge.map { [$0] } ?? []) }
+        .filter { $0.host == host.name }.map(\.interface)
+      #expect(Set(own).isSuperset(of: host.routes.map(\.interface)))
+    }
+  }
+
+  @Test(arguments: Network.Topology.allCases, Network.Family.allCases)
+  func aNetworkIsReadAsItWasWritten(topology: Network.Topology, family: Network.Family) throws {
+    let network = network(topology, family, servers: topology.isIPVS ? 3 : 1)
+    let again = try JSONDecoder().decode(Network.self, from: JSONEncoder().encode(network))
+    #expect(again == network)
+  }
+
+  /// As runs were saved before networks were values.
+  @Test func aSavedNetworkOfParametersIsRead() throws {
+    let saved = """
+      {"topology":"ipvs-fullnat","family":"ipv6","serverPorts":2,"listening":false,"servers":2,
+      "clients":[{"name":"a","group":"a","clock":{"off":{}},"isn":"natural"}],
+      "hop":{"nat":"snat","backend":"auto","ports":[40000,40001],"random":"none","dropInvalid":true,"scheduler":"wrr"}}
+      """
+    let network = try JSONDecoder().decode(Network.self, from: Data(saved.utf8))
+    #expect(network.topology == .ipvsFullNAT)
+    #expect(network.clients.map(\.clock) == [.off])
+    #expect(!network.listening)
+    #expect(network.serverPorts == 2)
+    let hop = try #require(network.host("hop"))
+    #expect(hop.nat?.ports == 40000...40001)
+    #expect(hop.services.map(\.scheduler) == [.wrr])
+    #expect(hop.services.map(\.servers) == [["server.1", "server.2"]])
+    #expect(hop.rules == [.dropInvalid])
+  }
+
+  /// They become words of iptables' and nft's input.
+  @Test(arguments: [
+    #""out":["srv+ -j ACCEPT\n-A FORWARD"]"#, #""address":"198.19.0.1\n""#, #""interface":"eth0;x""#,
+    #""target":"a b""#, #""host":"nobody""#,
+  ])
+  func wordsThatNoLabFileHasMadeAreRefused(word: String) throws {
+    let test = Case(
+      id: "x/default", scenario: "x", title: "", why: "", axes: [], network: network(.snat, clients: 1),
+      settings: [:], workload: [], rules: [])
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let text = String(decoding: try encoder.encode(test), as: UTF8.self)
+    _ = try JSONDecoder().decode(Case.self, from: Data(text.utf8))
+    let key = word.prefix { $0 != ":" }
+    let pattern = try Regex("\(key):(\\[[^\\]]*\\]|\"[^\"]*\")")
+    let spoilt = text.replacing(pattern, with: word, maxReplacements: 1)
+    #expect(spoilt != text)
+    #expect(throws: DecodingError.self) { try JSONDecoder().decode(Case.self, from: Data(spoilt.utf8)) }
+  }
+}
