@@ -11,8 +11,8 @@ struct Names {
   var axes: [Axis] = []
   /// What steps call their attempts, and whether those are bytes and not connections.
   var labels: [String: Bool] = [:]
-  /// Labels of steps that could not be read.
-  var forgiven: Set<String> = []
+  /// Whether a step could not be read, of which that is said already: it may have had any label.
+  var lacksSteps = false
 
   /// Names that parameters of nodes begin with; as the topology and the clients make them.
   var nodes: [String] {

@@ -78,7 +78,7 @@ struct RuleReader {
 
   /// Whether a label is of bytes sent; nil, with a mistake, where no step has it.
   private func isSend(_ label: String, _ node: Node) -> Bool? {
-    if fields.names.labels[label] == nil, fields.names.forgiven.contains(label) { return nil }
+    if fields.names.labels[label] == nil, fields.names.lacksSteps { return nil }
     return fields.scalar(label, node, "label", .name(.label)).flatMap { _ in fields.names.labels[label] }
   }
 
