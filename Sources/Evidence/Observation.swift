@@ -32,6 +32,12 @@ public struct Observation: Codable, Sendable, Equatable {
   public var samples: [TimeWaitSample] = []
   /// Timestamps of other hosts that the servers remember, after every step (`ip tcp_metrics`; until 4.11).
   public var stamps: [StampCensus] = []
+  /// The nodes' conntrack tables after steps that a witness asks for (`conntrack -L -p tcp`); nil where they were not read.
+  public var conntrack: [ConntrackCensus]?
+  /// The directors' connection tables, likewise (`ipvsadm -Lnc`).
+  public var ipvs: [IPVSCensus]?
+  /// Node to its own addresses, those of the VIP among them; nil in old files.
+  public var addresses: [String: [String]]?
   /// Segments that the kernel threw away, and why, by its own word (`skb:kfree_skb`); nil where it was not asked.
   public var drops: [KernelDrop]?
   /// Drops of this kernel that were not heard, and may be among those that are missed; nil where it was not asked.
@@ -61,7 +67,7 @@ public struct Observation: Codable, Sendable, Equatable {
   /// All but ``packets``, held against the properties by a test: what is missing here would never be saved.
   enum CodingKeys: String, CodingKey, CaseIterable {
     case caseID, attempts, captureLosses, packetsNotKept, countersBefore, countersAfter, settings, sockets,
-      samples, drops, dropsNotHeard, dropHints, stamps, rules
+      samples, drops, dropsNotHeard, dropHints, stamps, rules, conntrack, ipvs, addresses
     case natBackend, clockMethod, clockChanges, clockReference, processorSeconds, timings, broke
   }
 
@@ -120,12 +126,15 @@ public struct Attempt: Codable, Sendable, Equatable {
   public var server: String?
   /// The client's address as that server's accept(2) gave it, e.g. `198.19.0.1:40000`.
   public var peer: String?
+  /// What ended the connection at the client after it was connected: an errno's name, `ECONNRESET`, or `FIN`; nil where
+  /// it is open yet, or was closed by the client, and in old files.
+  public var closed: String?
 
   /// Makes an attempt.
   public init(
     id: Int, step: Int, label: String, kind: Kind, client: String, local: String?, remote: String,
     isn: UInt32?, began: Int64, ended: Int64, calls: Int, errno: String?, read: Bool? = nil,
-    server: String? = nil, peer: String? = nil
+    server: String? = nil, peer: String? = nil, closed: String? = nil
   ) {
     self.id = id
     self.step = step
@@ -142,6 +151,7 @@ public struct Attempt: Codable, Sendable, Equatable {
     self.read = read
     self.server = server
     self.peer = peer
+    self.closed = closed
   }
 }
 
@@ -181,13 +191,21 @@ public struct SocketCensus: Codable, Sendable, Equatable {
   public var states: [String: Int]
   /// Milliseconds that each TIME_WAIT socket has left, the least first; at most 100.
   public var timeWait: [Int]
+  /// Each socket by its ends, at most 1,000; nil where they were only counted, and in old files.
+  public var entries: [SocketEntry]?
+
+  /// How many sockets a census tells one by one.
+  public static let most = 1_000
 
   /// Makes a census.
-  public init(step: Int, node: String, states: [String: Int], timeWait: [Int] = []) {
+  public init(
+    step: Int, node: String, states: [String: Int], timeWait: [Int] = [], entries: [SocketEntry]? = nil
+  ) {
     self.step = step
     self.node = node
     self.states = states
     self.timeWait = timeWait
+    self.entries = entries
   }
 }
 

@@ -39,6 +39,12 @@ public struct Segment: Sendable, Equatable {
   /// Timestamp option (RFC 7323); nil without one.
   public var tsval: UInt32?
   public var tsecr: UInt32?
+  /// Maximum segment size, on a SYN; nil without one.
+  public var mss: Int?
+  /// Window scale shift, on a SYN; nil without one.
+  public var windowScale: Int?
+  /// Whether it permits SACK, on a SYN.
+  public var permitsSACK = false
 
   /// A first SYN or its retransmission, not a SYN-ACK.
   public var isSYN: Bool { flags.contains(.syn) && !flags.contains(.ack) }
@@ -106,12 +112,15 @@ public struct Segment: Sendable, Equatable {
         tsval = u32(at + 2)
         tsecr = u32(at + 6)
       }
+      if kind == 2, bytes[at + 1] == 4, at + 4 <= tcp + length { mss = u16(at + 2) }
+      if kind == 3, bytes[at + 1] == 3, at + 3 <= tcp + length { windowScale = Int(bytes[at + 2]) }
+      if kind == 4, bytes[at + 1] == 2 { permitsSACK = true }
       at += Int(bytes[at + 1])
     }
   }
 
   /// RFC 5952, as `inet_ntop` writes it.
-  private static func ipv6(_ bytes: ArraySlice<UInt8>) -> String {
+  static func ipv6(_ bytes: ArraySlice<UInt8>) -> String {
     let start = bytes.startIndex
     let groups = (0..<8).map { UInt16(bytes[start + 2 * $0]) << 8 | UInt16(bytes[start + 2 * $0 + 1]) }
     var best = 0..<0

@@ -23,61 +23,78 @@ public func judge(_ test: Case, on kernel: Kernel, seen observation: Observation
       reason: "no mechanism is called \(unknown.rawValue): the case was written by another version of the lab"
     )
   }
-  let trace = Trace(observation)
-  var book = Book(test: test, kernel: kernel, observation: observation, trace: trace)
-  var attempts: [JudgedAttempt] = []
-  var branches: [String: Set<Bool>] = [:]
-  var tuples: Set<String> = []
+  let judge = Judge(test: test, kernel: kernel, observation: observation, trace: Trace(observation))
+  var judgement = judge.judgement(by: rule)
+  if judgement.verdict == .fail { judgement.fits = judge.fits(rule, insteadOf: judgement) }
+  return judgement
+}
 
-  for attempt in observation.attempts {
-    let plain = Expectation(attempt.kind == .connect ? .connected : .delivered)
-    let expected = rule.outcomes[attempt.label] ?? plain
-    book.open(at: attempt, expecting: expected)
-    if expected.outcome == .predicted {
-      book.attempt.expected = expected.mechanism?.rule?.predict(book) ?? plain
-      branches[attempt.label, default: []].insert(book.attempt.expected.mechanism == nil)
+/// A case, its kernel and what was seen, to be held against one rule or another.
+struct Judge {
+  let test: Case
+  let kernel: Kernel
+  let observation: Observation
+  let trace: Trace
+
+  func judgement(by rule: Rule) -> Judgement {
+    var book = Book(test: test, kernel: kernel, observation: observation, trace: trace)
+    var attempts: [JudgedAttempt] = []
+    var branches: [String: Set<Bool>] = [:]
+    var tuples: Set<String> = []
+
+    for attempt in observation.attempts {
+      let plain = Expectation(attempt.kind == .connect ? .connected : .delivered)
+      let expected = rule.outcomes[attempt.label] ?? plain
+      book.open(at: attempt, expecting: expected)
+      if expected.outcome == .predicted {
+        book.attempt.expected = expected.mechanism?.rule?.predict(book) ?? plain
+        branches[attempt.label, default: []].insert(book.attempt.expected.mechanism == nil)
+      }
+      let tuple = attempt.local.map { "\($0) \(attempt.remote)" }
+      let again = attempt.kind == .connect && tuple.map { !tuples.insert($0).inserted } == true
+      book.attempt.outcome = outcome(
+        of: attempt, flow: book.flow, again: again && book.attempt.expected.outcome == .served)
+      book.attempt.holds = book.attempt.outcome == book.attempt.expected.outcome
+      attempts.append(book.attempt)
+      book.counters.addAbort(of: book.attempt)
+      book.attempt.expected.mechanism?.rule?.expect(&book)
     }
-    let tuple = attempt.local.map { "\($0) \(attempt.remote)" }
-    let again = attempt.kind == .connect && tuple.map { !tuples.insert($0).inserted } == true
-    book.attempt.outcome = outcome(
-      of: attempt, flow: book.flow, again: again && book.attempt.expected.outcome == .served)
-    book.attempt.holds = book.attempt.outcome == book.attempt.expected.outcome
-    attempts.append(book.attempt)
-    book.counters.addAbort(of: book.attempt)
-    book.attempt.expected.mechanism?.rule?.expect(&book)
-  }
-  var witnesses = book.witnesses
-  var counters = book.counters
-  for label in rule.outcomes.keys.sorted() where !attempts.contains(where: { $0.attempt.label == label }) {
-    witnesses.append(
-      Witness(
-        .attempts(label: label), expected: .words("at least one attempt"), seen: .words("none"), holds: false)
-    )
-  }
-  for (label, seen) in branches.sorted(by: { $0.key < $1.key }) {
-    witnesses.append(
-      Witness(
-        .branches(label: label), expected: .words("accepted and refused"), seen: .words(describe(seen)),
-        holds: seen.count == 2))
-  }
-  witnesses += timeWaitWitness(rule, test: test, seen: observation)
-  witnesses += serverWitnesses(rule, test: test, attempts: attempts)
-  witnesses += ClockWitness.witnesses(test, trace: trace, observation: observation)
-  PinnedSettings.expect(attempts, in: test, on: kernel, trace: trace, counters: &counters)
-  witnesses += counters.witnesses(seen: observation, of: test)
+    var witnesses = book.witnesses
+    for label in rule.outcomes.keys.sorted() where !attempts.contains(where: { $0.attempt.label == label }) {
+      witnesses.append(
+        Witness(
+          .attempts(label: label), expected: .words("at least one attempt"), seen: .words("none"),
+          holds: false))
+    }
+    for (label, seen) in branches.sorted(by: { $0.key < $1.key }) {
+      witnesses.append(
+        Witness(
+          .branches(label: label), expected: .words("accepted and refused"), seen: .words(describe(seen)),
+          holds: seen.count == 2))
+    }
+    witnesses += timeWaitWitness(rule, test: test, seen: observation)
+    witnesses += serverWitnesses(rule, test: test, attempts: attempts)
+    witnesses += ClockWitness.witnesses(test, trace: trace, observation: observation)
+    PinnedSettings.expect(attempts, in: test, on: kernel, trace: trace, counters: &book.counters)
+    if let own = rule.witnesses {
+      book.counters.claim(own.counters)
+      witnesses += own.witnesses(test, on: kernel, seen: observation, trace: trace)
+    }
+    witnesses += book.counters.witnesses(seen: observation, of: test)
 
-  if let wrong = attempts.first(where: { !$0.holds }) {
-    return Judgement(
-      verdict: .fail,
-      reason: "\(wrong.attempt.label) #\(wrong.attempt.id): expected \(wrong.expected), saw \(wrong.words)",
-      attempts: attempts, witnesses: witnesses)
+    if let wrong = attempts.first(where: { !$0.holds }) {
+      return Judgement(
+        verdict: .fail,
+        reason: "\(wrong.attempt.label) #\(wrong.attempt.id): expected \(wrong.expected), saw \(wrong.words)",
+        attempts: attempts, witnesses: witnesses)
+    }
+    if let wrong = witnesses.first(where: { !$0.holds }) {
+      return Judgement(
+        verdict: .fail, reason: "\(wrong.name): expected \(wrong.expectedWords), saw \(wrong.seenWords)",
+        attempts: attempts, witnesses: witnesses)
+    }
+    return Judgement(verdict: .pass, reason: rule.because, attempts: attempts, witnesses: witnesses)
   }
-  if let wrong = witnesses.first(where: { !$0.holds }) {
-    return Judgement(
-      verdict: .fail, reason: "\(wrong.name): expected \(wrong.expectedWords), saw \(wrong.seenWords)",
-      attempts: attempts, witnesses: witnesses)
-  }
-  return Judgement(verdict: .pass, reason: rule.because, attempts: attempts, witnesses: witnesses)
 }
 
 /// How long the servers' TIME_WAIT sockets had left in the end.
@@ -106,7 +123,8 @@ private func serverWitnesses(_ rule: Rule, test: Case, attempts: [JudgedAttempt]
       let seen =
         isClient
         ? "client"
-        : test.network.publicAddresses.contains { attempt.peer?.host.contains($0) == true } ? "hop" : "somebody"
+        : test.network.publicAddresses.contains { attempt.peer?.host.contains($0) == true }
+          ? "hop" : "somebody"
       witnesses.append(
         Witness(
           .source(of: Witness.Title(attempt), server: attempt.server), expected: .words(source.rawValue),
@@ -131,16 +149,13 @@ private func serverWitnesses(_ rule: Rule, test: Case, attempts: [JudgedAttempt]
   return witnesses
 }
 
-extension String {
-  /// The address of `address:port`.
-  fileprivate var host: Substring { self[..<(lastIndex(of: ":") ?? endIndex)] }
-}
-
 /// What an attempt did, by its errno and its packets; nil for an end that the lab has no word for.
 /// `again`: its 4-tuple is one that an earlier attempt had, and it was expected to be.
 private func outcome(of attempt: Attempt, flow: Trace.Flow, again: Bool) -> Outcome? {
   switch (attempt.kind, attempt.errno) {
   case (.send, nil): .delivered
+  case (_, "ECONNREFUSED"): .refused
+  case (_, "EHOSTUNREACH"), (_, "ENETUNREACH"), (_, "EACCES"), (_, "EHOSTDOWN"), (_, "ENONET"): .unreachable
   case (.send, "ECONNRESET"): .reset
   case (.send, "ETIMEDOUT"): attempt.read == true ? .unacknowledged : .lost
   case (.send, _): nil
@@ -148,7 +163,6 @@ private func outcome(of attempt: Attempt, flow: Trace.Flow, again: Bool) -> Outc
     again ? .served : flow.synsAtClient.count > 1 ? .delayed : .connected
   // ETIMEDOUT after a SYN-ACK would be another thing than a dropped SYN.
   case (.connect, "ETIMEDOUT"): flow.synAck == nil ? .dropped : nil
-  case (.connect, "ECONNREFUSED"): .refused
   case (.connect, "ECONNRESET"): .reset
   case (.connect, "EADDRNOTAVAIL"): .exhausted
   case (.connect, _): nil

@@ -71,6 +71,9 @@ public struct Judgement: Codable, Sendable, Equatable {
   public var attempts: [JudgedAttempt]
   /// Everything that was held against an expectation.
   public var witnesses: [Witness]
+  /// Of a case that failed: what its lab file could have expected and would have passed, `late: dropped by hop`; nil where
+  /// nothing fits.
+  public var fits: [String]?
 
   /// Makes a judgement.
   public init(

@@ -30,7 +30,14 @@ enum ModuleBundles {
         "nft_masq_ipv4", "nft_masq_ipv6", "nft_exthdr",
       ]
     ),
-    ("ipvs", ["ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_lc", "ip_vs_sh"]),
+    (
+      "ipvs",
+      ["ip_vs"]
+        + ["rr", "wrr", "lc", "sh", "wlc", "lblc", "lblcr", "dh", "sed", "nq", "fo", "ovf", "mh"].map {
+          "ip_vs_\($0)"
+        }
+    ),
+    ("netem", ["sch_netem"]),
     ("bridge", ["bridge"]),
     ("tunnel", ["ipip", "ip6_tunnel"]),
   ]

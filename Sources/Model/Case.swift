@@ -86,6 +86,8 @@ public struct Rule: Codable, Sendable, Equatable {
   public var served: [String: ServedBy]
   /// How long the servers' TIME_WAIT sockets have left after the last step; nil where the rule does not say.
   public var timeWait: TimeWaitLength?
+  /// What its author says that must be seen besides; nil for nothing.
+  public var witnesses: AuthorWitnesses?
   /// The reason: kernel function, commit or RFC.
   public var because: String
   /// Its line in the lab file; nil where that is not known.
@@ -107,13 +109,15 @@ public struct Rule: Codable, Sendable, Equatable {
   /// Makes a rule.
   public init(
     kernel: [KernelCondition], outcomes: [String: Expectation], source: Source? = nil,
-    served: [String: ServedBy] = [:], timeWait: TimeWaitLength? = nil, because: String
+    served: [String: ServedBy] = [:], timeWait: TimeWaitLength? = nil, witnesses: AuthorWitnesses? = nil,
+    because: String
   ) {
     self.kernel = kernel
     self.outcomes = outcomes
     self.source = source
     self.served = served
     self.timeWait = timeWait
+    self.witnesses = witnesses
     self.because = because
   }
 }
@@ -156,6 +160,7 @@ extension Rule {
   /// Whether something else is expected, whatever the reason.
   package func expects(otherThan rule: Rule) -> Bool {
     outcomes != rule.outcomes || source != rule.source || served != rule.served || timeWait != rule.timeWait
+      || witnesses != rule.witnesses
   }
 }
 

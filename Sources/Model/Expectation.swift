@@ -27,9 +27,9 @@ public enum Outcome: String, Codable, Sendable, CaseIterable {
   case dropped
   /// ECONNREFUSED.
   case refused
-  /// EHOSTUNREACH, ENETUNREACH or EACCES: an ICMP error that ends it.
+  /// EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENONET or EACCES: an ICMP error that ends it, or no route.
   case unreachable
-  /// ECONNRESET: connected, then the peer's RST.
+  /// ECONNRESET: connected, then a RST.
   case reset
   /// EADDRNOTAVAIL to the end: no SYN ever left.
   case exhausted

@@ -20,6 +20,7 @@ extension HTMLReport {
       <p><strong>\(entry.why)</strong></p>
 
       """
+    if let fits = entry.fits { text += "<p>\(whatFits(fits))</p>\n" }
     if let first = entry.again { text += "<p>\(ranAgain(first))</p>\n" }
     if !entry.attempts.isEmpty {
       text +=

@@ -106,6 +106,8 @@ public struct Results: Codable, Sendable {
     public var seconds: Double
     /// Whether an emulation was judged and not the kernel; nil is not.
     public var emulated: Bool?
+    /// What it could have expected and would have passed, where it failed; nil where nothing fits.
+    public var fits: [String]?
     /// What the first run came to, where the case was run again; nil where it was not.
     public var again: String?
     /// Where it is written: the lab file as it was named, and the line of what was expected; nil in results of a
@@ -136,6 +138,7 @@ public struct Results: Codable, Sendable {
       source = result.test.place(on: kernel)
       emulated = result.emulated
       again = result.again
+      fits = result.judgement.fits
       self.kernel = result.kernel
       expected = kernel.flatMap { result.test.rule(on: $0) }?.outcomes.mapValues(\.description) ?? [:]
       scenario = result.test.scenario

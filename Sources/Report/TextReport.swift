@@ -42,6 +42,9 @@ public struct TextReport: Sendable {
     if verdict != .pass && !isSaidBelow(result.judgement) || verdict == .pass && detail == .verbose {
       lines += Visible.lines(result.judgement.reason).map { "       \($0)" }
     }
+    if let fits = result.judgement.fits {
+      lines += Visible.lines(whatFits(fits)).map { "       \($0)" }
+    }
     if let first = result.again { lines.append("       \(ranAgain(first))") }
     return lines + details
   }
@@ -253,6 +256,9 @@ extension Witness {
   /// `server TcpExt.PAWSEstab: expected +1, saw +0`
   var text: String { "\(name): expected \(expectedWords), saw \(seenWords)" }
 }
+
+/// What a case that failed could have expected, and would have passed.
+func whatFits(_ fits: [String]) -> String { "what was seen fits: \(fits.joined(separator: "; or "))" }
 
 /// Why a case was run a second time; `first` is what the first run came to.
 func ranAgain(_ first: String) -> String { "run again, for the kernel gave no reason for a drop: \(first)" }

@@ -93,7 +93,9 @@ import Testing
     (.connect, "ETIMEDOUT", false, "dropped (ETIMEDOUT)"),
     // Was called "dropped".
     (.connect, "ETIMEDOUT", true, "a SYN-ACK, and ETIMEDOUT nevertheless"),
-    (.connect, "EHOSTUNREACH", false, "ended with EHOSTUNREACH"),
+    (.connect, "EHOSTUNREACH", false, "unreachable (EHOSTUNREACH)"),
+    (.connect, "EPROTO", false, "ended with EPROTO"),
+    (.send, "ECONNREFUSED", false, "refused (ECONNREFUSED)"),
   ])
   func anEndIsSaidAsItWas(kind: Attempt.Kind, errno: String, synAck: Bool, words: String) {
     let judgement = judgement(kind, errno, synAck: synAck)

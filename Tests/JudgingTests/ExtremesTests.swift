@@ -120,7 +120,7 @@ import Wire
     observation.packetsNotKept = value
     observation.captureLosses = ["server": value]
     Self.judged(test, observation)
-    test.network.clients = []
+    for index in test.network.hosts.indices { test.network.hosts[index].client = nil }
     Self.judged(test, Observation(caseID: ""))
     #expect(Mutant.all(of: [test], on: .current()).isEmpty == false)
   }
@@ -136,9 +136,8 @@ import Wire
   }
 
   @Test(arguments: [
-    ("\"servers\":1", "\"servers\":0", "servers: 0"),
-    ("\"servers\":1", "\"servers\":9223372036854775807", "servers: 9223372036854775807"),
-    ("\"serverPorts\":1", "\"serverPorts\":-9223372036854775808", "server ports"),
+    ("\"ports\":[8000,8000]", "\"ports\":[8000,9000]", "number of server's ports: 1001"),
+    ("\"ports\":[8000,8000]", "\"ports\":[-9223372036854775808,9223372036854775807]", "server's ports"),
     ("\"ports\":[40000,40000]", "\"ports\":[-9223372036854775808,9223372036854775807]", "hop's ports"),
     ("\"ports\":[40000,40000]", "\"ports\":[0,65535]", "hop's ports: 0"),
     ("\"ports\":[40000,40000]", "\"ports\":[40000,39999]", "Cannot initialize"),

@@ -1,8 +1,7 @@
-import Evidence
 import Foundation
 import Linux
 import Netlink
-import Model
+import Evidence
 import SystemPackage
 import TestSupport
 import Testing

@@ -1,7 +1,7 @@
 import Foundation
 import Linux
 import Netlink
-import Model
+import Evidence
 import SystemPackage
 import TestSupport
 import Testing
