@@ -24,6 +24,12 @@ struct Names {
     Network(topology: .direct, family: .ipv4, clients: [], hop: nil, servers: servers).serverNames
   }
 
+  /// Whether it is `late.2`, one of a group or of the servers.
+  func isMember(_ name: String) -> Bool {
+    guard let dot = name.lastIndex(of: "."), Int(name[name.index(after: dot)...]) != nil else { return false }
+    return nodes.contains(String(name[..<dot]))
+  }
+
   func axis(_ name: String) -> Axis? { axes.first { $0.name == name } }
 
   /// Names of nodes that are no clients, and words that stand beside labels in an expectation.

@@ -85,6 +85,9 @@ final class Reader {
     return Array(sequence)
   }
 
+  /// The nodes of a list, or one alone.
+  func places(of node: Node) -> [Node] { node.sequence.map { Array($0) } ?? [node] }
+
   /// One line; line ends behind it, which YAML's blocks have, do not count.
   func text(_ node: Node, _ what: String, atMost limit: Int = Bounds.text) -> String? {
     guard var text = node.scalar?.string else {

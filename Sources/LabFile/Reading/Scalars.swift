@@ -31,6 +31,10 @@ extension FieldReader {
     case .address: return Self.isAddress(text) ? .text(text) : wrong(text, node, what, kind)
     case .capability: return capability(text, node).map { _ in .text(text) }
     case .expectation: return expectation(text, node, among: Expectation.all).map { _ in .text(text) }
+    case .notation(let notated):
+      guard let mistake = notated.mistake(in: text) else { return .text(text) }
+      reader.report("\(what): \(mistake)", at: node)
+      return nil
     case .servedBy: return servedBy(text, node).map { .text($0.description) }
     case .either(let kinds):
       // Keys only: a name of one of these kinds.
@@ -73,6 +77,8 @@ extension FieldReader {
   private func name(_ text: String, _ node: Node, _ named: FieldKind.Named) -> FieldValue? {
     let there = names.all(named)
     if there.contains(text) { return .text(text) }
+    // One of several: which there are each case says.
+    if named == .node, names.isMember(text) { return .text(text) }
     let unknown = "\"\(short(text))\""
     switch named {
     case .client: reader.report("unknown client \(unknown)\(suggestion(text, there))", at: node)
