@@ -17,26 +17,22 @@ extension Step {
   var changesClock: Bool { !action.needs.movesClocks.isEmpty }
 
   /// The real server that it takes out of the director's table; nil where it takes none.
-  var removedServer: String? { if case .remove(let server) = self { server } else { nil } }
+  var removedServer: String? { (action as? RemoveServer)?.server }
 
   /// Whether servers forget the timestamps that they remember.
-  var forgetsStamps: Bool { if case .flush(.tcpMetrics) = self { true } else { false } }
+  var forgetsStamps: Bool { (action as? Flush)?.table == .tcpMetrics }
 
   /// Whether they do so again and again while it runs.
-  var forgetsStampsWithin: Bool {
-    if case .churn(let step) = self { step.flush == .tcpMetrics } else { false }
-  }
+  var forgetsStampsWithin: Bool { (action as? Churn)?.flush == .tcpMetrics }
 
   /// Whether a hop forgets its connections.
-  var forgetsConnections: Bool { if case .flush(.conntrack) = self { true } else { false } }
+  var forgetsConnections: Bool { (action as? Flush)?.table == .conntrack }
 
   /// Whether it does so again and again while it runs.
-  var forgetsConnectionsWithin: Bool {
-    if case .churn(let step) = self { step.flush == .conntrack } else { false }
-  }
+  var forgetsConnectionsWithin: Bool { (action as? Churn)?.flush == .conntrack }
 
   /// By how much it sets the wall clock forward.
-  var secondsForward: Int { if case .advance(let seconds) = self { seconds } else { 0 } }
+  var secondsForward: Int { (action as? Advance)?.seconds ?? 0 }
 
   /// Who sends the first FIN on its connections; nil where it makes none.
   var closer: Closer? { action.closes }

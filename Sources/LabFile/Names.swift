@@ -13,8 +13,8 @@ struct Names {
   var axes: [Axis] = []
   /// What steps call their attempts, and whether those are bytes and not connections.
   var labels: [String: Bool] = [:]
-  /// Labels of steps that could not be read.
-  var forgiven: Set<String> = []
+  /// Whether a step could not be read, of which that is said already: it may have had any label.
+  var lacksSteps = false
 
   /// Names that parameters of nodes begin with; as the topology and the clients make them.
   var nodes: [String] {
@@ -26,6 +26,12 @@ struct Names {
   var serverNames: [String] {
     if let sketch { return sketch.nodes.filter { $0.listens != nil }.flatMap(\.members) }
     return Network(topology: .direct, family: .ipv4, clients: [], hop: nil, servers: servers).serverNames
+  }
+
+  /// Whether it is `late.2`, one of a group or of the servers.
+  func isMember(_ name: String) -> Bool {
+    guard let dot = name.lastIndex(of: "."), Int(name[name.index(after: dot)...]) != nil else { return false }
+    return nodes.contains(String(name[..<dot]))
   }
 
   func axis(_ name: String) -> Axis? { axes.first { $0.name == name } }

@@ -69,7 +69,7 @@ import struct Model.Expectation
     ("40000-40000", "40000-", "lab/x.yaml:3:37: ports are FIRST-LAST within 1-65535, not \"40000-\""),
     (
       "behind: -600000", "behind: 5s",
-      "lab/x.yaml:4:18: bad offset \"5s\": a whole number of milliseconds, at most 2000000000 either way (PAWS compares within half of 32 bits)"
+      "lab/x.yaml:4:18: bad offset \"5s\": a whole number of milliseconds, at most 2000000000 either way (PAWS compares within half of 32 bits); write 5000"
     ),
     (
       "clock: behind", "clock: behnd",

@@ -35,7 +35,7 @@ struct DirectorEntry: MechanismRule {
       let census = book.observation.ipvs?.last(where: { $0.node == director && $0.step < attempt.step })
     {
       let entry = census.entries.first { $0.client == attempt.local && $0.virtual == attempt.remote }
-      let names = NodeNames(book.test, book.observation, book.trace.serverLink)
+      let names = NodeNames(book.test.network, book.observation)
       let isIts = entry.map { names.matches(host: old, String($0.server.host)) } ?? false
       book.check("the director's entry", "names \(old)", entry?.server ?? "none", isIts)
     }

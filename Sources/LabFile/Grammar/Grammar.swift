@@ -74,6 +74,24 @@ public enum Grammar {
       "time_wait", .word(Rule.TimeWaitLength.allCases.map(\.rawValue)),
       "How long the servers' TIME_WAIT sockets have left in the end: 3.5 RTO, or 60 s"),
     Field(
+      "counters", .entries(key: .name(.node), .entries(key: .name(.counter), .notation(.amount))),
+      "Node to counter to its change over the workload, exactly; then nothing else need explain it"),
+    Field(
+      "packets", .list(.notation(.packets), atMost: Bounds.values),
+      "Packets on the links: of all that fit one of a line's kinds, just these in this order"),
+    Field(
+      "sockets", .entries(key: .name(.node), .entries(key: .notation(.sockets), .notation(.amount))),
+      "Node to sockets and how many it has after the last step; others may be there too"),
+    Field(
+      "conntrack", .entries(key: .name(.node), .list(.notation(.conntrack), atMost: Bounds.values)),
+      "Node to all entries of its conntrack table after the last step"),
+    Field(
+      "ipvs", .entries(key: .name(.node), .list(.notation(.ipvs), atMost: Bounds.values)),
+      "Director to all entries of its connection table after the last step"),
+    Field(
+      "drops", .entries(key: .name(.node), .entries(key: .notation(.dropReason), .notation(.amount))),
+      "Node to the kernel's reason to how many segments were thrown away for it"),
+    Field(
       "because", .text(atMost: Bounds.text), isRequired: true, "The reason: kernel function, commit or RFC"),
   ]
 

@@ -30,6 +30,7 @@ extension FieldKind {
     case .capability: "a capability, or \"no\" and one"
     case .expectation: "an outcome, or OUTCOME by MECHANISM"
     case .servedBy: "same as LABEL or other than LABEL"
+    case .notation(let notated): notated.words
     case .step: "a step"
     }
   }
@@ -45,6 +46,42 @@ extension FieldKind {
 
   private static func text(_ number: Double) -> String {
     number == number.rounded() && number.magnitude < 1e15 ? "\(Int(number))" : "\(number)"
+  }
+}
+
+extension FieldKind.Notated {
+  /// What it is, by an example.
+  var words: String {
+    switch self {
+    case .amount: "a number, or FIRST-LAST"
+    case .packets: "packets as tcpdump prints them (late > server Flags [S] x2 then server > late Flags [.])"
+    case .sockets: "sockets as ss prints them (TIME-WAIT, or TIME-WAIT server:8000 *:*)"
+    case .conntrack: "an entry as conntrack -L prints it (TIME_WAIT src=late dport=8000 [ASSURED])"
+    case .ipvs: "an entry as ipvsadm -Lnc prints it (TIME_WAIT late:40000 *:8000 server.1:8000)"
+    case .dropReason: "the kernel's reason for a drop (TCP_RFC7323_TW_PAWS)"
+    }
+  }
+
+  /// What a text would have to be; nil where it is that.
+  func mistake(in text: String) -> String? {
+    do throws(NotationError) {
+      switch self {
+      case .amount: _ = try Amount(text: text)
+      case .packets: _ = try PacketPattern(text: text)
+      case .sockets: _ = try SocketPattern(text: text)
+      case .conntrack: _ = try ConntrackPattern(text: text)
+      case .ipvs: _ = try IPVSPattern(text: text)
+      case .dropReason:
+        let isReason =
+          !text.isEmpty
+          && text.utf8.allSatisfy {
+            (0x41...0x5a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5f
+          }
+        return isReason
+          ? nil : "\"\(short(text))\" is no reason for a drop: capitals, as in TCP_RFC7323_TW_PAWS"
+      }
+      return nil
+    } catch { return error.description }
   }
 }
 

@@ -1,10 +1,5 @@
 import Model
 
-extension Network.Topology {
-  /// How the nodes are joined, in one sentence without a full stop.
-  public var summary: String { preset?.summary ?? "" }
-}
-
 extension Outcome {
   /// What an attempt did, in one sentence without a full stop.
   public var summary: String {

@@ -113,7 +113,9 @@ public struct Reference: Sendable {
   private static var kinds: Topic {
     Topic(
       name: "kinds", summary: "How the nodes can be joined: topology's kind",
-      entries: Network.Topology.allCases.map { Entry(name: $0.rawValue, summary: $0.summary) })
+      entries: Network.Topology.allCases.map {
+        Entry(name: $0.rawValue, summary: sentence($0.preset?.summary ?? ""))
+      })
   }
 
   private static var capabilities: Topic {

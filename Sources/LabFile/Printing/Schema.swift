@@ -115,6 +115,10 @@ public enum Schema {
     case .capability: return reference("capability")
     case .expectation: return reference("expectation")
     case .servedBy: return ["type": "string", "pattern": "^(same as|other than) .+$"]
+    case .notation(.amount):
+      return ["type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]+(-[0-9]+)?$"]
+    case .notation(.dropReason): return ["type": "string", "pattern": "^[A-Z0-9_]+$"]
+    case .notation: return ["type": "string", "minLength": 1]
     case .step: return ["oneOf": .array(verbs.map { reference($0.name) })]
     }
   }

@@ -221,11 +221,18 @@ struct Checks {
       let made = Set(test.workload.compactMap(\.label))
       for index in rules where !labels.contains(index) {
         let rule = placed.scenario.rules[index].rule
-        let named = rule.outcomes.keys.sorted() + rule.served.flatMap { [$0.key, $0.value.label] }.sorted()
+        let named =
+          rule.outcomes.keys.sorted() + rule.served.flatMap { [$0.key, $0.value.label] }.sorted()
+          + (rule.witnesses?.packets.flatMap(\.labels) ?? [])
         if let missing = named.first(where: { !made.contains($0) }) {
           labels.insert(index)
           reader.report(
             "no step has the label \"\(missing)\" in \(short(test.id))", at: placed.ruleNodes[index])
+        } else if let node = rule.witnesses?.nodes.sorted().first(where: { !isThere($0, in: test) }) {
+          labels.insert(index)
+          reader.report(
+            "there is no \(node) in \(short(test.id)), of which something is expected",
+            at: placed.ruleNodes[index])
         } else if rule.timeWait != nil, !test.workload.contains(where: { $0.action.closes == .server }) {
           labels.insert(index)
           reader.report(
@@ -238,6 +245,11 @@ struct Checks {
       reader.report(
         "no case reaches this expectation: an earlier one takes them all, or none matches", at: node)
     }
+  }
+
+  /// Whether a witness may name it.
+  private func isThere(_ name: String, in test: Case) -> Bool {
+    !test.network.members(of: name).isEmpty || test.network.names[name] != nil
   }
 
   /// A combination of capabilities under which no rule counts; nil if there is none, empty if all.

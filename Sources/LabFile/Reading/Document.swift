@@ -121,8 +121,10 @@ final class Document {
 
   private func report(_ error: any Error) {
     switch error as? YamlError {
-    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-      .composer(_, let problem, let mark, _):
+    case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
+      .composer(let context, let problem, let mark, _):
+      // A quote that is not closed begins somewhere above.
+      let mark = problem == "found unexpected end of stream" ? context?.mark ?? mark : mark
       let words = YAMLProblem.words(for: problem, at: scalar(at: mark))
       reader.report(words, line: mark.line, column: mark.column)
     case .reader(let problem, let offset, let value, _):

@@ -44,7 +44,7 @@ struct FieldReader {
     case .step, .settingValue, .parameterValue:
       preconditionFailure("\(kind) is read by its owner, who knows the key")
     case .number, .decimal, .word, .newName, .name, .clock, .ports, .address, .capability, .expectation,
-      .servedBy:
+      .servedBy, .notation:
       guard let text = reader.text(node, Self.noun(what, kind)) else { return nil }
       return scalar(text, node, what, kind)
     }

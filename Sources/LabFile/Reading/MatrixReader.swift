@@ -54,13 +54,10 @@ struct MatrixReader {
         reader.report("\"\(text)\" stands twice on the axis \(name)", at: item)
         continue
       }
-      guard fields.isParameter(name) else {
-        values.append(Axis.Value(text: text, assignment: nil))
-        continue
-      }
-      guard let assignment = fields.assignment(name, keyNode, item) else { continue }
-      if case .servers(let count) = assignment { fields.names.servers = max(fields.names.servers, count) }
-      note(assignment, keyNode)
+      let assignment = fields.isParameter(name) ? fields.assignment(name, keyNode, item) : nil
+      if case .servers(let count)? = assignment { fields.names.servers = max(fields.names.servers, count) }
+      if let assignment { note(assignment, keyNode) }
+      // One that could not be read is a value all the same, of which nothing more is said.
       values.append(Axis.Value(text: text, assignment: assignment))
     }
     if list.sequence?.isEmpty == true {

@@ -37,12 +37,14 @@ struct NetworkReader {
       guard reader.isName(name, "a clock", at: keyNode), let text = reader.text(value, "an offset") else {
         continue
       }
-      if let offset = fields.offset(text, value) { fields.names.clocks[name] = offset }
+      fields.names.clocks[name] = fields.offset(text, value) ?? 0
     }
   }
 
   private mutating func readTopology(_ node: Node) {
     let own = [Parameter.kind(called: "kind")] + Parameter.ofNetwork
+    // Of a kind that is none nothing more is said.
+    var isRead = false
     let record = fields.record(node, "topology", Grammar.topology)
     for entry in record?.entries ?? [] {
       if entry.key == Grammar.nodes.name {
@@ -53,11 +55,12 @@ struct NetworkReader {
         places.merge(Self.keys(entry.node)) { first, _ in first }
       } else if entry.key == Network.hop {
         apply(Parameter.ofHop, entry.node, "hop")
-        if base.topology == .direct {
+        if base.topology == .direct, isRead {
           reader.report("a direct topology has no hop; the others have one", at: entry.keyNode)
         }
       } else if let parameter = own.first(where: { $0.name == entry.key }) {
-        apply(parameter, entry.node)
+        let read = apply(parameter, entry.node)
+        if entry.key == "kind" { isRead = read }
       }
     }
     readSketch(record, node)
@@ -167,9 +170,12 @@ struct NetworkReader {
     }
   }
 
-  private mutating func apply(_ parameter: Parameter, _ node: Node) {
+  @discardableResult
+  private mutating func apply(_ parameter: Parameter, _ node: Node) -> Bool {
     let value = fields.value(node, parameter.name, parameter.field.kind)
-    if let assignment = value.flatMap(parameter.assignment) { base.apply(assignment) }
+    guard let assignment = value.flatMap(parameter.assignment) else { return false }
+    base.apply(assignment)
+    return true
   }
 }
 

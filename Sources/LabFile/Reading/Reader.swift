@@ -24,6 +24,10 @@ final class Reader {
   ) {
     guard mistakes.count < Bounds.mistakes else { return }
     var mistake = Mistake(file: file, line: line, column: column, message: message())
+    // The key of several values, each of which says so.
+    if let last = mistakes.last, (last.line, last.column, last.message) == (line, column, mistake.message) {
+      return
+    }
     if let line, let column, let source {
       (mistake.source, mistake.length) = source.excerpt(line: line, column: column, text: text)
     }
@@ -43,6 +47,8 @@ final class Reader {
     }
     var entries: [(String, Node, Node)] = []
     var seen: Set<String> = []
+    // A key that is misspelt is not missing too.
+    var meant: Set<String> = []
     for (keyNode, value) in mapping {
       guard var key = keyNode.scalar?.string else {
         report("a key of \(what) is a word", at: keyNode)
@@ -55,6 +61,7 @@ final class Reader {
         continue
       }
       if let known, !known.contains(key) {
+        if let nearest = Nearest.to(key, among: known) { meant.insert(nearest) }
         report("unknown key \"\(short(key))\" in \(what)\(suggestion(key, known))", at: keyNode)
         continue
       }
@@ -64,7 +71,7 @@ final class Reader {
       }
       entries.append((key, keyNode, value))
     }
-    for key in required where !seen.contains(key) {
+    for key in required where !seen.contains(key) && !meant.contains(key) {
       report("\(what) lacks \"\(key)\"", at: node)
     }
     return entries
@@ -77,6 +84,9 @@ final class Reader {
     }
     return Array(sequence)
   }
+
+  /// The nodes of a list, or one alone.
+  func places(of node: Node) -> [Node] { node.sequence.map { Array($0) } ?? [node] }
 
   /// One line; line ends behind it, which YAML's blocks have, do not count.
   func text(_ node: Node, _ what: String, atMost limit: Int = Bounds.text) -> String? {

@@ -21,6 +21,7 @@ struct RuleReader {
     guard let entries = reader.mapping(item, "an expectation", required: required) else { return }
     if closed { reader.report("nothing can come after otherwise", at: item) }
     var condition = Condition()
+    var witnesses = AuthorWitnesses()
     var rule = Rule(kernel: [], outcomes: [:], because: "")
     rule.line = item.mark?.line
     for (key, keyNode, node) in entries {
@@ -42,10 +43,23 @@ struct RuleReader {
         closed = true
         if value == .flag(false) { reader.report("otherwise is true", at: node) }
       case "source": rule.source = value?.text.flatMap(Rule.Source.init)
+      case "counters": witnesses.counters = value?.amounts ?? [:]
+      case "packets": witnesses.packets = packets(value, node)
+      case "sockets":
+        witnesses.sockets = (value?.amounts ?? [:]).mapValues { counted in
+          counted.sorted { $0.key < $1.key }.compactMap {
+            try? SocketPattern(sockets: $0.key, count: $0.value.description)
+          }
+        }
+      case "conntrack":
+        witnesses.conntrack = value?.patterns(ConntrackPattern.self) ?? [:]
+      case "ipvs": witnesses.ipvs = value?.patterns(IPVSPattern.self) ?? [:]
+      case "drops": witnesses.drops = value?.amounts ?? [:]
       case "time_wait": rule.timeWait = value?.text.flatMap(Rule.TimeWaitLength.init)
       default: rule.because = value?.text ?? ""
       }
     }
+    if !witnesses.isEmpty { rule.witnesses = witnesses }
     if !entries.contains(where: { $0.key == "when" || $0.key == "otherwise" }) {
       reader.report("an expectation needs \"when\" or \"otherwise\"", at: item)
     }
@@ -60,6 +74,18 @@ struct RuleReader {
         "the same capability twice: once is enough, and no kernel has it and lacks it", at: place ?? node)
     }
     return conditions
+  }
+
+  /// Packets, and whether their labels and nodes are there.
+  private func packets(_ value: FieldValue?, _ node: Node) -> [PacketPattern] {
+    let items = fields.reader.places(of: node)
+    return (value?.texts ?? []).compactMap { text in
+      guard let pattern = try? PacketPattern(text: text) else { return nil }
+      let place = items.first { $0.scalar?.string == text } ?? node
+      for label in pattern.labels { _ = isSend(label, place) }
+      for name in pattern.nodes { _ = fields.scalar(name, place, "node", .name(.node)) }
+      return pattern
+    }
   }
 
   private func served(_ node: Node) -> [String: ServedBy] {
@@ -78,7 +104,7 @@ struct RuleReader {
 
   /// Whether a label is of bytes sent; nil, with a mistake, where no step has it.
   private func isSend(_ label: String, _ node: Node) -> Bool? {
-    if fields.names.labels[label] == nil, fields.names.forgiven.contains(label) { return nil }
+    if fields.names.labels[label] == nil, fields.names.lacksSteps { return nil }
     return fields.scalar(label, node, "label", .name(.label)).flatMap { _ in fields.names.labels[label] }
   }
 
@@ -92,6 +118,31 @@ struct RuleReader {
       return nil
     }
     return fields.expectation(text, node, among: possible)
+  }
+}
+
+extension FieldValue {
+  /// Node to name to how often.
+  fileprivate var amounts: [String: [String: Amount]] {
+    Dictionary(
+      (entries ?? []).map { node, counts in
+        (
+          node,
+          Dictionary(
+            (counts.entries ?? []).compactMap { name, count in
+              count.text.flatMap { try? Amount(text: $0) }.map { (name, $0) }
+            }
+          ) { first, _ in first }
+        )
+      }
+    ) { first, _ in first }
+  }
+
+  /// Node to what stands in its table.
+  fileprivate func patterns<Pattern: Notation>(_: Pattern.Type) -> [String: [Pattern]] {
+    Dictionary(
+      (entries ?? []).map { ($0, $1.texts.compactMap { try? Pattern(text: $0) }) }
+    ) { first, _ in first }
   }
 }
 

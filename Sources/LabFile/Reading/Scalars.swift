@@ -31,6 +31,10 @@ extension FieldReader {
     case .address: return Self.isAddress(text) ? .text(text) : wrong(text, node, what, kind)
     case .capability: return capability(text, node).map { _ in .text(text) }
     case .expectation: return expectation(text, node, among: Expectation.all).map { _ in .text(text) }
+    case .notation(let notated):
+      guard let mistake = notated.mistake(in: text) else { return .text(text) }
+      reader.report("\(what): \(mistake)", at: node)
+      return nil
     case .servedBy: return servedBy(text, node).map { .text($0.description) }
     case .either(let kinds):
       // Keys only: a name of one of these kinds.
@@ -73,6 +77,8 @@ extension FieldReader {
   private func name(_ text: String, _ node: Node, _ named: FieldKind.Named) -> FieldValue? {
     let there = names.all(named)
     if there.contains(text) { return .text(text) }
+    // One of several: which there are each case says.
+    if named == .node, names.isMember(text) { return .text(text) }
     let unknown = "\"\(short(text))\""
     switch named {
     case .client: reader.report("unknown client \(unknown)\(suggestion(text, there))", at: node)
@@ -120,12 +126,25 @@ extension FieldReader {
   /// Whole milliseconds.
   func offset(_ text: String, _ node: Node) -> Int? {
     guard let offset = Int(text), offset.magnitude <= Bounds.offset else {
+      let meant = Self.milliseconds(text).map { "; write \($0)" } ?? ""
       reader.report(
         "bad offset \(Reader.quoted(text)): a whole number of milliseconds, at most \(Bounds.offset) either way"
-          + " (PAWS compares within half of 32 bits)", at: node)
+          + " (PAWS compares within half of 32 bits)\(meant)", at: node)
       return nil
     }
     return offset
+  }
+
+  /// Of `-600s`, `5 ms`; nil where it is none, or too much.
+  private static func milliseconds(_ text: String) -> Int? {
+    for (unit, factor) in [("ms", 1), ("s", 1000)] where text.hasSuffix(unit) {
+      let bare = text.dropLast(unit.count)
+      guard let number = Int(bare.last == " " ? bare.dropLast() : bare),
+        number.magnitude <= Bounds.offset / factor
+      else { return nil }
+      return number * factor
+    }
+    return nil
   }
 
   private func clock(_ text: String, _ node: Node, onlyOffsets: Bool) -> Clock? {
@@ -206,9 +225,9 @@ extension FieldReader {
 
   /// The nearest; of an outcome that there is, its mechanisms; else all outcomes.
   func hint(noExpectation text: String, _ possible: [Expectation]) -> String {
-    let near = nearest(text, possible.map(\.description))
     let word = text.split(separator: " ").first.map(String.init) ?? ""
     let same = possible.filter { $0.outcome.rawValue == word }
+    let near = nearest(text, (same.isEmpty ? possible : same).map(\.description))
     if same.isEmpty {
       var outcomes: [String] = []
       for expectation in possible where !outcomes.contains(expectation.outcome.rawValue) {
@@ -218,7 +237,12 @@ extension FieldReader {
     }
     let mechanisms = same.compactMap { $0.mechanism?.rawValue }
     let plain = same.contains { $0.mechanism == nil }
-    if mechanisms.isEmpty { return near + "; \(word) has no mechanism: it stands alone" }
+    if mechanisms.isEmpty {
+      let name = text.split(separator: " ").last.map(String.init) ?? ""
+      let outcomes = possible.filter { $0.mechanism?.rawValue == name }.map(\.outcome.rawValue)
+      return "; \(word) stands alone"
+        + (outcomes.isEmpty ? "" : ", and \(name) is of \(alternatives(outcomes))")
+    }
     let list = alternatives(mechanisms)
     return near + (near.isEmpty ? "; " : " ") + "\(word) is\(plain ? " alone, or" : "") by \(list)"
   }

@@ -8,6 +8,7 @@ private let few = 12
 func suggestion(_ word: String, _ candidates: [String], more: String? = nil) -> String {
   if candidates.isEmpty { return "; there is none" }
   let near = nearest(word, candidates)
+  if candidates.count == 1, !near.isEmpty { return near }
   let list = candidates.map(short).joined(separator: ", ")
   guard candidates.count <= few, list.count <= 400 else {
     return near.isEmpty ? more.map { "; \($0)" } ?? "" : near

@@ -22,11 +22,16 @@ struct WorkloadReader {
     self.fields = fields
     guard let section = sections["workload"] else { return }
     if section.node.sequence?.isEmpty == true { reader.report("at least one step", at: section.node) }
-    for item in reader.sequence(section.node, "workload") ?? [] { read(item) }
+    let items = reader.sequence(section.node, "workload")
+    if items?.isEmpty != false { self.fields.names.lacksSteps = true }
+    for item in items ?? [] { read(item) }
   }
 
   private mutating func read(_ item: Node) {
-    guard let entries = reader.mapping(item, "a step") else { return }
+    guard let entries = reader.mapping(item, "a step") else {
+      fields.names.lacksSteps = true
+      return
+    }
     guard let first = entries.first else {
       reader.report("an empty step", at: item)
       return
@@ -35,6 +40,7 @@ struct WorkloadReader {
       reader.report(
         "a step begins with what it does, not \"\(short(first.key))\"\(hint(noVerb: entries.map(\.key)))",
         at: first.keyNode)
+      fields.names.lacksSteps = true
       return
     }
     let verb = action.verb
@@ -60,11 +66,11 @@ struct WorkloadReader {
     let isComplete = complete(&words, verb, entries.map(\.key), first.keyNode)
     let asNode = entries.first { $0.key == "as" }?.value
     guard let subject, isComplete else {
-      // What is wrong has been said: that nothing is called so would be said once more for each expectation.
-      forgive(words, asNode, first.value)
+      fields.names.lacksSteps = true
       return
     }
     words.subject = subject
+    if asNode != nil, words["as"] == nil { fields.names.lacksSteps = true }
     for action in action.read(words) { add(action, condition, item, first.value, asNode) }
   }
 
@@ -103,16 +109,12 @@ struct WorkloadReader {
   private mutating func note(_ label: String, isSend: Bool, at node: Node) {
     if Names.reserved.subtracting(Names.ofNodes).contains(label) {
       reader.report("\"\(label)\" cannot be a label: it means something else in an expectation", at: node)
+      fields.names.lacksSteps = true
     }
     if let known = fields.names.labels[label], known != isSend {
       reader.report("\"\(label)\" is the label of connections and of bytes sent; use two", at: node)
     }
     fields.names.labels[label] = isSend
-  }
-
-  private mutating func forgive(_ words: StepWords, _ asNode: Node?, _ subject: Node) {
-    guard let label = words["as"]?.text ?? asNode?.scalar?.string ?? subject.scalar?.string else { return }
-    if fields.names.labels[label] == nil { fields.names.forgiven.insert(label) }
   }
 
   private func hint(noVerb keys: [String]) -> String {

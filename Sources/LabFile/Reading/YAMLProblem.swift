@@ -4,7 +4,7 @@ enum YAMLProblem {
   ///   - problem: libyaml's words (src/scanner.c, src/parser.c).
   ///   - scalar: what stands at the place; nil at the file's end.
   static func words(for problem: String, at scalar: Unicode.Scalar?) -> String {
-    if problem.contains("single document") {
+    if problem.contains("another document") {
       return "a second document begins here: a lab file is one, so put the other into a file of its own"
     }
     let words: String? =
@@ -27,6 +27,7 @@ enum YAMLProblem {
       case "found unexpected end of stream": "a quote is not closed"
       case "found unexpected document indicator": "a quote is not closed before the document ends"
       case "did not find expected <document start>": "nothing can stand behind the end of the document"
+      case "found undefined alias": "no anchor before this alias: quote a text that begins with *"
       case "found unknown escape character":
         "no such escape in a text with double quotes: single quotes take a backslash as it is"
       case "found undefined tag handle": "a tag (!...) that is not known: quote the text"

@@ -77,8 +77,26 @@ public indirect enum FieldKind: Sendable {
   case expectation
   /// `same as LABEL` or `other than LABEL`.
   case servedBy
+  /// What must be seen, as a tool writes it (``Notation``).
+  case notation(Notated)
   /// A step of the workload: a verb with its subject, and its options.
   case step
+
+  /// What is written as some tool writes it.
+  public enum Notated: String, Sendable, CaseIterable {
+    /// ``Amount``
+    case amount
+    /// ``PacketPattern``
+    case packets
+    /// ``SocketPattern`` without its number.
+    case sockets
+    /// ``ConntrackPattern``
+    case conntrack
+    /// ``IPVSPattern``
+    case ipvs
+    /// An `enum skb_drop_reason`, without its prefix.
+    case dropReason = "drop reason"
+  }
 
   /// What a name may be the name of.
   public enum Named: String, Sendable, CaseIterable {
