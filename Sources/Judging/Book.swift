@@ -53,6 +53,21 @@ package struct Book {
     attempt = judged
   }
 
+  /// The connect attempt whose connection carries this one's byte; nil where none was seen.
+  var opening: Attempt? {
+    let own = attempt.attempt
+    return observation.attempts.last {
+      $0.kind == .connect && $0.id < own.id && $0.client == own.client && $0.local == own.local
+        && $0.remote == own.remote
+    }
+  }
+
+  /// The client's port as the server's link knows it, behind any NAT.
+  var portAtServer: Int? {
+    let opening = attempt.attempt.kind == .connect ? attempt.attempt : opening
+    return opening.flatMap { trace.flow(of: $0).synsAtServer.last?.sourcePort } ?? attempt.attempt.localPort
+  }
+
   // MARK: writing
 
   /// So many packets of this attempt are what its mechanism leaves.

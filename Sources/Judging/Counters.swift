@@ -19,10 +19,12 @@ package struct ExpectedCounters {
       "TCPACKSkippedTimeWait", "TCPACKSkippedChallenge", "TCPChallengeACK", "TCPSYNChallenge",
       "TCPAbortOnData", "TCPAbortOnTimeout", "TCPAbortOnMemory", "TCPAbortFailed", "TCPBacklogDrop",
       "TCPMinTTLDrop", "TCPDeferAcceptDrop", "TCPOFODrop", "TCPRcvQDrop", "TCPZeroWindowDrop",
-      "IPReversePathFilter",
+      "IPReversePathFilter", "TWKilled", "TCPAbortOnClose", "TCPMigrateReqFailure",
     ].map { "TcpExt.\($0)" }
     + ["Tcp.InErrs", "Tcp.InCsumErrors", "Ip.InHdrErrors", "Ip.InAddrErrors", "Ip.InDiscards"]
     + ["Ip.OutDiscards", "Ip.OutNoRoutes", "Ip6.InHdrErrors", "Ip6.InAddrErrors", "Ip6.InDiscards"]
+    + ["Tcp.OutRsts", "Tcp.AttemptFails", "Tcp.EstabResets", "Icmp.InDestUnreachs", "Icmp.OutDestUnreachs"]
+    + ["IpExt.InNoRoutes", "Ip6.InNoRoutes"]
     + ["insert_failed", "drop", "early_drop", "invalid", "error"].map { "conntrack.\($0)" }
     + ["rule.FORWARD", Observation.emulatedPAWSPassive]
 
@@ -39,10 +41,23 @@ package struct ExpectedCounters {
       old.lowerBound + change.lowerBound...old.upperBound + change.upperBound
   }
 
-  /// `tcp_write_err`: a client that is not answered gives up; whatever the mechanism.
-  mutating func addAbort(of attempt: JudgedAttempt) {
-    guard attempt.expected.mechanism != nil, attempt.outcome == .dropped else { return }
-    add("TcpExt.TCPAbortOnTimeout", 1, on: attempt.attempt.client)
+  /// What follows from an attempt's outcome, whatever its mechanism.
+  mutating func addEnd(of attempt: JudgedAttempt, _ flow: Trace.Flow) {
+    guard attempt.attempt.kind == .connect else { return }
+    let client = attempt.attempt.client
+    switch attempt.outcome {
+    case .dropped:
+      // tcp_write_err: a client that is not answered gives up; tcp_done in SYN_SENT.
+      if attempt.expected.mechanism != nil { add("TcpExt.TCPAbortOnTimeout", 1, on: client) }
+      add("Tcp.AttemptFails", 1, on: client)
+    case .refused, .unreachable:
+      add("Tcp.AttemptFails", 1, on: client)
+      // tcp_v4_send_reset, at whom the RST is seen to leave.
+      add("Tcp.OutRsts", flow.atServer.count { $0.outgoing && $0.flags.contains(.rst) }, on: flow.serverNode)
+    // tcp_reset, in ESTABLISHED or CLOSE_WAIT.
+    case .reset: add("Tcp.EstabResets", 1, on: client)
+    default: break
+    }
   }
 
   /// What the author of a lab file says of counters: in place of what mechanisms say of them.

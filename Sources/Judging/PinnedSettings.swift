@@ -8,6 +8,7 @@ enum PinnedSettings {
     counters: inout ExpectedCounters
   ) {
     for node in test.network.nodes {
+      counters.add("TcpExt.TWKilled", recycled(attempts, in: test, on: kernel, node: node), on: node)
       if let buckets = test.pinned("tcp_max_tw_buckets", on: node).map({ Int($0) ?? 0 }) {
         let range = overflows(
           attempts, in: test, on: kernel, node: node, buckets: max(0, buckets), trace: trace)
@@ -23,17 +24,41 @@ enum PinnedSettings {
     }
   }
 
+  /// How many TIME_WAIT sockets were given a short life: `__inet_twsk_schedule` counts TWKilled for one of 4 s or less,
+  /// which `tcp_time_wait` makes of each whose peer's timestamp is remembered while `tcp_tw_recycle` is on. The lab's
+  /// emulation cuts them short without it.
+  private static func recycled(
+    _ attempts: [JudgedAttempt], in test: Case, on kernel: Kernel, node: String
+  ) -> ClosedRange<Int> {
+    guard !kernel.emulates("tcp_tw_recycle") else { return 0...0 }
+    // On some kernels one setting for all nodes.
+    let values =
+      kernel.perKernelSettings.contains("tcp_tw_recycle")
+      ? test.settings.values.map { $0["tcp_tw_recycle"] } : [test.settings[node]?["tcp_tw_recycle"]]
+    guard values.contains("1") || test.workload.contains(where: { $0.isSet("tcp_tw_recycle") }) else {
+      return 0...0
+    }
+    return 0...closed(attempts, in: test, first: node).count
+  }
+
+  /// Connections that a node closed first.
+  private static func closed(
+    _ attempts: [JudgedAttempt], in test: Case, first node: String
+  ) -> [JudgedAttempt] {
+    let closer: Step.Closer = test.network.isServer(node) ? .server : .client
+    return attempts.filter { judged in
+      let attempt = judged.attempt
+      return attempt.kind == .connect && attempt.errno == nil && test.closer(inStep: attempt.step) == closer
+        && (closer == .server ? attempt.server : attempt.client) == node
+    }
+  }
+
   /// How often a socket was closed instead of kept in TIME_WAIT: `inet_twsk_alloc` gives none once there are as many as
   /// the setting says, and `tcp_time_wait` counts that, once for each connection that the node closes first.
   private static func overflows(
     _ attempts: [JudgedAttempt], in test: Case, on kernel: Kernel, node: String, buckets: Int, trace: Trace
   ) -> ClosedRange<Int> {
-    let closer: Step.Closer = Network.isServer(node) ? .server : .client
-    let closed = attempts.filter { judged in
-      let attempt = judged.attempt
-      return attempt.kind == .connect && attempt.errno == nil && test.closer(inStep: attempt.step) == closer
-        && (closer == .server ? attempt.server : attempt.client) == node
-    }
+    let closed = closed(attempts, in: test, first: node)
     if buckets == 0 { return closed.count...closed.count }
     // One number for all namespaces: what other cases leave there counts too.
     if kernel.perKernelSettings.contains("tcp_max_tw_buckets") { return 0...closed.count }

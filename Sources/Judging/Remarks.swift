@@ -13,7 +13,7 @@ public func remarks(
     $0.attempt.kind == .send || $0.syns != 1 || $0.synsAtServer != 1 || $0.expected.mechanism != nil
   }
   guard !remarkable.isEmpty else { return [:] }
-  let trace = Trace(observation)
+  let trace = Trace(observation, in: test.network)
   struct Place: Hashable {
     var node: String
     var time: Int64

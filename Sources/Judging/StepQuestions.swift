@@ -16,6 +16,24 @@ extension Step {
   /// Whether a client's clock is another one from here on.
   var changesClock: Bool { !action.needs.movesClocks.isEmpty }
 
+  /// The real server that it takes out of the director's table; nil where it takes none.
+  var removedServer: String? { (action as? RemoveServer)?.server }
+
+  /// Whether servers forget the timestamps that they remember.
+  var forgetsStamps: Bool { (action as? Flush)?.table == .tcpMetrics }
+
+  /// Whether they do so again and again while it runs.
+  var forgetsStampsWithin: Bool { (action as? Churn)?.flush == .tcpMetrics }
+
+  /// Whether a hop forgets its connections.
+  var forgetsConnections: Bool { (action as? Flush)?.table == .conntrack }
+
+  /// Whether it does so again and again while it runs.
+  var forgetsConnectionsWithin: Bool { (action as? Churn)?.flush == .conntrack }
+
+  /// By how much it sets the wall clock forward.
+  var secondsForward: Int { (action as? Advance)?.seconds ?? 0 }
+
   /// Who sends the first FIN on its connections; nil where it makes none.
   var closer: Closer? { action.closes }
 }
@@ -30,6 +48,16 @@ extension Case {
   /// nothing.
   func setting(_ name: String, on node: String, inStep step: Int) -> String? {
     workload.prefix(max(0, step)).compactMap { $0.value(of: name, on: node) }.last ?? settings[node]?[name]
+  }
+
+  /// Real servers that were taken out of the director's table before a step.
+  func removedServers(before step: Int) -> Set<String> {
+    Set(workload.prefix(max(0, step)).compactMap(\.removedServer))
+  }
+
+  /// Whether a step empties the servers' memory of timestamps again and again.
+  func forgetsStamps(within step: Int) -> Bool {
+    workload.indices.contains(step) && workload[step].forgetsStampsWithin
   }
 
   /// Who sends the first FIN on a step's connections.

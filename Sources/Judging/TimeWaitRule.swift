@@ -26,6 +26,9 @@ enum TimeWaitRule {
     return .refusedBySequence
   }
 
+  /// Whether what passed has left a TIME_WAIT there, of either substate's later part: the server's FIN, then the client's.
+  static func isLeft(by past: [Segment], rfc1337: Bool) -> Bool { timeWait(past, rfc1337: rfc1337) != nil }
+
   /// `tw_rcv_nxt` and `tw_ts_recent` that the last connection left, if the server closed it first.
   private static func timeWait(_ past: [Segment], rfc1337: Bool) -> (next: UInt32, recent: UInt32?)? {
     guard let start = past.lastIndex(where: { $0.outgoing && $0.isSYNACK }) else { return nil }

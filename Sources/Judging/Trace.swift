@@ -26,7 +26,7 @@ struct Trace {
       return atServer.first { $0.outgoing && $0.isSYNACK && $0.acknowledgement == syn.sequence &+ 1 }
     }
     /// What passed before the server answered; all of it if it never did.
-    private var unanswered: ArraySlice<Segment> {
+    var unanswered: ArraySlice<Segment> {
       guard let synAck, let end = atServer.firstIndex(of: synAck) else { return atServer[...] }
       return atServer[..<end]
     }
@@ -44,7 +44,7 @@ struct Trace {
   let serverLink: [Segment]
   private var synsByPort: [Endpoint: [[Segment]]] = [:]
   private var synsAtServer: [UInt32: [Segment]] = [:]
-  private var tuples: [Tuple: [Segment]] = [:]
+  private(set) var tuples: [Tuple: [Segment]] = [:]
 
   /// One local port may serve connections to several of the server's ports.
   private struct Endpoint: Hashable {
@@ -74,21 +74,43 @@ struct Trace {
     }
   }
 
+  /// Which end of a connection a node's segments are of.
+  private struct Ends {
+    let clients: Set<String>
+    let ports: [String: ClosedRange<Int>]
+
+    init(_ network: Network) {
+      clients = Set(network.hosts.filter { $0.client != nil }.map(\.name))
+      ports = Dictionary(
+        network.hosts.compactMap { host in host.server.map { (host.name, $0.ports) } },
+        uniquingKeysWith: { first, _ in first })
+    }
+
+    /// A node that is both is what its port says.
+    func isServers(_ segment: Segment) -> Bool {
+      guard let ports = ports[segment.node] else { return false }
+      return !clients.contains(segment.node)
+        || ports.contains(segment.outgoing ? segment.sourcePort : segment.destinationPort)
+    }
+  }
+
   private let stamps: [StampCensus]
   /// What the kernel said of the segments that it threw away.
   let drops: [KernelDrop]?
   /// Drops that it did not get to say anything of.
   let dropsNotHeard: Int
 
-  init(_ observation: Observation) {
+  /// - Parameter network: whose nodes connect, and whose accept.
+  init(_ observation: Observation, in network: Network) {
     stamps = observation.stamps
     drops = observation.drops
     dropsNotHeard = observation.dropsNotHeard ?? 0
+    let ends = Ends(network)
     var clientLink: [String: [Segment]] = [:]
     var serverLink: [Segment] = []
     for packet in observation.packets {
       guard let segment = Segment(packet) else { continue }
-      if Network.isServer(packet.node) {
+      if ends.isServers(segment) {
         serverLink.append(segment)
       } else {
         clientLink[packet.node, default: []].append(segment)
@@ -151,22 +173,19 @@ struct Trace {
     (tuples[Tuple(syn)] ?? []).filter { $0.time < syn.time }
   }
 
-  /// Segments of a client's port on the server's link, since an attempt began, whose timestamp is older than
-  /// the newest before: what PAWS refuses on an open connection.
-  func staleSegments(of attempt: Attempt) -> [Segment] {
-    guard let port = attempt.localPort else { return [] }
+  /// Segments of a client's port on the server's link, before a time and since.
+  func segments(from port: Int?, at time: Int64) -> (before: ArraySlice<Segment>, since: ArraySlice<Segment>)
+  {
+    guard let port else { return ([], []) }
     let sent = serverLink.filter { !$0.outgoing && $0.sourcePort == port }
-    guard let newest = sent.last(where: { $0.time < attempt.began })?.tsval else { return [] }
-    return sent.filter { segment in
-      segment.time >= attempt.began && segment.tsval.map { Modular.before($0, newest) } == true
-    }
+    let first = sent.firstIndex { $0.time >= time } ?? sent.endIndex
+    return (sent[..<first], sent[first...])
   }
 
   /// How many ACKs without data the server sent to a client's port since a time.
-  func bareAcks(to attempt: Attempt, since time: Int64) -> Int {
+  func bareAcks(to port: Int?, since time: Int64) -> Int {
     serverLink.count {
-      $0.outgoing && $0.time >= time && $0.destinationPort == attempt.localPort && $0.flags == .ack
-        && $0.payload == 0
+      $0.outgoing && $0.time >= time && $0.destinationPort == port && $0.flags == .ack && $0.payload == 0
     }
   }
 }

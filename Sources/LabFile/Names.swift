@@ -5,6 +5,8 @@ struct Names {
   /// Offsets under `clocks`, in milliseconds.
   var clocks: [String: Int] = [:]
   var topology: Network.Topology = .direct
+  /// A network that the file spells out.
+  var sketch: NetworkSketch?
   var groups: [String] = []
   /// As many as any case has.
   var servers = 1
@@ -16,12 +18,14 @@ struct Names {
 
   /// Names that parameters of nodes begin with; as the topology and the clients make them.
   var nodes: [String] {
-    groups + (topology == .direct ? [] : [Network.hop]) + (topology.hasRouter ? [Network.router] : [])
+    if let sketch { return groups + sketch.nodes.map(\.name).filter { !groups.contains($0) } + ["all"] }
+    return groups + (topology == .direct ? [] : [Network.hop]) + (topology.hasRouter ? [Network.router] : [])
       + [Network.server, "all"]
   }
 
   var serverNames: [String] {
-    Network(topology: .direct, family: .ipv4, clients: [], hop: nil, servers: servers).serverNames
+    if let sketch { return sketch.nodes.filter { $0.listens != nil }.flatMap(\.members) }
+    return Network(topology: .direct, family: .ipv4, clients: [], hop: nil, servers: servers).serverNames
   }
 
   /// Whether it is `late.2`, one of a group or of the servers.
@@ -42,7 +46,7 @@ struct Names {
     case .client: groups
     case .server: serverNames
     case .node: nodes
-    case .link: []
+    case .link: sketch?.links.map(\.name) ?? []
     case .label: labels.keys.sorted()
     case .setting: Setting.all.map(\.name)
     case .counter: KnownCounters.all.sorted()

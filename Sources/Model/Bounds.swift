@@ -49,6 +49,8 @@ public enum Bounds {
   public static let serverPorts = 250
   /// Nodes of a network, and links: clients, servers and what stands between.
   public static let hosts = 400
+  /// Rules of one node.
+  public static let rules = 32
   /// IPVS services of one node.
   public static let services = 16
   /// Clients of all cases of a file together.

@@ -143,12 +143,31 @@ public struct SelectionError: Error, CustomStringConvertible {
 
 extension Parameters {
   var network: Network {
-    Network(
-      topology: topology, family: family,
-      clients: groups.flatMap { group in
-        group.members.map { Client(name: $0, group: group.name, clock: group.clock, isn: group.isn) }
-      },
-      serverPorts: serverPorts, hop: hop, servers: servers)
+    let clients = groups.flatMap { group in
+      group.members.map { Client(name: $0, group: group.name, clock: group.clock, isn: group.isn) }
+    }
+    if let sketch = aimed {
+      // What it lacks has been said where it stands; an empty network is run by nobody.
+      return (try? sketch.network(family: family, clients: clients))
+        ?? Network(topology: .spelledOut, family: family, hosts: [], links: [])
+    }
+    var network = Network(
+      topology: topology, family: family, clients: clients, serverPorts: serverPorts, hop: hop,
+      servers: servers)
+    for group in groups {
+      guard let address = group.target.flatMap(network.address(named:)) else { continue }
+      for index in network.hosts.indices where network.hosts[index].group == group.name {
+        network.hosts[index].client?.target = address
+      }
+    }
+    return network
+  }
+
+  /// The network that the file spells out, with what each group connects to.
+  public var aimed: NetworkSketch? {
+    var sketch = sketch
+    for group in groups { sketch?.targets[group.name] = group.target }
+    return sketch
   }
 
   /// What the file sets, with the `tcp_timestamps` that each client's clock needs, and no client port among the few

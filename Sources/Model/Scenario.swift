@@ -114,6 +114,8 @@ public struct Parameters: Sendable {
   public var servers: Int
   public var hop: Hop
   public var groups: [Group]
+  /// In place of all that has to do with a topology of a name: a network that the file spells out.
+  public var sketch: NetworkSketch?
   /// Node (`server`, `hop`, `all` or a group), setting, value, in the order of the file.
   public var settings: [(node: String, setting: String, value: String)]
 
@@ -123,6 +125,8 @@ public struct Parameters: Sendable {
     public var clock: Clock
     public var isn: SequencePin
     public var count: Int
+    /// What it connects to: a node or a named address; nil is what its network has for clients.
+    public var target: String?
 
     public init(name: String, clock: Clock, isn: SequencePin, count: Int) {
       self.name = name
@@ -168,6 +172,8 @@ public struct Parameters: Sendable {
     case .clock(let name, let value): group(name) { $0.clock = value }
     case .isn(let name, let value): group(name) { $0.isn = value }
     case .count(let name, let value): group(name) { $0.count = value }
+    case .target(let name, let value): group(name) { $0.target = value }
+    case .node(let name, let change): sketch?.change(name, change)
     case .setting(let node, let name, let value): settings.append((node, name, value))
     }
   }
@@ -188,5 +194,8 @@ public enum Assignment: Sendable {
   case clock(group: String, Clock)
   case isn(group: String, SequencePin)
   case count(group: String, Int)
+  case target(group: String, String)
+  /// A part of a node of a network that the file spells out.
+  case node(String, NetworkSketch.Change)
   case setting(node: String, name: String, value: String)
 }

@@ -94,3 +94,43 @@ extension Kernel {
       perKernelSettings: [], timestampTicksPerSecond: 1000, privilege: .root, missing: [:])
   }
 }
+
+extension Wire {
+  /// A connection that is answered and stays as it is: ESTABLISHED at both ends.
+  mutating func opened(
+    attempt id: Int, client: String, isn: UInt32, tsval: UInt32?, server: String? = "server"
+  ) {
+    let began = time
+    let ts: (UInt32, UInt32)? = tsval.map { ($0, 7) }
+    syn(client, isn: isn, tsval: tsval)
+    both(client, fromServer: true, seq: 900, ack: isn &+ 1, flags: [.syn, .ack], ts: ts.map { ($0.1, $0.0) })
+    both(client, fromServer: false, seq: isn &+ 1, ack: 901, flags: [.ack], ts: ts)
+    finish(id, client, client, isn: isn, began: began, errno: nil)
+    observation.attempts[observation.attempts.count - 1].server = server
+  }
+
+  /// late's SYN is answered by an ACK of the connection before, its RST follows, and if that ends the old socket, the
+  /// next SYN is answered.
+  mutating func challenged(
+    _ id: Int = 1, isn: UInt32, tsval: UInt32?, seq: UInt32, ack: UInt32, recovers: Bool = true
+  ) {
+    let began = time
+    syn("late", isn: isn, tsval: tsval)
+    both("late", fromServer: true, seq: seq, ack: ack, flags: [.ack], ts: tsval.map { ($0, 1) })
+    both("late", fromServer: false, seq: ack, flags: [.rst])
+    wait(milliseconds: 10)
+    syn("late", isn: isn, tsval: tsval.map { $0 &+ 10 })
+    if recovers {
+      both(
+        "late", fromServer: true, seq: 5000, ack: isn &+ 1, flags: [.syn, .ack], ts: tsval.map { (9, $0) })
+      both(
+        "late", fromServer: false, seq: isn &+ 1, ack: 5001, flags: [.ack], ts: tsval.map { ($0 &+ 10, 9) })
+    }
+    finish(id, "late", "late", isn: isn, began: began, errno: recovers ? nil : "ETIMEDOUT")
+    observation.attempts[observation.attempts.count - 1].server = recovers ? "server" : nil
+  }
+
+  mutating func moved(_ node: String, _ counters: [String: Int]) {
+    observation.countersAfter[node, default: [:]].merge(counters) { $0 + $1 }
+  }
+}

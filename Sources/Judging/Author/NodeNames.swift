@@ -3,32 +3,28 @@ import Model
 
 /// Which addresses the nodes of a case have, so that a pattern may name a node.
 struct NodeNames {
-  private var addresses: [String: Set<String>]
-  private var groups: [String: [String]] = [:]
+  private let addresses: [String: Set<String>]
+  private let network: Network
 
-  init(_ test: Case, _ observation: Observation, _ segments: [Segment]) {
-    addresses = (observation.addresses ?? [:]).mapValues(Set.init)
-    for client in test.network.clients { groups[client.group, default: []].append(client.name) }
-    groups[Network.server] = test.network.serverNames
-    guard addresses.isEmpty else { return }
-    // A recording of a version that did not keep them tells them by what passed: an end's own links, and whom the
-    // servers saw where that is no client.
+  init(_ network: Network, _ observation: Observation) {
+    self.network = network
+    var addresses = network.names.mapValues { Set([$0]) }
+    for node in network.nodes { addresses[node] = Set(network.addresses(of: node)) }
+    // Where a connection goes that a node makes to itself.
+    for host in network.hosts where host.capturesLoopback {
+      addresses[host.name, default: []].formUnion(["127.0.0.1", "::1"])
+    }
     for attempt in observation.attempts {
       if let local = attempt.local?.host { addresses[attempt.client, default: []].insert(String(local)) }
     }
-    let ends = Set(test.network.clients.map(\.name) + test.network.serverNames)
-    for segment in segments where segment.outgoing && ends.contains(segment.node) {
-      addresses[segment.node, default: []].insert(segment.source)
-    }
-    let known = addresses.values.reduce(into: Set<String>()) { $0.formUnion($1) }
-    for node in test.network.natNodes {
-      addresses[node] = Set(observation.attempts.compactMap { $0.peer.map { String($0.host) } }).subtracting(
-        known)
-    }
+    self.addresses = addresses
   }
 
   /// The nodes that a name means: one, or the members of a group.
-  func nodes(_ name: String) -> [String] { groups[name] ?? [name] }
+  func nodes(_ name: String) -> [String] {
+    let members = network.members(of: name)
+    return members.isEmpty ? [name] : members
+  }
 
   /// Whether an address and port are what a pattern says.
   func matches(_ end: EndPattern, _ address: String, _ port: Int) -> Bool {

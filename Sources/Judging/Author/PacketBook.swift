@@ -20,7 +20,7 @@ struct PacketBook {
 
   init(_ test: Case, _ observation: Observation, _ trace: Trace) {
     let segments = observation.packets.compactMap { Segment($0) }
-    names = NodeNames(test, observation, segments)
+    names = NodeNames(test.network, observation)
     var lines: [Trace.Tuple: Line] = [:]
     let labels = Labels(observation.attempts, trace)
     for segment in segments {

@@ -10,7 +10,7 @@ struct TableBook {
 
   init(_ test: Case, _ kernel: Kernel, _ observation: Observation) {
     (self.test, self.kernel, self.observation) = (test, kernel, observation)
-    names = NodeNames(test, observation, observation.packets.compactMap { Segment($0) })
+    names = NodeNames(test.network, observation)
   }
 
   // MARK: sockets

@@ -14,12 +14,22 @@ struct HopClash: MechanismRule {
     book.noneArrived()
     book.count("SYNs on the client's link", book.attempt.syns, is: .atLeast(1))
     // __nf_conntrack_confirm: a tuple that clashes is counted twice, as insert_failed and as drop.
-    book.move("conntrack.insert_failed", book.attempt.syns, on: Network.hop)
-    book.move("conntrack.drop", book.attempt.syns, on: Network.hop)
-    book.reason(["NETFILTER_DROP"], book.attempt.syns, on: Network.hop, of: book.flow.synsAtClient)
+    let nat = book.refusingNAT
+    book.move("conntrack.insert_failed", book.attempt.syns, on: nat)
+    book.move("conntrack.drop", book.attempt.syns, on: nat)
+    book.reason(["NETFILTER_DROP"], book.attempt.syns, on: nat, of: book.flow.synsAtClient)
   }
 
   func loss(_ book: Book, counts: Bool) -> String? {
     counts ? "dropped by the hop: conntrack insert_failed +1" : "dropped by the hop"
+  }
+}
+
+extension Book {
+  /// The node whose conntrack refuses: of several NATs the first whose counter has moved.
+  var refusingNAT: String {
+    let nodes = test.network.natNodes
+    return nodes.first { (observation.counters(of: $0)["conntrack.insert_failed"] ?? 0) != 0 } ?? nodes.first
+      ?? Network.hop
   }
 }

@@ -4,36 +4,49 @@ import Model
 /// `tcp_tw_recycle`: the per-host cache of timestamps (until 4.11).
 struct Recycle: MechanismRule {
   let name: Mechanism = "recycle"
-  let outcomes: [Outcome] = [.dropped]
+  let outcomes: [Outcome] = [.dropped, .predicted]
   let summary =
     "tcp_tw_recycle: the server remembers a newer timestamp of the SYN's source address, whoever is behind it"
   let source =
     "tcp_peer_is_proven, net/ipv4/tcp_metrics.c, and tcp_conn_request; removed in 4.12 (4396e46187ca)"
-  let mutations: [Mutation] = [.skew, .stamped, .set]
+  let mutations: [Mutation] = [.skew, .stamped, .set, .baseline("tcp_tw_recycle")]
+
+  func predict(_ book: Book) -> Expectation? {
+    let rule = RecycleRule(book)
+    let refused = book.flow.synsAtServer.map { syn in
+      rule.isOn && !rule.meetsTimeWait(syn)
+        && rule.refuses(rule.tsval(of: syn), by: rule.stamp(for: syn, isTold: false))
+    }
+    return switch refused.firstIndex(of: false) {
+    case nil where refused.isEmpty: Expectation(.connected)
+    case 0: Expectation(.connected)
+    case nil: Expectation(.dropped, by: name)
+    default: Expectation(.delayed, by: name)
+    }
+  }
 
   func expect(_ book: inout Book) {
-    let (flow, trace, step) = (book.flow, book.trace, book.attempt.attempt.step)
+    let flow = book.flow
     book.allArrived()
-    let answers = flow.atServer.count { $0.outgoing }
+    let refused = flow.refusedSYNs
+    book.count("refused SYNs", refused, is: .atLeast(1))
+    let answers = flow.unanswered.count { $0.outgoing }
     book.count("answers of the server", answers, is: .number(0))
-    // tcp_peer_is_proven: refused by a stamp that is younger than TCP_PAWS_MSL (60 s) and newer than the SYN's by
-    // more than TCP_PAWS_WINDOW (1), or by any such stamp where the SYN has none (since 3.17).
-    let stamp = flow.synsAtServer.first.flatMap { trace.stamp(for: $0, before: step) }
-    // A server whose timestamps are off does not look at the option.
-    let tsval = book.test.serverTimestampsAreOff(before: step) ? nil : flow.synsAtServer.first?.tsval
-    let newer =
-      stamp.map { stamp in tsval.map { Int32(bitPattern: stamp.tsval &- $0) > 1 } ?? true } ?? false
+    let rule = RecycleRule(book)
+    let syn = flow.synsAtServer.first
+    let tsval = syn.flatMap(rule.tsval)
+    let stamp = syn.flatMap { rule.stamp(for: $0) }
     book.witnesses.append(
       Witness(
         .stamp(of: book.title), expected: .words("newer than the SYN's, younger than 60 s"),
         seen: .words(
           stamp.map { "\($0.tsval), \($0.age) s old; the SYN's is \(tsval.map(String.init) ?? "none")" }
             ?? "none"),
-        holds: newer && (stamp?.age ?? 60) < 60))
+        holds: rule.refuses(tsval, by: stamp)))
     book.move(
       book.kernel.emulates("tcp_tw_recycle") ? Observation.emulatedPAWSPassive : "TcpExt.PAWSPassive",
-      book.attempt.synsAtServer, on: flow.serverNode)
-    book.move("TcpExt.ListenDrops", book.attempt.synsAtServer, on: flow.serverNode)
+      refused, on: flow.serverNode)
+    book.move("TcpExt.ListenDrops", refused, on: flow.serverNode)
   }
 
   func refusal(_ book: Book, counts: Bool) -> String? {
@@ -45,8 +58,7 @@ struct Recycle: MechanismRule {
 
   /// The segment whose timestamp the server remembers.
   func remarks(_ book: Book, counts: Bool) -> [Remark] {
-    guard let syn = book.flow.synsAtServer.first,
-      let stamp = book.trace.stamp(for: syn, before: book.attempt.attempt.step),
+    guard let syn = book.flow.synsAtServer.first, let stamp = RecycleRule(book).stamp(for: syn),
       let kept = book.trace.serverLink.last(where: {
         !$0.outgoing && $0.time < syn.time && $0.source == syn.source && $0.tsval == stamp.tsval
       })

@@ -10,17 +10,9 @@ struct TimeWait: MechanismRule {
   let source = "tcp_timewait_state_process, net/ipv4/tcp_minisocks.c"
   let mutations: [Mutation] = [.skew, .ports]
 
-  /// What TIME_WAIT answers to each SYN of the attempt.
-  private func answers(_ book: Book) -> [TimeWaitRule.Answer] {
-    let rfc1337 = book.observation.settings[book.flow.serverNode]?["tcp_rfc1337"] == "1"
-    return book.flow.synsAtServer.map {
-      TimeWaitRule.answer(to: $0, after: book.trace.before($0), rfc1337: rfc1337)
-    }
-  }
-
   /// The first SYN that is accepted connects.
   func predict(_ book: Book) -> Expectation? {
-    let answers = answers(book)
+    let answers = book.timeWaitAnswers
     return switch answers.firstIndex(of: .accepted) {
     case 0: Expectation(.connected)
     case nil where answers.isEmpty: Expectation(.connected)
@@ -30,7 +22,7 @@ struct TimeWait: MechanismRule {
   }
 
   func expect(_ book: inout Book) {
-    book.refusedByTimeWait(byTimestamp: answers(book).count { $0 == .refusedByTimestamp })
+    book.refusedByTimeWait(book.timeWaitAnswers, each: nil)
   }
 
   func refusal(_ book: Book, counts: Bool) -> String? { "refused by TIME_WAIT" }

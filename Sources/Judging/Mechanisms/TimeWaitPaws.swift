@@ -11,7 +11,7 @@ struct TimeWaitPaws: MechanismRule {
   let mutations: [Mutation] = [.skew, .ports]
 
   func expect(_ book: inout Book) {
-    book.refusedByTimeWait(byTimestamp: book.flow.refusedSYNs)
+    book.refusedByTimeWait(book.timeWaitAnswers, each: .refusedByTimestamp)
     book.reason(
       ["TCP_RFC7323_TW_PAWS"], book.flow.refusedSYNs, on: book.flow.serverNode, of: book.flow.synsAtServer)
   }

@@ -10,7 +10,7 @@ struct TimeWaitSequence: MechanismRule {
   let source = "tcp_timewait_state_process, net/ipv4/tcp_minisocks.c; RFC 1122, 4.2.2.13"
   let mutations: [Mutation] = [.isn, .ports]
 
-  func expect(_ book: inout Book) { book.refusedByTimeWait(byTimestamp: 0) }
+  func expect(_ book: inout Book) { book.refusedByTimeWait(book.timeWaitAnswers, each: .refusedBySequence) }
 
   func refusal(_ book: Book, counts: Bool) -> String? {
     "refused by TIME_WAIT by its sequence number; no PAWS counter moves"

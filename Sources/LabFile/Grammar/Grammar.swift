@@ -43,9 +43,12 @@ public enum Grammar {
 
   /// The keys of `topology`.
   static let topology: [Field] =
-    [Parameter.kind(called: "kind").field.required]
+    [Parameter.kind(called: "kind").field]
     + Parameter.ofNetwork.map(\.field)
-    + [Field("hop", .record(Parameter.ofHop.map(\.field)), "The box in between; a direct topology has none")]
+    + [
+      Field("hop", .record(Parameter.ofHop.map(\.field)), "The box in between; a direct topology has none"),
+      nodes, links,
+    ]
 
   /// The keys of a client.
   static let client: [Field] = Parameter.ofClients("").map(\.field)

@@ -69,6 +69,37 @@ struct Parameter: Sendable {
       Assignment.scheduler),
   ]
 
+  /// What a node has that a file spells out and an axis may set.
+  static func of(_ node: NetworkSketch.Node) -> [Parameter] {
+    let name = node.name
+    var own: [Parameter] = []
+    if node.nat != nil {
+      own.append(
+        Parameter(
+          Field("ports", .ports, "The source ports that it gives"),
+          {
+            $0.ports.map { .node(name, .ports($0)) }
+          }))
+      own.append(
+        word("random", byDefault: Hop.Randomness.none, "How one is chosen") { .node(name, .random($0)) })
+    }
+    if !node.services.isEmpty {
+      own.append(
+        word("scheduler", byDefault: Network.Scheduler.rr, "How a director chooses") {
+          .node(name, .scheduler($0))
+        })
+      own.append(
+        word("by", byDefault: VirtualService.Forwarding.nat, "How packets go to real servers") {
+          .node(name, .forwarding($0))
+        })
+      own.append(
+        Parameter(
+          Field("persistence", .number(1...86_400, unit: "s"), "For how long a client stays with its server"),
+          { $0.number.map { .node(name, .persistence($0)) } }))
+    }
+    return own
+  }
+
   /// What a group of clients has.
   static func ofClients(_ group: String) -> [Parameter] {
     [
@@ -82,6 +113,9 @@ struct Parameter: Sendable {
         "isn", byDefault: SequencePin.ahead,
         "Where its initial sequence numbers lie, relative to those of all attempts before"
       ) { .isn(group: group, $0) },
+      Parameter(
+        Field("to", .newName, "What it connects to: a node, or an address that has a name, as vip"),
+        { $0.text.map { .target(group: group, $0) } }),
       number("count", 1...Bounds.clients, byDefault: 1, "How many clients it is: NAME, or NAME.1 and so on") {
         .count(group: group, $0)
       },

@@ -12,6 +12,11 @@ struct NetworkReader {
   /// Where each setting stands.
   private(set) var settingNodes: [SettingPlace] = []
 
+  private var nodes: FieldValue?
+  private var links: FieldValue?
+  /// Where each part of a network stands that is spelled out.
+  private var places: [String: Node] = [:]
+
   private var reader: Reader { fields.reader }
 
   init(_ fields: FieldReader, _ sections: FieldReader.Record) {
@@ -19,6 +24,7 @@ struct NetworkReader {
     if let section = sections["clocks"] { readClocks(section.node) }
     if let section = sections["topology"] { readTopology(section.node) }
     if let section = sections["clients"] { readClients(section.node) }
+    checkSketch(sections["topology"]?.keyNode)
     if let section = sections["settings"] { readSettings(section.node) }
   }
 
@@ -39,8 +45,15 @@ struct NetworkReader {
     let own = [Parameter.kind(called: "kind")] + Parameter.ofNetwork
     // Of a kind that is none nothing more is said.
     var isRead = false
-    for entry in fields.record(node, "topology", Grammar.topology)?.entries ?? [] {
-      if entry.key == Network.hop {
+    let record = fields.record(node, "topology", Grammar.topology)
+    for entry in record?.entries ?? [] {
+      if entry.key == Grammar.nodes.name {
+        nodes = fields.value(entry, Grammar.nodes)
+        places.merge(Self.keys(entry.node)) { first, _ in first }
+      } else if entry.key == Grammar.links.name {
+        links = fields.value(entry, Grammar.links)
+        places.merge(Self.keys(entry.node)) { first, _ in first }
+      } else if entry.key == Network.hop {
         apply(Parameter.ofHop, entry.node, "hop")
         if base.topology == .direct, isRead {
           reader.report("a direct topology has no hop; the others have one", at: entry.keyNode)
@@ -50,8 +63,63 @@ struct NetworkReader {
         if entry.key == "kind" { isRead = read }
       }
     }
+    readSketch(record, node)
     fields.names.topology = base.topology
     fields.names.servers = base.servers
+  }
+
+  /// `nodes` and `links` in place of `kind`, and of what belongs to it.
+  private mutating func readSketch(_ record: FieldReader.Record?, _ node: Node) {
+    guard let record else { return }
+    guard record[Grammar.nodes.name] != nil || record[Grammar.links.name] != nil else {
+      if record["kind"] == nil {
+        reader.report("topology lacks \"kind\", or nodes and links in place of it", at: node)
+      }
+      return
+    }
+    for key in ["kind", "server_ports", "servers", "hop"] {
+      if let entry = record[key] {
+        reader.report("a network that is spelled out has no \(key): its nodes say it", at: entry.keyNode)
+      }
+    }
+    for key in [Grammar.nodes.name, Grammar.links.name] where record[key] == nil {
+      reader.report("a network that is spelled out has nodes and links; there are no \(key)", at: node)
+    }
+    checkRules()
+    base.topology = .spelledOut
+    base.sketch = SketchReader.sketch(nodes: nodes, links: links)
+    fields.names.sketch = base.sketch
+  }
+
+  /// Each rule says one thing that becomes of its packets.
+  private func checkRules() {
+    let verdicts = PacketRule.Verdict.allCases.map(\.rawValue)
+    for (name, node) in nodes?.entries ?? [] {
+      for rule in node["rules"]?.list ?? [] where verdicts.count(where: { rule[$0] != nil }) != 1 {
+        reader.report(
+          "a rule of \(name) has one of \(verdicts.joined(separator: ", "))", at: places[name])
+      }
+    }
+  }
+
+  /// Names in a mapping, with their places.
+  private static func keys(_ node: Node) -> [String: Node] {
+    guard let mapping = node.mapping else { return [:] }
+    return Dictionary(mapping.compactMap { key, _ in key.scalar.map { ($0.string, key) } }) { first, _ in
+      first
+    }
+  }
+
+  /// Whether what is spelled out makes a network, with the clients that there are.
+  private func checkSketch(_ node: Node?) {
+    guard reader.mistakes.isEmpty, let sketch = base.aimed else { return }
+    let clients = base.groups.flatMap { group in
+      group.members.map { Client(name: $0, group: group.name, clock: group.clock, isn: group.isn) }
+    }
+    do { _ = try sketch.network(family: base.family, clients: clients) } catch {
+      let what = error.part.map { "\($0): " } ?? ""
+      reader.report("\(what)\(error.message)", at: error.part.flatMap { places[$0] } ?? node)
+    }
   }
 
   private mutating func readClients(_ node: Node) {
@@ -71,6 +139,14 @@ struct NetworkReader {
       reader.report("at most \(Bounds.clients) clients in all", at: node)
     }
     fields.names.groups = base.groups.map(\.name)
+    for group in base.groups where base.sketch == nil {
+      guard let target = group.target, let sample = base.topology.sample else { continue }
+      let known = sample.names.keys.sorted() + fields.names.serverNames
+      if !known.contains(target) {
+        reader.report(
+          "\(group.name) cannot connect to \"\(short(target))\"\(suggestion(target, known))", at: node)
+      }
+    }
   }
 
   private mutating func readSettings(_ node: Node) {

@@ -31,6 +31,9 @@ extension FieldReader {
 
   /// What a node has beside its settings.
   private func parameters(of owner: String) -> [Parameter] {
+    if let node = names.sketch?.nodes.first(where: { $0.name == owner }) {
+      return Parameter.of(node) + (names.groups.contains(owner) ? Parameter.ofClients(owner) : [])
+    }
     if owner == Network.hop { return Parameter.ofHop }
     return names.groups.contains(owner) ? Parameter.ofClients(owner) : []
   }
@@ -80,14 +83,21 @@ extension FieldReader {
       reader.report("unknown sysctl \"\(short(name))\"\(hint(noSetting: name, besides: own))", at: nameNode)
       return nil
     }
+    let sketched = names.sketch?.nodes ?? []
     let owners: [String] =
       switch known.scope {
+      case .routers where names.sketch != nil: sketched.filter(\.isForwarding).map(\.name)
+      case .hop where names.sketch != nil:
+        sketched.filter { $0.nat != nil || !$0.rules.isEmpty || !$0.services.isEmpty }.map(\.name)
+      case .director where names.sketch != nil: sketched.filter { !$0.services.isEmpty }.map(\.name)
       case .everywhere: []
       case .routers: [Network.hop, Network.router]
       case .hop, .director: [Network.hop]
       }
     if !owners.isEmpty, !owners.contains(owner) {
-      reader.report("\(name) is a setting of the \(owners[0]), not of \(owner)", at: nameNode)
+      reader.report(
+        "\(name) is a setting of \(names.sketch == nil ? "the \(owners[0])" : owners.joined(separator: ", ")), not of \(owner)",
+        at: nameNode)
       return nil
     }
     return self.value(of: known, value)

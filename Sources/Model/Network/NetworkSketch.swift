@@ -112,6 +112,33 @@ public struct NetworkSketch: Sendable, Equatable {
   }
 }
 
+extension NetworkSketch {
+  /// A part of a node that may vary.
+  public enum Change: Sendable, Equatable {
+    case ports(ClosedRange<Int>)
+    case random(Hop.Randomness)
+    case scheduler(Network.Scheduler)
+    case persistence(Int)
+    case forwarding(VirtualService.Forwarding)
+  }
+
+  /// Changes a part of a node; nothing where it has no such part.
+  public mutating func change(_ name: String, _ change: Change) {
+    for index in nodes.indices where nodes[index].name == name {
+      switch change {
+      case .ports(let ports): nodes[index].nat?.ports = ports
+      case .random(let random): nodes[index].nat?.random = random
+      case .scheduler(let scheduler):
+        for service in nodes[index].services.indices { nodes[index].services[service].scheduler = scheduler }
+      case .persistence(let seconds):
+        for service in nodes[index].services.indices { nodes[index].services[service].persistence = seconds }
+      case .forwarding(let forwarding):
+        for service in nodes[index].services.indices { nodes[index].services[service].forwarding = forwarding }
+      }
+    }
+  }
+}
+
 /// What a spelled-out network lacks: which part, and the words.
 public struct SketchMistake: Error, Sendable, Equatable {
   /// Where it is: a node's or link's name; nil is the network as a whole.
