@@ -15,7 +15,8 @@ final class Recorder {
   private let testbed: Testbed
   private var observation: Observation
   private var stream = Pcapng.Writer()
-  private var packets = 0
+  /// How many packets were captured so far.
+  private(set) var packets = 0
   /// Segments with data, for ``dataSegments(on:outgoing:since:end:)``; those of earlier steps are forgotten.
   private var data: [Segment] = []
   private let loop: EventLoop
