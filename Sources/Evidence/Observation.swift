@@ -54,6 +54,8 @@ public struct Observation: Codable, Sendable, Equatable {
   public var clockChanges: [ClockChange] = []
   /// The kernel's own TSval clock at a known time.
   public var clockReference: ClockReference?
+  /// Programs of the lab file's, in the order in which they ran; nil where there were none.
+  public var programs: [ProgramRun]?
   /// Processor seconds that the worker and its tools have used.
   public var processorSeconds: Double?
   /// How long each part of the set-up took, in milliseconds, in order.
@@ -66,7 +68,7 @@ public struct Observation: Codable, Sendable, Equatable {
   enum CodingKeys: String, CodingKey, CaseIterable {
     case caseID, attempts, captureLosses, packetsNotKept, countersBefore, countersAfter, settings, sockets,
       samples, drops, dropsNotHeard, dropHints, stamps, rules, conntrack, ipvs
-    case natBackend, clockMethod, clockChanges, clockReference, processorSeconds, timings, broke
+    case natBackend, clockMethod, clockChanges, clockReference, processorSeconds, timings, broke, programs
   }
 
   /// The counter of what the emulation of `tcp_tw_recycle` has refused: its own, for the kernel's is gone.
@@ -87,6 +89,42 @@ public struct Observation: Codable, Sendable, Equatable {
     }
     return moved
   }
+}
+
+/// A program that a step has run.
+public struct ProgramRun: Codable, Sendable, Equatable {
+  /// Index of the step in the case's workload.
+  public var step: Int
+  /// The node in whose network it ran.
+  public var node: String
+  /// Its name and arguments.
+  public var command: [String]
+  /// Nanoseconds since 1970.
+  public var began: Int64
+  public var ended: Int64
+  /// The exit status that it was to end with.
+  public var expected: Int
+  /// Its exit status; nil where a signal ended it.
+  public var status: Int?
+  /// The signal that ended it.
+  public var signal: Int?
+  /// Whether it was killed because its time was over; nil is no.
+  public var isOverdue: Bool?
+  /// The first 16 KiB of its standard output and standard error.
+  public var output = ""
+  public var errors = ""
+  /// Bytes of both that were not kept; nil is none.
+  public var notKept: Int?
+
+  public init(
+    step: Int, node: String, command: [String], began: Int64, ended: Int64, expected: Int
+  ) {
+    (self.step, self.node, self.command) = (step, node, command)
+    (self.began, self.ended, self.expected) = (began, ended, expected)
+  }
+
+  /// Whether it ended as it was to.
+  public var holds: Bool { status == expected }
 }
 
 /// One connection attempt, or one byte sent on an open connection.
@@ -127,6 +165,10 @@ public struct Attempt: Codable, Sendable, Equatable {
   /// What ended the connection at the client after it was connected: an errno's name, `ECONNRESET`, or `FIN`; nil where
   /// it is open yet, or was closed by the client, and in old files.
   public var closed: String?
+  /// The same at the server.
+  public var closedAtServer: String?
+  /// False where the handshake was done and the server's program has not answered; nil where it has, or there was none.
+  public var answered: Bool?
 
   /// Makes an attempt.
   public init(

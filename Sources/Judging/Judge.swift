@@ -73,6 +73,7 @@ struct Judge {
           .branches(label: label), expected: .words("accepted and refused"), seen: .words(describe(seen)),
           holds: seen.count == 2))
     }
+    witnesses += programWitnesses(observation)
     witnesses += timeWaitWitness(rule, test: test, seen: observation)
     witnesses += serverWitnesses(rule, test: test, attempts: attempts)
     witnesses += ClockWitness.witnesses(test, trace: trace, observation: observation)
@@ -95,6 +96,18 @@ struct Judge {
         attempts: attempts, witnesses: witnesses)
     }
     return Judgement(verdict: .pass, reason: rule.because, attempts: attempts, witnesses: witnesses)
+  }
+}
+
+/// Whether programs that steps have run have ended as they were to.
+private func programWitnesses(_ observation: Observation) -> [Witness] {
+  (observation.programs ?? []).map { program in
+    let seen =
+      program.isOverdue == true
+      ? "killed, its time was over" : program.status.map { "exit \($0)" } ?? "signal \(program.signal ?? 0)"
+    return Witness(
+      .text(name: "\(program.command.first ?? "a program") on \(program.node)"),
+      expected: .words("exit \(program.expected)"), seen: .words(seen), holds: program.holds)
   }
 }
 

@@ -80,6 +80,9 @@ public enum Plan: Sendable, Equatable {
         "ipvs",
         test.setsRecycling ? "modprobe ip_vs, or \(elsewhere)" : "modprobe ip_vs, or --kernel debian-12")
     }
+    for feature in test.workload.flatMap(\.action.needs.features) where !kernel.has(feature) {
+      return why(feature.rawValue, "modprobe sch_\(feature.rawValue), or --kernel debian-12")
+    }
     if network.hasBridge, !kernel.has(.bridge) { return why("bridge", "modprobe bridge") }
     if network.hasTunnel, !kernel.has(.ipip) { return why("ipip", "modprobe ipip ip6_tunnel") }
     // The baseline too: what cannot be pinned would be whatever this host happens to have.

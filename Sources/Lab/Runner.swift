@@ -25,6 +25,8 @@ public struct Runner: Sendable {
   public let deadline: Int?
   /// Whether the results that ``run(_:onEvent:)`` returns have their packets; events always have.
   public var keepsPackets = true
+  /// What is not run unless somebody has asked for it.
+  public var consent = Consent()
   /// Is handed each case's packets as they are captured, about in order of time.
   public var onPackets: (@Sendable (Case, [Packet]) -> Void)?
   /// Takes a line of progress: that something is scarce, and what is done about it.
@@ -117,7 +119,7 @@ public struct Runner: Sendable {
             judgement: Judgement(verdict: .error, reason: "\(failure)"), observation: nil, seconds: 0))
         continue
       }
-      switch Plan(test, on: machine) {
+      switch consent.plan(test, on: machine) {
       case .skip(let reason):
         await finish(
           CaseResult(
@@ -367,7 +369,7 @@ public struct Runner: Sendable {
   public func crossCheck(_ test: Case, on machine: Machine) async throws -> (Observation, SecondReading) {
     if let failure = machine.failure { throw failure }
     let settings: [String: String]
-    switch Plan(test, on: machine) {
+    switch consent.plan(test, on: machine) {
     case .skip(let reason): throw Failure(stage: "crosscheck", object: test.id, cause: reason)
     case .run(let values, _): settings = values
     }

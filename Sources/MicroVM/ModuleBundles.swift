@@ -56,6 +56,7 @@ enum ModuleBundles {
     // For a node whose timestamps are off alone.
     if kernel.perKernelSettings.contains("tcp_timestamps") { names += ["xtables", tables] }
     if !test.network.directorNodes.isEmpty { names.append("ipvs") }
+    if test.workload.contains(where: { $0.action.needs.features.contains(.netem) }) { names.append("netem") }
     if test.network.hasBridge { names.append("bridge") }
     if test.network.hasTunnel { names.append("tunnel") }
     return names

@@ -67,6 +67,18 @@ public enum Bounds {
   public static let rate = 100_000
   /// Seconds that a step may set the clock forward.
   public static let advance = 1_000_000
+  /// Connections that may wait for accept(2).
+  public static let backlog = 65_535
+  /// Weight of a real server.
+  public static let weight = 65_535
+  /// Milliseconds by which a packet may be late.
+  public static let delay = 60_000
+  /// Seconds that a step may wait.
+  public static let wait = 86_400
+  /// Seconds that a program may run.
+  public static let exec = 3_600
+  /// A program's name and its arguments.
+  public static let arguments = 64
   /// Attempts of a case, of which each is kept with its packets.
   public static let attempts = 100_000
   /// Milliseconds that a case's kernel may take to give up all its SYNs: a day.

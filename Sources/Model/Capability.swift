@@ -36,6 +36,8 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
     case bridge
     /// IPIP tunnels of both families can be made: for `ipvs-tun`.
     case ipip
+    /// Links can be late, lossy and slow: the qdisc `netem`, for `shape`.
+    case netem
     /// The kernel names why it throws a packet away, and eBPF may listen (5.17; guests always).
     case dropReasons = "drop-reasons"
     /// It names them, and only a perf event may listen, which tells no packet from another: hints, no witnesses.

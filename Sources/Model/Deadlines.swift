@@ -72,6 +72,30 @@ extension Case {
   /// The longest that the whole workload may take.
   public var longestWorkload: Int { workload.indices.reduce(0) { sum($0, limit(ofStep: $1)) } }
 
+  /// How many connections the steps before one leave open, by a group or a label; nil for all.
+  func opened(before index: Int, by name: String?) -> Int {
+    workload.prefix(max(0, index)).reduce(0) { sum, step in
+      let opens = step.action.size(in: self).opens
+      guard let name, step.label != name else { return opens.values.reduce(sum) { $0.adding($1) } }
+      return sum.adding(opens[name] ?? 0)
+    }
+  }
+
+  /// What is wrong with the name of a group or label whose connections are to be open; nil where all is well.
+  func unknownOpener(_ name: String?) -> String? {
+    if opened(before: workload.count, by: name) > 0 { return nil }
+    return "\(name ?? "nobody") has no open connection; connect with closes: nobody"
+  }
+
+  /// What is wrong with the name of a node or link whose packets a step would touch; nil where all is well.
+  func linkMistake(_ name: String) -> String? {
+    let nodes = network.members(of: name)
+    let isThere = network.links.contains { link in
+      link.name == name || link.ends.contains { nodes.contains($0.host) }
+    }
+    return isThere ? nil : "\(name) is no link, and no node with one"
+  }
+
   /// How many clients these groups have together.
   func members(of groups: [String]) -> Int { network.clients.count { groups.contains($0.group) } }
 }

@@ -26,8 +26,15 @@ public struct Step: Sendable {
   /// Who sends the first FIN, and so keeps the TIME_WAIT socket.
   public enum Closer: String, Codable, Sendable, CaseIterable {
     case client, server
-    /// The connection stays open for later `send` steps.
+    /// Both at once: neither has seen the other's FIN when it sends its own (RFC 9293, figure 13).
+    case both
+    /// The connection stays open for later steps.
     case nobody
+  }
+
+  /// One end of a connection.
+  public enum End: String, Codable, Sendable, CaseIterable {
+    case client, server
   }
 
   /// What `flush` can empty.
@@ -36,6 +43,10 @@ public struct Step: Sendable {
     case conntrack
     /// What the servers remember of other hosts: `ip tcp_metrics flush`.
     case tcpMetrics = "tcp_metrics"
+    /// The connections that a director has passed on.
+    case ipvs
+    /// Link-layer addresses: `ip neigh flush all`.
+    case neighbours
   }
 
   /// What the attempts of a step are.
@@ -57,10 +68,19 @@ public struct Step: Sendable {
   public struct Needs: Sendable {
     /// Rights that the worker must keep for it once the network stands: capabilities(7).
     public var rights: Set<Right> = []
+    /// What the kernel must have for it.
+    public var features: [Capability.Feature] = []
     /// It sets the wall clock of the whole kernel: in guests only, and with nothing beside it.
     public var setsWallClock = false
     /// Groups of clients whose timestamp clocks it changes while connections are open.
     public var movesClocks: [String] = []
+    /// Packets of open or later connections may be lost for good by what it does: what has then not closed is
+    /// evidence, and no error.
+    public var losesPackets = false
+    /// Milliseconds that really pass.
+    public var passes = 0
+    /// It runs a program of the lab file's: only with `--allow-exec`.
+    public var runsPrograms = false
 
     public enum Right: Sendable { case netAdmin, netRaw, sysTime }
 
@@ -151,4 +171,15 @@ extension Step: Codable {
 func outside(_ what: String, _ number: Int?, _ range: ClosedRange<Int>) -> String? {
   guard let number, !range.contains(number) else { return nil }
   return "\(what): \(number), and not within \(range.lowerBound) to \(range.upperBound)"
+}
+
+extension Case {
+  /// Whether it runs programs of its lab file's.
+  public var runsPrograms: Bool { workload.contains(where: \.action.needs.runsPrograms) }
+
+  /// Milliseconds that its steps let pass.
+  public var passes: Int { workload.reduce(0) { $0.adding($1.action.needs.passes) } }
+
+  /// Whether time really passes in it, more than anybody waits for by the way.
+  public var isSlow: Bool { passes > 2_000 }
 }

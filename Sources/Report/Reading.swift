@@ -164,7 +164,8 @@ extension Case {
 extension Step {
   fileprivate func savedMistake(in test: Case) -> String? {
     if let excess = action.excess { return excess }
-    let known = Set(test.network.nodes + test.network.clients.map(\.group))
+    let known = Set(
+      test.network.nodes + test.network.clients.map(\.group) + test.network.links.map(\.name))
     if let name = action.names.first(where: { !known.contains($0) }) {
       return "\(verb) names \(quoted(name)), and there is none"
     }

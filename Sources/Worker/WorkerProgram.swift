@@ -65,6 +65,8 @@ public enum WorkerProgram {
       timestampTicksPerSecond: 1, privilege: .root, missing: ["a": "b"])
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
+    // Whether a step can be performed is asked of its type's conformances.
+    for type in Step.verbs.values { _ = type is any Performable.Type }
     if let line = try? WorkerProtocol.line(.run(test, kernel)) {
       _ = try? WorkerProtocol.request(in: Data(line))
     }

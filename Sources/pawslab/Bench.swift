@@ -136,6 +136,7 @@ struct BenchMutate: AsyncParsableCommand {
 
   func run() async throws {
     let cases = try selection.cases()
+    try running.check(cases)
     let (_, runner, machines) = try running.lab()
     let assigned = try await machines.assign(cases, host: try await machines.host())
     var mutants: [(mutant: Mutant, machine: Machine)] = []

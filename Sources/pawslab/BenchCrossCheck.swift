@@ -24,13 +24,18 @@ struct BenchCrossCheck: AsyncParsableCommand {
     help: "Run cases of a setting that Linux removed by an emulation, where the kernel lacks it: tw_recycle.")
   var emulate: Run.Emulation?
 
+  @Flag(help: "Let cases run the programs that their lab files name (exec).")
+  var allowExec = false
+
   func run() async throws {
     var cases: [Case] = []
     for test in try selection.cases()
     where !cases.contains(where: { $0.network.topology == test.network.topology }) {
       cases.append(test)
     }
-    let running = Running.fixed()
+    var running = Running.fixed()
+    running.allowExec = allowExec
+    try running.check(cases)
     let hypervisor = try running.hypervisor(tools: ["tcpdump", "nstat"])
     let runner = try running.runner(hypervisor)
     let machines = Machines(runner: runner, hypervisor: hypervisor, say: Console.note)
@@ -45,6 +50,10 @@ struct BenchCrossCheck: AsyncParsableCommand {
     }
     var (checked, wrong) = (0, 0)
     for (test, machine) in tests {
+      if let reason = runner.consent.refusal(of: test) {
+        Console.print("skip   \(test.id): \(reason)")
+        continue
+      }
       if case .skip(let reason) = Plan(test, on: machine) {
         Console.print("skip   \(test.id): \(reason)")
         continue

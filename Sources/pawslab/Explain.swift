@@ -24,6 +24,12 @@ struct Explain: AsyncParsableCommand {
   @Flag(help: "Run the case now.")
   var run = false
 
+  @Flag(help: "With --run: let the case run the programs that its lab file names (exec).")
+  var allowExec = false
+
+  @Flag(help: "With --run: run the case though more than 2 s really pass in it (wait).")
+  var slow = false
+
   @Flag(help: "Draw every packet of every client.")
   var all = false
 
@@ -74,7 +80,10 @@ struct Explain: AsyncParsableCommand {
       Console.print("\(followUp(id)) shows what this kernel does.")
       return
     }
-    let running = Running.fixed()
+    var running = Running.fixed()
+    running.allowExec = allowExec
+    running.slow = slow
+    try running.check([test])
     let (_, runner, machines) = try running.lab()
     let tests: [(test: Case, machine: Machine)]
     if let kernel {

@@ -82,6 +82,20 @@ struct Running: ParsableArguments {
   @Option(help: "Cases that run at the same time (default: eight per core, bounded by memory).")
   var jobs: Int?
 
+  @Flag(help: "Let cases run the programs that their lab files name (exec).")
+  var allowExec = false
+
+  @Flag(help: "Run cases too in which more than 2 s really pass (wait).")
+  var slow = false
+
+  /// Cases that run programs are refused, all of them at once, unless that is allowed.
+  func check(_ cases: some Sequence<Case>) throws {
+    guard !allowExec, let test = cases.first(where: \.runsPrograms) else { return }
+    throw Failure(
+      stage: "exec", object: test.id, cause: "it runs a program that its lab file names",
+      mend: "--allow-exec lets it, if you trust that file", isUsage: true)
+  }
+
   func validate() throws {
     if let jobs, !(1...1000).contains(jobs) { throw ValidationError("--jobs takes 1 to 1000, not \(jobs)") }
   }
@@ -92,6 +106,8 @@ struct Running: ParsableArguments {
     if let note { Console.error("pawslab: \(note)") }
     var runner = Runner(worker: try Self.worker(), hypervisor: hypervisor, jobs: fitting)
     runner.say = Console.note
+    runner.consent.programs = allowExec
+    runner.consent.waiting = slow
     return runner
   }
 

@@ -44,6 +44,7 @@ struct Replay: AsyncParsableCommand {
         stage: "replay", object: folder, cause: "that run kept none of its \(before.cases.count) cases",
         mend: "pawslab run --out \(folder) makes one that can be replayed")
     }
+    try running.check(saved.map(\.test))
     let new = try out.map { try RunFolder(creating: $0) }
     let (_, runner, machines) = try running.lab(keepsPackets: false)
     var known: [String: Machine] = [:]

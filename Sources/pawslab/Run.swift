@@ -99,6 +99,7 @@ struct Run: AsyncParsableCommand {
       let kernels = hostOnly ? ["host"] : kernelNames.isEmpty ? nil : kernelNames
       return try List.show(cases, as: format == .json ? .json : .text, kernels: kernels)
     }
+    try running.check(cases)
     let required = try Required(require, among: cases)
     let known = try knownFailures.map(KnownFailures.init(file:)) ?? KnownFailures()
     let folder = try out.map {
@@ -118,6 +119,7 @@ struct Run: AsyncParsableCommand {
       if let signal = interrupt.received { throw ExitCode(128 + signal) }
       throw error
     }
+    try running.check(tests.map(\.test))
     let screen = Screen(
       total: tests.count,
       report: TextReport(detail: quiet ? .quiet : verbose ? .verbose : .normal, colour: Console.colour),

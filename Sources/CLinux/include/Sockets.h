@@ -36,3 +36,6 @@ int clinux_raw_socket(int family);
 int clinux_spawn_group(char *const argv[], char *const envp[], int in, int out, int err);
 /// pidfd_open(2), 5.3: readable once the process has ended.
 int clinux_pidfd(int pid);
+
+/// SO_ATTACH_FILTER with a filter that keeps nothing of any packet, or SO_DETACH_FILTER.
+int clinux_set_deaf(int fd, int deaf);

@@ -17,6 +17,7 @@ extension Capability.Feature {
     case .stripTimestamps:
       "iptables takes timestamps out of segments: tcp_timestamps=0 for one node of several"
     case .ipvs: "IPVS and its netlink family are there"
+    case .netem: "Links can be late, lossy and slow (netem)"
     case .bridge: "Bridges can be made: a LAN"
     case .ipip: "IPIP tunnels of both families can be made"
     case .dropReasons:

@@ -13,12 +13,24 @@ public struct Connect: StepAction {
   public var times: Int
   /// Milliseconds for which `connect()` is called again after EADDRNOTAVAIL; 0 is once only.
   public var again: Int
+  /// The client's own port, SO_REUSEADDR; nil where the kernel chooses.
+  public var port: Int?
+  /// Whom it calls: a server's node or an address; nil for whom every client calls.
+  public var to: String?
+  /// Who ends the connection by a RST as soon as the byte has gone each way (SO_LINGER of 0 s); nil for nobody.
+  public var aborts: Step.End?
 
   enum CodingKeys: String, CodingKey {
-    case client, name = "label", closer = "closes", times, again
+    case client, name = "label", closer = "closes", times, again, port, to, aborts = "abort"
   }
 
-  public init(client: String, label: String, closes: Step.Closer, times: Int, again: Int) {
+  public init(
+    client: String, label: String, closes: Step.Closer, times: Int, again: Int, port: Int? = nil,
+    to: String? = nil, aborts: Step.End? = nil
+  ) {
+    self.port = port
+    self.to = to
+    self.aborts = aborts
     self.client = client
     name = label
     closer = closes
@@ -40,6 +52,13 @@ public struct Connect: StepAction {
       Field(
         "again", .number(0...Bounds.again, unit: "ms"), byDefault: "0",
         "for how long connect() is called again after EADDRNOTAVAIL"),
+      Field("port", .number(1...65535), "the client's own port (SO_REUSEADDR)"),
+      Field(
+        "to", .either([.name(.server), .address]), byDefault: "the server, or the director's address",
+        "whom the client calls"),
+      Field(
+        "abort", .word(Step.End.allCases.map(\.rawValue)),
+        "who ends the connection by a RST (SO_LINGER 0), instead of closes"),
     ],
     example: "{connect: late, closes: server}")
 
@@ -47,23 +66,34 @@ public struct Connect: StepAction {
     guard let client = words.subject.text else { return [] }
     return [
       Connect(
-        client: client, label: words["as"]?.text ?? client, closes: words.word("closes") ?? .client,
-        times: words["times"]?.number ?? 1, again: words["again"]?.number ?? 0)
+        client: client, label: words["as"]?.text ?? client,
+        closes: words.word("closes") ?? (words["abort"] == nil ? .client : .nobody),
+        times: words["times"]?.number ?? 1, again: words["again"]?.number ?? 0,
+        port: words["port"]?.number, to: words["to"]?.text, aborts: words.word("abort"))
     ]
   }
 
   public var label: String? { name }
   public var makes: Step.Makes { .connections }
   public var words: String {
-    "\(client) connects" + (name == client ? "" : " (\(name))") + (times > 1 ? " \(times) times" : "")
-      + (closer == .nobody ? " and stays open" : ", the \(closer.rawValue) closes first")
+    "\(client) connects" + (to.map { " to \($0)" } ?? "") + (port.map { " from port \($0)" } ?? "")
+      + (name == client ? "" : " (\(name))") + (times > 1 ? " \(times) times" : "") + end
       + (again > 0 ? ", tried again for \(again) ms after EADDRNOTAVAIL" : "")
+  }
+
+  private var end: String {
+    if let aborts { return ", the \(aborts.rawValue) resets" }
+    return switch closer {
+    case .nobody: " and stays open"
+    case .both: ", both close at once"
+    case .client, .server: ", the \(closer.rawValue) closes first"
+    }
   }
 
   public var groups: [String] { [client] }
   public var names: [String] { [client] }
   public var refersTo: [String] { [] }
-  public var closes: Step.Closer? { closer }
+  public var closes: Step.Closer? { aborts == nil ? closer : nil }
   public var writes: Step.SettingWrite? { nil }
   public var needs: Step.Needs { Step.Needs() }
 
@@ -71,7 +101,7 @@ public struct Connect: StepAction {
     var size = Step.Size()
     let members = test.members(of: [client])
     size.attempts = max(members, test.network.serverPorts).multiplied(by: times)
-    if closer == .nobody { size.opens[client] = size.attempts }
+    if closer == .nobody, aborts == nil { size.opens[client] = size.attempts }
     size.givesUp = times.multiplied(by: test.synTimeout(of: [client]).adding(again))
     return size
   }
@@ -84,8 +114,11 @@ public struct Connect: StepAction {
   public var excess: String? {
     outside("connects too often, times", times, 1...Bounds.times)
       ?? outside("connects too long, again", again, 0...Bounds.again)
+      ?? outside("connects from a port, port", port, 1...65535)
   }
-  public func mistake(in test: Case) -> String? { nil }
+  public func mistake(in test: Case) -> String? {
+    aborts != nil && closer != .nobody ? "closes and abort are two ends of one connection" : nil
+  }
   public func perNode(_ members: (String) -> [String]) -> [Connect] { [self] }
 }
 

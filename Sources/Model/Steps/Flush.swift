@@ -1,10 +1,12 @@
 /// Empties a table of a node: `conntrack -F`.
 public struct Flush: StepAction {
   public var table: Step.Table
+  /// The node; nil for every node of the kind that has such a table.
+  public var on: String?
 
-  public init(table: Step.Table) { self.table = table }
+  public init(table: Step.Table, on: String? = nil) { (self.table, self.on) = (table, on) }
 
-  enum CodingKeys: String, CodingKey { case table }
+  enum CodingKeys: String, CodingKey { case table, on }
 
   /// A table alone is what was written while a step was an enumeration.
   public init(from decoder: any Decoder) throws {
@@ -13,33 +15,44 @@ public struct Flush: StepAction {
       return
     }
     let container = try decoder.container(keyedBy: CodingKeys.self)
-    self.init(table: try container.decode(Step.Table.self, forKey: .table))
+    self.init(
+      table: try container.decode(Step.Table.self, forKey: .table),
+      on: try container.decodeIfPresent(String.self, forKey: .on))
   }
 
   public static let verb = Verb(
-    "flush", "a table is emptied: the hop's conntrack, or what the servers remember of other hosts",
-    shell: "conntrack -F; ip tcp_metrics flush", subject: .word(Step.Table.allCases.map(\.rawValue)),
-    options: [], example: "{flush: conntrack}")
+    "flush", "a table of a node is emptied",
+    shell: "conntrack -F; ip tcp_metrics flush; ip neigh flush all",
+    subject: .word(Step.Table.allCases.map(\.rawValue)),
+    options: [
+      Field(
+        "on", .name(.node), byDefault: "every node that NATs, directs or serves, by the table", "the node")
+    ], example: "{flush: conntrack}")
 
   public static func read(_ words: StepWords) -> [Flush] {
-    words.subject.text.flatMap(Step.Table.init).map { [Flush(table: $0)] } ?? []
+    words.subject.text.flatMap(Step.Table.init).map { [Flush(table: $0, on: words["on"]?.text)] } ?? []
   }
 
   public var label: String? { nil }
   public var makes: Step.Makes { .nothing }
   public var words: String {
     switch table {
-    case .conntrack: "the hop's conntrack table is emptied"
-    case .tcpMetrics: "what the servers remember of other hosts is forgotten (ip tcp_metrics flush)"
+    case .conntrack: "\(on ?? "the hop")'s conntrack table is emptied"
+    case .tcpMetrics:
+      "what \(on ?? "the servers") remember\(on == nil ? "" : "s") of other hosts is forgotten (ip tcp_metrics flush)"
+    case .ipvs: "\(on ?? "the director") forgets the connections that it has passed on"
+    case .neighbours: "\(on ?? "every node") forgets its neighbours (ip neigh flush all)"
     }
   }
 
   public var groups: [String] { [] }
-  public var names: [String] { [] }
+  public var names: [String] { on.map { [$0] } ?? [] }
   public var refersTo: [String] { [] }
   public var closes: Step.Closer? { nil }
   public var writes: Step.SettingWrite? { nil }
-  public var needs: Step.Needs { Step.Needs(.netAdmin) }
+  public var needs: Step.Needs {
+    Step.Needs(.netAdmin) { $0.losesPackets = table == .conntrack || table == .ipvs }
+  }
 
   public func size(in test: Case) -> Step.Size { Step.Size() }
   public func limits(in test: Case, at index: Int) -> Step.Limits {
@@ -47,8 +60,15 @@ public struct Flush: StepAction {
   }
   public var excess: String? { nil }
   public func mistake(in test: Case) -> String? {
-    table == .conntrack && test.network.trackingNodes.isEmpty
-      ? "there is no hop whose conntrack could be flushed" : nil
+    if let on, !test.network.nodes.contains(on) { return "there is no node \(on)" }
+    func has(_ nodes: [String]) -> Bool { on.map(nodes.contains) ?? !nodes.isEmpty }
+    return switch table {
+    case .conntrack where !has(test.network.trackingNodes):
+      "there is no \(on ?? "hop") whose conntrack could be flushed"
+    case .ipvs where !has(test.network.directorNodes):
+      "there is no director whose connections could be flushed"
+    default: nil
+    }
   }
   public func perNode(_ members: (String) -> [String]) -> [Flush] { [self] }
 }

@@ -15,7 +15,8 @@ final class Recorder {
   private let testbed: Testbed
   private var observation: Observation
   private var stream = Pcapng.Writer()
-  private var packets = 0
+  /// How many packets were captured so far.
+  private(set) var packets = 0
   /// Segments with data, for ``dataSegments(on:outgoing:since:end:)``; those of earlier steps are forgotten.
   private var data: [Segment] = []
   private let loop: EventLoop
@@ -73,7 +74,10 @@ final class Recorder {
           length: length, bytes: Data(bytes))
         stream.add(packet)
         packets += 1
-        if watchesData, let segment = Segment(packet), segment.payload > 0 { data.append(segment) }
+        if watchesData || courses.isWatching, let segment = Segment(packet) {
+          if watchesData, segment.payload > 0 { data.append(segment) }
+          courses.add(segment)
+        }
       }
     } catch {
       throw Failure(error, stage: "capture", object: "\(node.name) \(capture.interface)")
@@ -97,6 +101,15 @@ final class Recorder {
 
   /// Whether a step sends on open connections, and so asks for ``dataSegments(on:outgoing:since:end:)``.
   private lazy var watchesData = testbed.test.workload.contains { $0.action.makes == .bytes }
+
+  /// Where connections stand, by what was captured; for steps that ask.
+  private(set) lazy var courses = Courses(follows: testbed.test.workload.contains { $0.action is Forge })
+
+  /// Remembers the connections that a node opens from now on; of none where it is nil.
+  func follow(_ node: String?) { courses.follow(node) }
+
+  /// A program has run.
+  func add(_ program: ProgramRun) { observation.programs = (observation.programs ?? []) + [program] }
 
   /// Counters at the start. Last before the workload, so that the set-up counts for nothing.
   func before() throws { observation.countersBefore = try counters() }

@@ -46,7 +46,7 @@ extension Churn: Performable {
   ) throws {
     try workload.begin(
       step: index, label: name, client: client, port: round % workload.test.network.serverPorts,
-      closes: closer, again: 0
+      Workload.Manner(closes: closer)
     ) { _ in try then() }
   }
 

@@ -8,12 +8,18 @@ extension Connect: Performable {
     let targets =
       members.count == 1
       ? (0..<ports).map { (members[0], $0) } : members.enumerated().map { ($1, $0 % ports) }
+    var manner = Workload.Manner(
+      closes: closer, aborts: false, again: again, port: port ?? 0, target: to)
+    if let aborts {
+      manner.aborts = true
+      manner.closes = aborts == .client ? .client : .server
+    }
     for _ in 0..<times {
       var waiting = targets.count
       for (client, port) in targets {
-        try workload.begin(
-          step: index, label: name, client: client, port: port, closes: closer, again: again
-        ) { _ in waiting -= 1 }
+        try workload.begin(step: index, label: name, client: client, port: port, manner) { _ in
+          waiting -= 1
+        }
       }
       try workload.loop.run(
         until: { waiting == 0 }, awaiting: "the outcome of \(waiting) attempts of \(name)",

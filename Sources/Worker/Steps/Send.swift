@@ -6,18 +6,15 @@ import SystemPackage
 extension Send: Performable {
   /// One byte on each open connection, until its end is known.
   func perform(in workload: Workload, index: Int) throws {
-    let (testbed, servers) = (workload.testbed, workload.servers)
-    for connection in workload.open
-    where testbed.clients[connection.client].description.group == client {
+    let testbed = workload.testbed
+    for connection in workload.opened(by: client) {
       let number = workload.nextAttempt()
       let fromClient = from == .client
       let client = testbed.clients[connection.client].node.name
-      guard let server = servers.first(where: { $0.peers[connection.attempt] != nil }) else {
-        throw Failure(
-          stage: "send \(name)", object: client, cause: "no server has accepted the connection")
-      }
+      // Nil where it waits for accept(2) still.
+      let server = workload.server(of: connection.attempt)
       func received() -> Int {
-        fromClient ? server.received[connection.attempt, default: 0] : connection.received
+        fromClient ? server?.received[connection.attempt] ?? 0 : connection.received
       }
       let before = received()
       let began = testbed.time.now
@@ -28,27 +25,29 @@ extension Send: Performable {
         Attempt(
           id: number, step: index, label: name, kind: .send, client: client, local: connection.local,
           remote: connection.remote.description, isn: nil, began: began, ended: testbed.time.now,
-          calls: 1, errno: sent.errno, read: received() > before, server: server.name))
+          calls: 1, errno: sent.errno, read: received() > before, server: server?.name))
     }
   }
 
   private func send(
-    _ connection: ClientConnection, in workload: Workload, through server: Server, _ began: Int64,
+    _ connection: ClientConnection, in workload: Workload, through server: Server?, _ began: Int64,
     within index: Int, isRead: () -> Bool
   ) throws -> Sent {
     let (loop, testbed, fromClient) = (workload.loop, workload.testbed, from == .client)
     let (attempt, client) = (connection.attempt, testbed.clients[connection.client].node.name)
     /// What has ended either end: the sender's word first.
     func failure() -> Errno? {
-      let (own, others) = (connection.failure, server.failures[attempt])
+      let (own, others) = (connection.failure, server?.failures[attempt])
       return fromClient ? own ?? others : others ?? own
     }
     // One that was reset before this step stays so: there is no socket to ask.
     try loop.drain()
     if let errno = failure() { return .failed(errno) }
-    if let errno = fromClient ? connection.send() : server.send(attempt: attempt) { return .failed(errno) }
-    let (near, far) = fromClient ? (client, server.name) : (server.name, client)
-    let ends = [client: connection.local, server.name: server.peers[attempt]]
+    if !fromClient, server == nil { return .failed(.socketNotConnected) }
+    if let errno = fromClient ? connection.send() : server?.send(attempt: attempt) { return .failed(errno) }
+    let name = server?.name ?? ""
+    let (near, far) = fromClient ? (client, name) : (name, client)
+    let ends = [client: connection.local, name: server?.peers[attempt]]
     var sent = Sent.repeated
     try loop.run(
       until: {
@@ -57,20 +56,24 @@ extension Send: Performable {
           return true
         }
         guard
-          let left = try fromClient ? connection.unacknowledged() : server.unacknowledged(attempt: attempt)
+          let left = try fromClient
+            ? connection.unacknowledged() : server?.unacknowledged(attempt: attempt)
         else {
-          throw Failure(
-            stage: "send", object: near, cause: "the peer has closed \(connection.local ?? "the connection")")
+          // The peer's FIN has come first, and this end has closed.
+          sent = .failed(.brokenPipe)
+          return true
         }
         if left == 0 {
           sent = .delivered
-          return isRead()
+          return isRead() || server == nil || !fromClient && connection.closed
         }
         func copies(_ node: String, outgoing: Bool) -> Int {
           workload.recorder.dataSegments(on: node, outgoing: outgoing, since: began, end: ends[node] ?? nil)
         }
         sent = .repeated
-        return copies(far, outgoing: false) >= 2 || copies(near, outgoing: true) >= 4
+        // Without carrier it passes no link that is captured.
+        let again = try (fromClient ? connection.info() : server?.info(attempt: attempt))?.retransmits ?? 0
+        return copies(far, outgoing: false) >= 2 || copies(near, outgoing: true) >= 4 || again >= 3
       },
       awaiting:
         "a byte on \(connection.local ?? "?") to be acknowledged, seen twice at \(far) or sent four times",

@@ -115,6 +115,7 @@ final class LinkLayer {
         peerNamespace: far.namespace.fileDescriptor)
       node.routes.setMaster(index: port, bridge: index)
       node.routes.setUp(index: port)
+      indices[node.name, default: [:]][name] = port
       awaited.append(.link(node, port, name: name))
       indices[far.name, default: [:]][end.interface] = farIndex
     }

@@ -73,6 +73,11 @@ enum Probe {
         throw Failure(stage: "nft", object: "tcp option timestamp", cause: output.stderr)
       }
     }
+    found.probe(.netem) {
+      let scratch = try Node(name: "probe")
+      scratch.routes.shape(index: 1, try Shaping(delay: 1))
+      try scratch.routes.commit()
+    }
     found.probe(.bridge) {
       let scratch = try Node(name: "probe")
       scratch.routes.addBridge(name: "lan", index: 900)

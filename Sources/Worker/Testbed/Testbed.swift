@@ -23,8 +23,8 @@ final class Testbed {
   /// Asked for first, so that it is in force when the rest is built.
   private let timestamps: PacketTimestamps
   /// Namespaces of switches, which are nobody's node.
-  private let switches: [Node]
-  private let links: LinkLayer
+  let switches: [Node]
+  let links: LinkLayer
   /// How long each part of the set-up took.
   private(set) var timings: [Timing] = []
 

@@ -26,6 +26,9 @@ final class EventLoop {
     watches[socket.descriptor] = Watch(events: events, handler: handler, socket: socket)
   }
 
+  /// Nothing is called for it any more. Before it is closed, or in the same turn: its number is somebody else's then.
+  func forget(_ descriptor: Int32) { watches[descriptor] = nil }
+
   /// Nothing is called for it any more. Before it is closed: a closed one has no number.
   func forget(_ socket: TCP.Socket) { if socket.isOpen { watches[socket.descriptor] = nil } }
 

@@ -13,10 +13,26 @@ final class Workload {
   let loop: EventLoop
   let servers: [Server]
   private let emit: (WorkerEvent) -> Void
-  /// Connections that nobody closed, by client group.
+  /// Connections that were left open, in the order of their attempts; some may be gone by now.
   private(set) var open: [ClientConnection] = []
-  private var connections: [Int: ClientConnection] = [:]
+  /// Those that are not closed at the client, or were not when it was last asked.
+  var connections: [Int: ClientConnection] = [:]
   private var attempts = 0
+  /// What ended connections at the client, once they are forgotten.
+  private var ends: [Int: String] = [:]
+
+  /// Attempts whose sockets are as the case wants them, or as it has made them: nobody waits for these to close.
+  var adrift: Set<Int> = []
+  /// Which end has sent the first FIN of a connection that a later step has closed.
+  var firstCloser: [Int: Step.End] = [:]
+  /// Those of them whose end was lost on its way.
+  var lost: Set<Int> = []
+  /// By server, the other ends of sockets that stay in whatever state they are in.
+  var left: [String: Set<String>] = [:]
+  /// Whether packets may be lost for good by what the case has done so far.
+  private(set) var losesPackets = false
+  /// Milliseconds that a packet may be under way by what the case has done so far, both ways together.
+  var delay = 0
 
   init(
     _ test: Case, on testbed: Testbed, recorder: Recorder, loop: EventLoop,
@@ -33,11 +49,13 @@ final class Workload {
 
   /// Every step in turn. Each ends when its attempts have their outcome and closing connections have closed.
   func run() throws {
+    defer { conclude() }
     for (index, step) in test.workload.enumerated() {
       emit(.step(index))
       guard let action = step.action as? any Performable else {
         throw Failure(stage: step.verb, object: test.id, cause: "this worker does not know how to do it")
       }
+      losesPackets = losesPackets || step.action.needs.losesPackets
       try action.perform(in: self, index: index)
       try recorder.census(after: index)
     }
@@ -56,26 +74,51 @@ final class Workload {
     return attempts
   }
 
-  /// Begins an attempt of a client to connect; `then` is called once, when its outcome is known.
-  func begin(
-    step: Int, label: String, client: Int, port: Int, closes: Step.Closer, again: Int,
+  /// What is special about a connection.
+  struct Manner {
+    var closes: Step.Closer
+    /// Whether who closes does so by a RST.
+    var aborts = false
+    /// Milliseconds for which `connect()` is called again after EADDRNOTAVAIL.
+    var again = 0
+    /// The client's own port; 0 where the kernel may choose.
+    var port = 0
+    /// Whom it calls, by name; nil for whom every client calls.
+    var target: String?
+  }
+
+  /// Makes an attempt of a client to connect to the server's port number `port`, which begins when it is started.
+  /// `then` is called once, when its outcome is known.
+  func attempt(
+    step: Int, label: String, client: Int, port: Int, _ manner: Manner,
     then: @escaping (Errno?) throws -> Void
-  ) throws {
+  ) throws -> ClientConnection {
     let description = testbed.clients[client].description
-    let target = test.network.host(description.name)?.client?.target ?? ""
-    let remote = try SocketAddress(target, port: Network.serverPort + port)
+    let remote = try SocketAddress(
+      testbed.target(of: client, named: manner.target), port: Network.serverPort + port)
     let number = nextAttempt()
     let connection = ClientConnection(
       attempt: number, step: step, label: label, client: client, node: testbed.clients[client].node,
       remote: remote, isn: sequence(description.isn, attempt: number),
-      clock: testbed.clocks?.offsets[testbed.clients[client].node.name], closes: closes, again: again,
-      loop: loop, time: testbed.time
+      clock: testbed.clocks?.offsets[testbed.clients[client].node.name], closes: manner.closes,
+      aborts: manner.aborts, port: manner.port, again: manner.again, loop: loop, time: testbed.time
     ) { [unowned self] connection, errno in
-      record(connection, errno)
+      try record(connection, errno)
       try then(errno)
     }
     connections[number] = connection
+    return connection
+  }
+
+  /// The same, begun.
+  func begin(
+    step: Int, label: String, client: Int, port: Int, _ manner: Manner,
+    then: @escaping (Errno?) throws -> Void
+  ) throws {
+    let connection = try attempt(
+      step: step, label: label, client: client, port: port, manner, then: then)
     try connection.start()
+    if mayStayUnanswered { awaitAnswer(connection) }
   }
 
   /// Past or before every number used so far in the case: 65,536 apart, which no attempt's data reaches.
@@ -88,16 +131,36 @@ final class Workload {
     }
   }
 
-  private func record(_ connection: ClientConnection, _ errno: Errno?) {
-    if errno == nil, connection.closes == .nobody { open.append(connection) }
-    let server = servers.first { $0.peers[connection.attempt] != nil }
-    finish(
-      Attempt(
-        id: connection.attempt, step: connection.step, label: connection.label, kind: .connect,
-        client: testbed.clients[connection.client].node.name, local: connection.local,
-        remote: connection.remote.description, isn: connection.isn, began: connection.began,
-        ended: testbed.time.now, calls: connection.calls, errno: errno.map(\.name),
-        server: server?.name, peer: server?.peers[connection.attempt]))
+  /// The server that has accepted an attempt; nil where none has.
+  func server(of attempt: Int) -> Server? { servers.first { $0.peers[attempt] != nil } }
+
+  /// Connections that were left open, by the group of their client or by the label of their step; nil for all.
+  func opened(by name: String?) -> [ClientConnection] {
+    guard let name else { return open }
+    return open.filter { $0.label == name || testbed.clients[$0.client].description.group == name }
+  }
+
+  private func record(_ connection: ClientConnection, _ errno: Errno?) throws {
+    let server = server(of: connection.attempt)
+    let isUnanswered = errno == nil && !connection.answered
+    if isUnanswered { adrift.insert(connection.attempt) }
+    if errno == nil, connection.closes == .nobody || isUnanswered { open.append(connection) }
+    var attempt = Attempt(
+      id: connection.attempt, step: connection.step, label: connection.label, kind: .connect,
+      client: testbed.clients[connection.client].node.name, local: connection.local,
+      remote: connection.remote.description, isn: connection.isn, began: connection.began,
+      ended: testbed.time.now, calls: connection.calls, errno: errno.map(\.name),
+      server: server?.name, peer: server?.peers[connection.attempt])
+    attempt.answered = isUnanswered ? false : nil
+    finish(attempt)
+    if errno == nil, connection.closes == .both, !isUnanswered {
+      // Neither has seen the other's FIN when it sends its own: the first copy of the client's is lost at the server's
+      // socket, so that the server's finds the client in FIN_WAIT1, which becomes CLOSING (`tcp_fin`).
+      try server?.setDeaf(true, attempt: connection.attempt)
+      connection.close()
+      try server?.setDeaf(false, attempt: connection.attempt)
+      server?.close(attempt: connection.attempt)
+    }
   }
 
   func finish(_ attempt: Attempt) {
@@ -105,66 +168,33 @@ final class Workload {
     emit(.attempt(attempt))
   }
 
-  /// Waits until every closing connection is closed at both ends. The last transition is that of the end that
-  /// closes second, out of LAST-ACK: TIME-WAIT is there before its ACK is sent (`tcp_timewait_state_process`), and
-  /// an ACK that comes when conntrack has been flushed finds no way back; then the FIN is sent again, and TIME-WAIT
-  /// answers it amid the next step.
-  ///
-  /// A connection that stays open counts as that for as long as this process holds the server's end of it: one that
-  /// was reset meanwhile is gone at both ends, or only the client has yet to learn of it.
-  func settle() throws {
-    var last: [String: Int] = [:]
-    var passive = connections.values.filter { $0.closes == .server }
-    try loop.run(
-      until: {
-        last = try census()
-        let stillOpen = connections.values.contains { !$0.closed && $0.closes != .nobody }
-        guard !stillOpen, servers.allSatisfy({ $0.closing == 0 }),
-          Self.moving.allSatisfy({ last[$0] == nil }),
-          last["ESTAB", default: 0] == held
-        else { return false }
-        while let client = passive.last, try !client.lingers() { passive.removeLast() }
-        return passive.isEmpty
-      },
-      awaiting: unsettled(last, passive), within: Deadlines.settling, interval: 1, slowest: 50)
-    connections = connections.filter { !$0.value.closed }
-  }
+  // MARK: ends
 
-  /// States that a socket leaves by itself, or by its peer's next segment.
-  private static let moving = [
-    "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "LAST-ACK", "CLOSING",
-  ]
-
-  /// How many connections the servers hold open.
-  private var held: Int { servers.reduce(0) { $0 + $1.open.count } }
-
-  /// The servers' sockets by state, all together.
-  private func census() throws -> [String: Int] {
-    try testbed.servers.reduce(into: [:]) { states, server in
-      states.merge(try server.sockets.census(ipv6: test.network.family == .ipv6)) { $0 + $1 }
+  /// Forgets connections that are closed at the client, but for what ended them.
+  func forgetClosed() {
+    for (attempt, connection) in connections where connection.closed {
+      ends[attempt] = connection.endWord
+      connections[attempt] = nil
     }
   }
 
-  /// What ``settle()`` waits for, by name.
-  private func unsettled(_ states: [String: Int], _ passive: [ClientConnection]) -> String {
-    func names(_ connections: some Sequence<ClientConnection>) -> String {
-      let names = connections.map { "\($0.label) #\($0.attempt)" }.sorted()
-      return names.prefix(3).joined(separator: ", ") + (names.count > 3 ? " and \(names.count - 3) more" : "")
+  /// What became of every connection after its outcome was known.
+  private func conclude() {
+    for connection in open { ends[connection.attempt] = connection.endWord }
+    forgetClosed()
+    for index in recorder.attempts.indices where recorder.attempts[index].kind == .connect {
+      let id = recorder.attempts[index].id
+      recorder.attempts[index].closed = ends[id]
+      guard let server = server(of: id) else { continue }
+      recorder.attempts[index].server = server.name
+      recorder.attempts[index].peer = server.peers[id]
+      recorder.attempts[index].closedAtServer =
+        server.failures[id]?.name ?? (server.ended.contains(id) ? "FIN" : nil)
     }
-    var waits: [String] = []
-    let stillOpen = connections.values.filter { !$0.closed && $0.closes != .nobody }
-    if !stillOpen.isEmpty { waits.append("the FIN that ends \(names(stillOpen)) at the client") }
-    for server in servers where server.closing > 0 {
-      waits.append("\(server.closing) connections to be closed at \(server.name)")
-    }
-    for state in Self.moving {
-      if let count = states[state] { waits.append("\(count) sockets of the servers to leave \(state)") }
-    }
-    let established = states["ESTAB", default: 0]
-    if established != held {
-      waits.append("\(held) established sockets at the servers, where there are \(established)")
-    }
-    if !passive.isEmpty { waits.append("the last ACK of \(names(passive)) at the client") }
-    return waits.isEmpty ? "all closing connections closed at both ends" : waits.joined(separator: "; ")
   }
+}
+
+extension ClientConnection {
+  /// `FIN`, `ECONNRESET`; nil where nothing of the server's has ended it that was read.
+  fileprivate var endWord: String? { failure?.name ?? (sawEnd ? "FIN" : nil) }
 }

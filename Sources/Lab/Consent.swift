@@ -1,0 +1,24 @@
+import Model
+
+/// What whoever runs cases has agreed to. Cases come from others' files and saved runs: nothing is taken for granted.
+public struct Consent: Sendable {
+  /// Programs that lab files name are run: `--allow-exec`.
+  public var programs = false
+  /// Cases in which time really passes are run: `--slow`.
+  public var waiting = false
+
+  public init() {}
+
+  /// Why a case is not run; nil where it may be.
+  public func refusal(of test: Case) -> String? {
+    if !programs, test.runsPrograms {
+      return "it runs a program that its lab file names; --allow-exec lets it"
+    }
+    if !waiting, test.isSlow { return "\(test.passes / 1000) s really pass in it; --slow runs it" }
+    return nil
+  }
+
+  func plan(_ test: Case, on machine: Machine) -> Plan {
+    refusal(of: test).map { .skip(reason: $0) } ?? Plan(test, on: machine)
+  }
+}

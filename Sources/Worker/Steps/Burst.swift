@@ -1,0 +1,28 @@
+import Linux
+import Model
+
+extension Burst: Performable {
+  func perform(in workload: Workload, index: Int) throws {
+    let clients = workload.testbed.clients
+    let members = clients.indices.filter { self.clients.contains(clients[$0].description.group) }
+    var waiting = members.count * connections
+    var made: [ClientConnection] = []
+    // Neighbours in the list are of different clients, so that threads do not take turns at one.
+    for round in 0..<connections {
+      for client in members {
+        made.append(
+          try workload.attempt(
+            step: index, label: name, client: client, port: round % workload.test.network.serverPorts,
+            Workload.Manner(closes: closer)
+          ) { _ in waiting -= 1 })
+      }
+    }
+    let calls = try made.map { Volley.Call(socket: try $0.prepare(), address: $0.remote) }
+    for (connection, result) in zip(made, try Volley.connect(calls)) { try connection.begun(result) }
+    if workload.mayStayUnanswered { made.forEach { workload.awaitAnswer($0) } }
+    try workload.loop.run(
+      until: { waiting == 0 }, awaiting: "the outcome of \(waiting) attempts of \(name)",
+      within: workload.test.attemptLimit(ofStep: index))
+    try workload.settle()
+  }
+}
