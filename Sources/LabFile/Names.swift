@@ -7,6 +7,8 @@ struct Names {
   var topology: Network.Topology = .direct
   /// A network that the file spells out.
   var sketch: NetworkSketch?
+  /// The names that such a network has, known before any of it is read.
+  var spelled: Spelled?
   var groups: [String] = []
   /// As many as any case has.
   var servers = 1
@@ -18,7 +20,7 @@ struct Names {
 
   /// Names that parameters of nodes begin with; as the topology and the clients make them.
   var nodes: [String] {
-    if let sketch { return groups + sketch.nodes.map(\.name).filter { !groups.contains($0) } + ["all"] }
+    if let spelled { return groups + spelled.nodes.filter { !groups.contains($0) } + ["all"] }
     return groups + (topology == .direct ? [] : [Network.hop]) + (topology.hasRouter ? [Network.router] : [])
       + [Network.server, "all"]
   }
@@ -46,7 +48,8 @@ struct Names {
     case .client: groups
     case .server: serverNames
     case .node: nodes
-    case .link: sketch?.links.map(\.name) ?? []
+    case .link: spelled?.links ?? []
+    case .end: nodes.filter { $0 != "all" } + (spelled?.addresses ?? [])
     case .label: labels.keys.sorted()
     case .setting: Setting.all.map(\.name)
     case .counter: KnownCounters.all.sorted()
@@ -55,4 +58,12 @@ struct Names {
     case .nodeSetting: []
     }
   }
+}
+
+/// The names of a network that a file spells out.
+struct Spelled {
+  var nodes: [String]
+  var links: [String]
+  /// Of addresses: services, and those that nodes have.
+  var addresses: [String]
 }

@@ -114,7 +114,7 @@ struct Parameter: Sendable {
         "Where its initial sequence numbers lie, relative to those of all attempts before"
       ) { .isn(group: group, $0) },
       Parameter(
-        Field("to", .newName, "What it connects to: a node, or an address that has a name, as vip"),
+        Field("to", .name(.end), "What it connects to: a node, or an address that has a name, as vip"),
         { $0.text.map { .target(group: group, $0) } }),
       number("count", 1...Bounds.clients, byDefault: 1, "How many clients it is: NAME, or NAME.1 and so on") {
         .count(group: group, $0)

@@ -85,6 +85,13 @@ extension FieldReader {
     case .server: reader.report("unknown server \(unknown)\(suggestion(text, there))", at: node)
     case .link: reader.report("unknown link \(unknown)\(suggestion(text, there))", at: node)
     case .node: reader.report("no node \(unknown) in the topology\(hint(noNode: text))", at: node)
+    case .end:
+      // Of a network with a name of its own the clients say more.
+      guard names.spelled != nil, !["default", NetworkSketch.loopback].contains(text), !names.isMember(text)
+      else {
+        return .text(text)
+      }
+      reader.report("no node and no address is called \(unknown)\(suggestion(text, there))", at: node)
     case .label: reader.report("no step has the label \(unknown)\(suggestion(text, there))", at: node)
     case .axis: reader.report("no axis \(unknown)\(suggestion(text, there))", at: node)
     case .setting: reader.report("unknown sysctl \(unknown)\(hint(noSetting: text))", at: node)
