@@ -19,7 +19,8 @@ public struct ICMPError: Sendable, Equatable {
   public var segmentDestination: String
   public var segmentDestinationPort: Int
   public var sequence: UInt32
-  private var isIPv4: Bool
+  /// Whether it is ICMP, and not ICMPv6.
+  public private(set) var isIPv4: Bool
 
   /// Decodes Ethernet, IPv4 or IPv6 without extension headers, ICMP, and the first bytes of a TCP segment in it; nil
   /// for anything else, and for what is no error (echo, neighbours).

@@ -36,8 +36,6 @@ public struct Observation: Codable, Sendable, Equatable {
   public var conntrack: [ConntrackCensus]?
   /// The directors' connection tables, likewise (`ipvsadm -Lnc`).
   public var ipvs: [IPVSCensus]?
-  /// Node to its own addresses, those of the VIP among them; nil in old files.
-  public var addresses: [String: [String]]?
   /// Segments that the kernel threw away, and why, by its own word (`skb:kfree_skb`); nil where it was not asked.
   public var drops: [KernelDrop]?
   /// Drops of this kernel that were not heard, and may be among those that are missed; nil where it was not asked.
@@ -67,7 +65,7 @@ public struct Observation: Codable, Sendable, Equatable {
   /// All but ``packets``, held against the properties by a test: what is missing here would never be saved.
   enum CodingKeys: String, CodingKey, CaseIterable {
     case caseID, attempts, captureLosses, packetsNotKept, countersBefore, countersAfter, settings, sockets,
-      samples, drops, dropsNotHeard, dropHints, stamps, rules, conntrack, ipvs, addresses
+      samples, drops, dropsNotHeard, dropHints, stamps, rules, conntrack, ipvs
     case natBackend, clockMethod, clockChanges, clockReference, processorSeconds, timings, broke
   }
 

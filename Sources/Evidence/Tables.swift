@@ -110,11 +110,31 @@ public struct IPVSCensus: Codable, Sendable, Equatable {
   /// The director.
   public var node: String
   public var entries: [IPVSEntry]
+  /// The services' real servers (`ipvsadm -Ln`); nil where they were not read.
+  public var servers: [Server]?
+
+  /// A real server of a service.
+  public struct Server: Codable, Sendable, Equatable {
+    /// The virtual service's address and port.
+    public var virtual: String
+    /// The real server's.
+    public var server: String
+    /// 0 is quiesced: no new connection.
+    public var weight: Int
+
+    /// Makes a server.
+    public init(virtual: String, server: String, weight: Int) {
+      self.virtual = virtual
+      self.server = server
+      self.weight = weight
+    }
+  }
 
   /// Makes a census.
-  public init(step: Int, node: String, entries: [IPVSEntry]) {
+  public init(step: Int, node: String, entries: [IPVSEntry], servers: [Server]? = nil) {
     self.step = step
     self.node = node
     self.entries = entries
+    self.servers = servers
   }
 }

@@ -6,6 +6,8 @@ package struct Book {
   package let test: Case
   package let kernel: Kernel
   package let observation: Observation
+  /// What is expected.
+  let rule: Rule
   /// The capture by attempt.
   let trace: Trace
   /// The attempt at which it is open.
@@ -22,11 +24,12 @@ package struct Book {
   var client: String { attempt.attempt.client }
   var title: Witness.Title { Witness.Title(attempt.attempt) }
 
-  init(test: Case, kernel: Kernel, observation: Observation, trace: Trace) {
+  init(test: Case, kernel: Kernel, observation: Observation, trace: Trace, rule: Rule) {
     self.test = test
     self.kernel = kernel
     self.observation = observation
     self.trace = trace
+    self.rule = rule
     flow = Trace.Flow(synsAtClient: [], synsAtServer: [], atServer: [])
     let none = Attempt(
       id: 0, step: 0, label: "", kind: .connect, client: "", local: nil, remote: "", isn: nil, began: 0,

@@ -38,7 +38,7 @@ struct Judge {
   let trace: Trace
 
   func judgement(by rule: Rule) -> Judgement {
-    var book = Book(test: test, kernel: kernel, observation: observation, trace: trace)
+    var book = Book(test: test, kernel: kernel, observation: observation, trace: trace, rule: rule)
     var attempts: [JudgedAttempt] = []
     var branches: [String: Set<Bool>] = [:]
     var tuples: Set<String> = []
@@ -176,7 +176,7 @@ private func outcome(of attempt: Attempt, flow: Trace.Flow, again: Bool) -> Outc
   case (.connect, nil):
     again ? .served : flow.synsAtClient.count > 1 ? .delayed : .connected
   // ETIMEDOUT after a SYN-ACK would be another thing than a dropped SYN.
-  case (.connect, "ETIMEDOUT"): flow.synAck == nil ? .dropped : nil
+  case (.connect, "ETIMEDOUT"): flow.answered ? nil : .dropped
   case (.connect, "ECONNRESET"): .reset
   case (.connect, "EADDRNOTAVAIL"): .exhausted
   case (.connect, _): nil

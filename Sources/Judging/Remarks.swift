@@ -46,7 +46,9 @@ public func remarks(
     else { return }
     remarks[index] = text
   }
-  var book = Book(test: test, kernel: kernel, observation: observation, trace: trace)
+  var book = Book(
+    test: test, kernel: kernel, observation: observation, trace: trace,
+    rule: test.rule(on: kernel) ?? Rule(kernel: [], outcomes: [:], because: ""))
   let counts = judgement.verdict == .pass
   for judged in remarkable {
     book.open(at: judged)

@@ -60,6 +60,11 @@ extension Case {
     workload.indices.contains(step) && workload[step].forgetsStampsWithin
   }
 
+  /// Whether a step empties the hop's table of connections again and again.
+  func forgetsConnections(within step: Int) -> Bool {
+    workload.indices.contains(step) && workload[step].forgetsConnectionsWithin
+  }
+
   /// Who sends the first FIN on a step's connections.
   func closer(inStep index: Int) -> Step.Closer? {
     workload.indices.contains(index) ? workload[index].closer : nil

@@ -17,6 +17,9 @@ struct Trace {
     /// ends the hop's entry, and the next SYN makes a new one.
     var atServer: [Segment]
 
+    /// Whether the client's link has seen an answer to the SYN.
+    var answered = false
+
     /// The server that the SYNs reached; `server` where none did.
     var serverNode: String { synsAtServer.first?.node ?? Network.server }
 
@@ -147,7 +150,15 @@ struct Trace {
     else { return Flow(synsAtClient: [], synsAtServer: [], atServer: []) }
     let arrived = (synsAtServer[first.sequence] ?? [])
       .filter { $0.destinationPort == first.destinationPort && $0.time >= first.time }
-    guard !arrived.isEmpty else { return Flow(synsAtClient: group, synsAtServer: [], atServer: []) }
+    // Asked of those only that timed out.
+    let answered =
+      attempt.errno == "ETIMEDOUT"
+      && (clientLink[attempt.client] ?? []).contains {
+        !$0.outgoing && $0.isSYNACK && $0.acknowledgement == first.sequence &+ 1 && $0.destinationPort == port
+      }
+    guard !arrived.isEmpty else {
+      return Flow(synsAtClient: group, synsAtServer: [], atServer: [], answered: answered)
+    }
     var seen: Set<Tuple> = []
     var atServer: [Segment] = []
     for syn in arrived where seen.insert(Tuple(syn)).inserted {
@@ -158,7 +169,7 @@ struct Trace {
       atServer += onTuple.filter { $0.time >= syn.time && $0.time < end }
     }
     if seen.count > 1 { atServer.sort { $0.time < $1.time } }
-    return Flow(synsAtClient: group, synsAtServer: arrived, atServer: atServer)
+    return Flow(synsAtClient: group, synsAtServer: arrived, atServer: atServer, answered: answered)
   }
 
   /// The timestamp that a server remembered of a SYN's source before a step.

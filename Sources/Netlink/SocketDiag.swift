@@ -74,8 +74,10 @@ public final class SocketDiag {
     }
   }
 
-  /// The same, handing on each TIME_WAIT socket.
-  public func census(ipv6: Bool, timeWait: (TimeWait) -> Void) throws -> [String: Int] {
+  /// The same, handing on each socket, and each TIME_WAIT socket with what names it.
+  public func census(
+    ipv6: Bool, each: ((Entry) -> Void)? = nil, timeWait: (TimeWait) -> Void
+  ) throws -> [String: Int] {
     var request = inet_diag_req_v2()
     request.sdiag_family = UInt8(ipv6 ? AF_INET6 : AF_INET)
     request.sdiag_protocol = UInt8(IPPROTO_TCP)
@@ -86,6 +88,7 @@ public final class SocketDiag {
     try socket.dump(message) { payload in
       guard let answer = Answer(payload, family: request.sdiag_family) else { return }
       if let socket = answer.timeWait { timeWait(socket) }
+      if let each, let entry = Entry(payload) { each(entry) }
       states[answer.state, default: 0] += 1
     }
     return states

@@ -15,7 +15,6 @@ import struct Model.Expectation
     var test = JudgeTests.test(Expectation(.dropped, by: "tw-paws"))
     test.rules[0].witnesses = witnesses
     var seen = JudgeTests.dropped()
-    seen.addresses = ["server": ["198.19.0.2"], "hop": ["198.19.0.1"], "late": ["198.18.0.2"]]
     change(&seen)
     return judge(test, on: .current(), seen: seen)
   }

@@ -137,7 +137,7 @@ import struct Model.Expectation
     wire.moved("early", ["TcpExt.TCPAbortOnTimeout": 1, "Tcp.AttemptFails": 1])
     change(&wire)
     var test = JudgeTests.test(Expectation(.dropped, by: "ipvs"))
-    test.network.topology = .ipvsNAT
+    test.network = Network(topology: .ipvsNAT, family: .ipv4, clients: test.network.clients)
     test.workload = [.advance(seconds: 1), .remove(server: "server"), .advance(seconds: 1)]
     return (test, wire.observation)
   }

@@ -66,7 +66,7 @@ import Testing
   /// debian-12 has IPVS, a clock and settings of its own, but no tcp_tw_recycle.
   @Test func aSkippedCaseOfTheRemovedSettingIsSentWhereItIs() throws {
     var test = Self.test(hop: Self.hop, settings: ["server": ["tcp_tw_recycle": "1"]])
-    test.network.topology = .ipvsFullNAT
+    test.network = Network(topology: .ipvsFullNAT, family: .ipv4, clients: test.network.clients)
     let reasons = [
       Self.reason(test, Self.kernel(without: [.feature(.ipvs)])),
       Self.reason(test, Self.kernel(without: [.setting("tcp_tw_recycle")], perKernel: ["tcp_tw_recycle"])),
@@ -144,7 +144,7 @@ import Testing
 
   @Test func aDirectorNeedsIPVSAndALANABridge() {
     var test = Self.test(hop: Self.hop)
-    test.network.topology = .ipvsTun
+    test.network = Network(topology: .ipvsTun, family: .ipv4, clients: test.network.clients)
     #expect(Plan(test, on: Self.kernel(), guest: true).runs)
     for feature in [Capability.Feature.ipvs, .bridge, .ipip] {
       let without = Self.kernel(without: [.feature(feature)])

@@ -122,14 +122,37 @@ final class Recorder {
     let nodes = testbed.nodes.count <= 8 ? testbed.nodes : testbed.servers
     for node in nodes {
       var left: [Int] = []
-      let states = try node.sockets.census(ipv6: ipv6) {
+      var entries: [SocketEntry] = []
+      let states = try node.sockets.census(ipv6: ipv6) { socket in
+        if entries.count <= SocketCensus.most { entries.append(SocketEntry(socket)) }
+      } timeWait: {
         left.append(testbed.recycling?.millisecondsLeft($0, on: node.name) ?? $0.milliseconds)
       }
       if !states.isEmpty {
         observation.sockets.append(
           SocketCensus(
-            step: step, node: node.name, states: states, timeWait: Array(left.sorted().prefix(100))))
+            step: step, node: node.name, states: states, timeWait: Array(left.sorted().prefix(100)),
+            entries: entries.count <= SocketCensus.most ? entries : nil))
       }
+    }
+    try tables(after: step)
+  }
+
+  /// What directors and, where an author asks for it, conntrack have in their tables: `ipvsadm -Lnc`, `conntrack -L`.
+  private func tables(after step: Int) throws {
+    let asked = Set(testbed.test.rules.compactMap(\.witnesses).flatMap(\.conntrack.keys))
+    for node in testbed.nodes {
+      if let table = node.connections {
+        let entries = try table.read().map { IPVSEntry($0) }
+        observation.ipvs =
+          (observation.ipvs ?? []) + [IPVSCensus(step: step, node: node.name, entries: entries)]
+      }
+      guard let conntrack = node.conntrack,
+        asked.contains(where: { testbed.test.network.members(of: $0).contains(node.name) })
+      else { continue }
+      let entries = try conntrack.entries().compactMap { Evidence.ConntrackEntry($0) }
+      observation.conntrack =
+        (observation.conntrack ?? []) + [ConntrackCensus(step: step, node: node.name, entries: entries)]
     }
   }
 

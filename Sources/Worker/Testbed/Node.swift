@@ -14,6 +14,8 @@ final class Node {
   private(set) var metrics: TCPMetricsSocket?
   /// Conntrack of this node; only the hop has one.
   private(set) var conntrack: ConntrackSocket?
+  /// Connections through it; only a director has them.
+  private(set) var connections: IPVSConnectionTable?
   /// One capture per interface that is watched.
   private(set) var captures: [Capture] = []
 
@@ -37,6 +39,10 @@ final class Node {
 
   func openConntrack() throws {
     conntrack = try namespace.run { try ConntrackSocket() }
+  }
+
+  func openConnections() throws {
+    connections = try namespace.run { try IPVSConnectionTable() }
   }
 
   func capture(_ interface: String) throws {

@@ -84,6 +84,7 @@ final class Testbed {
       if host.tracks { try node.openConntrack() }
       if !host.services.isEmpty {
         directors.append(try Director(on: node, as: host, in: network))
+        do { try node.openConnections() } catch { throw Failure(error, stage: "ipvs", object: node.name) }
       }
     }
     timings.append(stopwatch.lap("nat"))

@@ -1,0 +1,57 @@
+import Evidence
+import Model
+
+/// The hop's conntrack calls packets INVALID, and leaves them as they are or has a rule drop them.
+struct ConntrackInvalid: MechanismRule {
+  let name: Mechanism = "conntrack-invalid"
+  let outcomes: [Outcome] = [.lost, .unacknowledged, .reset, .dropped]
+  let summary =
+    "the hop's conntrack calls packets INVALID: a rule drops them, or they leave with addresses that nobody has rewritten"
+  let source = "nf_conntrack_tcp_packet and tcp_new, net/netfilter/nf_conntrack_proto_tcp.c; nf_nat_inet_fn"
+  let mutations: [Mutation] = [.remembered]
+
+  func expect(_ book: inout Book) {
+    guard let hop = book.test.network.natNodes.first ?? book.test.network.forwardingNodes.first else {
+      return
+    }
+    let moved = book.observation.counters(of: hop)["conntrack.invalid"] ?? 0
+    let drops = book.test.network.hop?.dropInvalid == true
+    // Where nothing drops them they are seen un-rewritten; where a rule does, they are not seen beyond the hop at all.
+    let unwritten = book.unrewritten
+    if drops {
+      let lost = book.sentSince.count
+      book.count("segments that got no further", lost, is: .atLeast(1))
+      book.move("conntrack.invalid", 1...max(1, lost), on: hop)
+      book.move("rule.FORWARD", 1...max(1, lost), on: hop)
+      book.count(
+        "packets that a rule dropped", book.observation.counters(of: hop)["rule.FORWARD"] ?? 0,
+        is: .number(moved))
+    } else {
+      book.count("packets on the server's link that nobody has rewritten", unwritten.count, is: .atLeast(1))
+      book.move("conntrack.invalid", unwritten.count, on: hop)
+      // The server knows no such connection: tcp_v4_send_reset.
+      let resets = unwritten.count { $0.outgoing && $0.flags.contains(.rst) }
+      book.move("Tcp.OutRsts", resets, on: book.server)
+      book.reason(["NO_SOCKET"], resets, on: book.server, of: unwritten.filter { !$0.outgoing })
+    }
+    if book.attempt.outcome == .reset {
+      let resets = book.resetsAtSender
+      book.count("RSTs at the sender", resets, is: .atLeast(1))
+      // tcp_reset.
+      if book.attempt.attempt.kind == .send { book.move("Tcp.EstabResets", 1, on: book.sender) }
+    }
+  }
+
+  func remarks(_ book: Book, counts: Bool) -> [Remark] {
+    book.unrewritten.map {
+      Remark(segment: $0, text: "INVALID for the hop, which has rewritten nothing of it")
+    }
+  }
+}
+
+extension Mutation {
+  /// The hop forgets nothing.
+  fileprivate static let remembered = Mutation(
+    name: "remembered", applies: { $0.workload.contains(where: \.forgetsConnections) },
+    apply: { $0.workload.removeAll(where: \.forgetsConnections) })
+}

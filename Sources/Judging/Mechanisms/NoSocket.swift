@@ -1,0 +1,89 @@
+import Evidence
+import Model
+
+/// A byte of an open connection comes to a host that has no such connection.
+struct NoSocket: MechanismRule {
+  let name: Mechanism = "no-socket"
+  let outcomes: [Outcome] = [.reset]
+  let summary =
+    "a segment of an open connection comes to a host that knows no such connection, which answers with a RST"
+  let source = "tcp_v4_rcv (no_tcp_socket) and tcp_v4_send_reset, net/ipv4/tcp_ipv4.c; RFC 9293, 3.10.7.1"
+  let mutations: [Mutation] = []
+
+  func expect(_ book: inout Book) {
+    let resets = book.resetsAtSender
+    book.count("RSTs at the sender", resets, is: .atLeast(1))
+    book.count(
+      "packets on the server's link that nobody has rewritten", book.unrewritten.count, is: .number(0))
+    // tcp_reset ends the sender's end.
+    book.move("Tcp.EstabResets", 1, on: book.sender)
+    // Whoever answers has it counted: the other end, where it is seen to leave there, else who stands between.
+    let other = book.sender == book.client ? book.server : book.client
+    let (trace, began) = (book.trace, book.attempt.attempt.began)
+    let own = (Network.isServer(other) ? trace.serverLink : trace.clientLink[other] ?? []).count {
+      $0.node == other && $0.outgoing && $0.flags.contains(.rst) && $0.time >= began
+        && $0.time <= book.attempt.attempt.ended
+    }
+    let between = book.test.network.natNodes.first ?? book.test.network.forwardingNodes.first
+    let node = own > 0 ? other : between ?? other
+    book.move("Tcp.OutRsts", resets, on: node)
+    book.reason(["NO_SOCKET"], resets, on: node, of: book.sentSince)
+  }
+}
+
+extension Book {
+  /// The node that sends the attempt's byte: the server's where data left it, else the client's.
+  var sender: String {
+    let own = attempt.attempt
+    guard own.kind == .send else { return own.client }
+    let port = portAtServer
+    let fromServer = trace.serverLink.contains {
+      $0.outgoing && $0.time >= own.began && $0.time <= own.ended && $0.payload > 0
+        && $0.destinationPort == port
+    }
+    return fromServer ? server : own.client
+  }
+
+  /// What the sender sent on the attempt's connection since it began.
+  var sentSince: [Segment] {
+    let own = attempt.attempt
+    let isServer = sender != own.client
+    return (isServer ? trace.serverLink : trace.clientLink[own.client] ?? []).filter { segment in
+      segment.outgoing && segment.time >= own.began && segment.time <= own.ended
+        && (isServer ? segment.destinationPort == portAtServer : segment.sourcePort == own.localPort)
+    }
+  }
+
+  /// RSTs that came to the sender on the attempt's connection.
+  var resetsAtSender: Int {
+    let own = attempt.attempt
+    let isServer = sender != own.client
+    return (isServer ? trace.serverLink : trace.clientLink[own.client] ?? []).count { segment in
+      !segment.outgoing && segment.flags.contains(.rst) && segment.time >= own.began
+        && segment.time <= own.ended
+        && (isServer ? segment.sourcePort == portAtServer : segment.destinationPort == own.localPort)
+    }
+  }
+
+  /// Segments on the server's link, since the attempt began, whose client's end is the client's own address and port,
+  /// where the connection itself came by another: what a NAT did not rewrite.
+  var unrewritten: [Segment] {
+    let own = attempt.attempt
+    let opening = own.kind == .connect ? own : opening
+    guard let local = own.local, let syn = opening.flatMap({ trace.flow(of: $0).synsAtServer.last }),
+      syn.source != String(local.host).trimmedBrackets
+    else { return [] }
+    let address = String(local.host).trimmedBrackets
+    return trace.serverLink.filter { segment in
+      segment.time >= own.began && segment.time <= own.ended
+        && (segment.outgoing
+          ? segment.destination == address && segment.destinationPort == own.localPort
+          : segment.source == address && segment.sourcePort == own.localPort)
+    }
+  }
+}
+
+extension String {
+  /// `2001:2::2` of `[2001:2::2]`.
+  fileprivate var trimmedBrackets: String { first == "[" ? String(dropFirst().dropLast()) : self }
+}
