@@ -15,7 +15,7 @@ struct ConntrackInvalid: MechanismRule {
       return
     }
     let moved = book.observation.counters(of: hop)["conntrack.invalid"] ?? 0
-    let drops = book.test.network.hop?.dropInvalid == true
+    let drops = book.test.network.host(hop)?.rules.contains(.dropInvalid) == true
     // Where nothing drops them they are seen un-rewritten; where a rule does, they are not seen beyond the hop at all.
     let unwritten = book.unrewritten
     if drops {

@@ -20,7 +20,7 @@ struct ICMP: MechanismRule {
     let old = errors.filter(\.isIPv4)
     book.move("Icmp.InDestUnreachs", old.count { $0.type == 3 }, on: book.client)
     // Who says it, by its address.
-    let names = NodeNames(book.test, book.observation, book.trace.serverLink)
+    let names = NodeNames(book.test.network, book.observation)
     for error in old where error.type == 3 {
       let nodes = book.test.network.nodes.filter { names.matches(host: $0, error.source) }
       guard let node = nodes.first ?? book.test.network.forwardingNodes.first else { continue }

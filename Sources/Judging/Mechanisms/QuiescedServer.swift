@@ -19,7 +19,7 @@ struct QuiescedServer: MechanismRule {
       weights.isEmpty ? "not read" : weights.map { "\($0.server) \($0.weight)" }.joined(separator: ", ")
     guard book.attempt.outcome == .refused else {
       // Not scheduled: the entry of an earlier connection sends it there.
-      let names = NodeNames(book.test, book.observation, book.trace.serverLink)
+      let names = NodeNames(book.test.network, book.observation)
       let its = weights.first { names.matches(host: book.server, String($0.server.host)) }
       book.check("weights", "0 of \(book.server)", words, its?.weight == 0)
       let local = book.attempt.attempt.local
