@@ -4,7 +4,13 @@ import Model
 struct Names {
   /// Offsets under `clocks`, in milliseconds.
   var clocks: [String: Int] = [:]
-  var topology: Network.Topology = .direct
+  var topology: Network.Topology = .direct {
+    didSet {
+      between = topology == .direct ? [] : [Network.hop] + (topology.hasRouter ? [Network.router] : [])
+    }
+  }
+  /// Nodes between clients and servers, of a network that has a name of its own.
+  private var between: [String] = []
   /// A network that the file spells out.
   var sketch: NetworkSketch?
   /// The names that such a network has, known before any of it is read.
@@ -21,8 +27,7 @@ struct Names {
   /// Names that parameters of nodes begin with; as the topology and the clients make them.
   var nodes: [String] {
     if let spelled { return groups + spelled.nodes.filter { !groups.contains($0) } + ["all"] }
-    return groups + (topology == .direct ? [] : [Network.hop]) + (topology.hasRouter ? [Network.router] : [])
-      + [Network.server, "all"]
+    return groups + between + [Network.server, "all"]
   }
 
   var serverNames: [String] {
@@ -37,6 +42,8 @@ struct Names {
   }
 
   func axis(_ name: String) -> Axis? { axes.first { $0.name == name } }
+
+  private static let parameters = Parameter.asAxes.map(\.name)
 
   /// Names of nodes that are no clients, and words that stand beside labels in an expectation.
   static let reserved: Set<String> = ofNodes.union(Grammar.rule.map(\.name) + ["kernel"])
@@ -54,7 +61,7 @@ struct Names {
     case .setting: Setting.all.map(\.name)
     case .counter: KnownCounters.all.sorted()
     case .axis: axes.map(\.name)
-    case .parameter: Parameter.ofNetwork.map(\.name) + ["topology"]
+    case .parameter: Self.parameters
     case .nodeSetting: []
     }
   }

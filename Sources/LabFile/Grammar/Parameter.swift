@@ -46,6 +46,9 @@ struct Parameter: Sendable {
       "Real servers behind a director: server, or server.1, server.2 and so on", Assignment.servers),
   ]
 
+  /// What axes are called that are of no node.
+  static let asAxes: [Parameter] = ofNetwork + [kind(called: "topology")]
+
   /// What the hop has.
   static let ofHop: [Parameter] = [
     word("nat", byDefault: Hop.NAT.snat, "Which target rewrites the source", Assignment.nat),

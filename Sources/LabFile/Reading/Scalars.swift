@@ -83,6 +83,8 @@ extension FieldReader {
     switch named {
     case .client: reader.report("unknown client \(unknown)\(suggestion(text, there))", at: node)
     case .server: reader.report("unknown server \(unknown)\(suggestion(text, there))", at: node)
+    // That there are none is said where they are missing.
+    case .link where there.isEmpty: return .text(text)
     case .link: reader.report("unknown link \(unknown)\(suggestion(text, there))", at: node)
     case .node: reader.report("no node \(unknown) in the topology\(hint(noNode: text))", at: node)
     case .end:
