@@ -244,16 +244,15 @@ extension FieldReader {
       }
       return near + (near.isEmpty ? "; it is" : " It is") + " one of \(outcomes.joined(separator: ", "))"
     }
+    // A mechanism that there is, of other outcomes.
+    let name = text.split(separator: " ").last.map(String.init) ?? ""
+    let others = possible.filter { $0.mechanism?.rawValue == name }.map(\.outcome.rawValue)
+    let other = others.isEmpty ? "" : ", and \(name) is of \(alternatives(others))"
     let mechanisms = same.compactMap { $0.mechanism?.rawValue }
-    let plain = same.contains { $0.mechanism == nil }
-    if mechanisms.isEmpty {
-      let name = text.split(separator: " ").last.map(String.init) ?? ""
-      let outcomes = possible.filter { $0.mechanism?.rawValue == name }.map(\.outcome.rawValue)
-      return "; \(word) stands alone"
-        + (outcomes.isEmpty ? "" : ", and \(name) is of \(alternatives(outcomes))")
-    }
-    let list = alternatives(mechanisms)
-    return near + (near.isEmpty ? "; " : " ") + "\(word) is\(plain ? " alone, or" : "") by \(list)"
+    if mechanisms.isEmpty { return "; \(word) stands alone\(other)" }
+    let list = (same.contains { $0.mechanism == nil } ? "alone, or by " : "by ") + alternatives(mechanisms)
+    if others.isEmpty { return near + (near.isEmpty ? "; " : " ") + "\(word) is \(list)" }
+    return "; \(word) is \(list)\(other)"
   }
 
   func servedBy(_ text: String, _ node: Node) -> ServedBy? {
