@@ -72,7 +72,7 @@ import struct Model.Expectation
     // Dropped by the rule, as often as it was sent.
     var dropped = sent(from: nil, resets: false)
     dropped.moved("hop", ["conntrack.invalid": 1, "rule.FORWARD": 1])
-    let rule: (inout Case) -> Void = { $0.network.hop?.dropInvalid = true }
+    let rule: (inout Case) -> Void = { $0.network.hosts[2].rules = [.dropInvalid] }
     #expect(try judgedByte("lost by conntrack-invalid", dropped, rule).verdict == .pass)
     #expect(try judgedByte("lost by conntrack-invalid", dropped).verdict == .fail)
     #expect(try judgedByte("lost by established-paws", dropped, rule).verdict == .fail)
@@ -129,7 +129,7 @@ import struct Model.Expectation
     wire.moved("hop", ["conntrack.insert_failed": 2, "conntrack.drop": 2])
     let judgement = try judged("predicted by time-wait", wire) { test in
       test.settings["hop"] = ["nf_conntrack_tcp_timeout_time_wait": timeout]
-      if let ports { test.network.hop?.ports = 40000...ports }
+      if let ports { test.network.hosts[2].nat?.ports = 40000...ports }
     }
     #expect((judgement.attempts[1].expected == Expectation(.dropped, by: "hop")) == dropped)
     #expect(judgement.attempts[1].holds == dropped)
