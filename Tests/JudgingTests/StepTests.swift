@@ -75,3 +75,88 @@ import Testing
     }
   }
 }
+
+/// What others ask of steps.
+@Suite struct StepActionTests {
+  static func test(_ workload: [Step]) -> Case { DeadlinesTests.test([:], workload) }
+
+  /// A number of each verb that no lab file can have said.
+  @Test(arguments: [
+    (Step(Listen("server", backlog: -1)), "backlog"),
+    (Step(WeighServer(server: "server", weight: .max)), "weight"),
+    (Step(AddServer(server: "server", weight: -1)), "weight"), (Step(Wait(milliseconds: 0)), "wait"),
+    (Step(Shape(node: "client", delay: .max)), "delay"), (Step(Shape(node: "client", loss: 101)), "loss"),
+    (Step(Burst(clients: ["client"], label: "x", closes: .client, connections: .max)), "connections"),
+    (Step(Exec(node: "client", command: [])), "arguments"),
+    (Step(Exec(node: "client", command: ["true"], within: .max)), "within"),
+    (Step(Forge("R", from: "client", like: "x", sequence: .max)), "forge"),
+    (Step(Forge("R", from: "client", like: "x", payload: 2_000)), "payload"),
+    (
+      Step(
+        Connect(client: "client", label: "x", closes: .client, times: 1, again: 0, port: 70_000)), "port"
+    ),
+  ])
+  func aNumberBeyondItsRangeIsNamed(step: Step, what: String) {
+    #expect(step.action.excess?.contains("\(what): ") == true, "\(step.action.excess ?? "none")")
+    #expect(throws: DecodingError.self) {
+      try JSONDecoder().decode(Case.self, from: try JSONEncoder().encode(Self.test([step])))
+    }
+  }
+
+  /// What names nothing, or says two things at once, is said.
+  @Test(arguments: [
+    (Step(Close(.client)), "no open connection"), (Step(Vanish(.server, on: "late")), "no open connection"),
+    (Step(Close(.client, half: true, aborts: true)), "a RST leaves nothing"),
+    (Step(Listen("server")), "changes nothing"), (Step(Listen("nobody", accepts: false)), "no server nobody"),
+    (Step(WeighServer(server: "server", weight: 0)), "no director has a server server"),
+    (Step(SetLink(node: "nobody", isUp: false)), "nobody"),
+    (Step(Shape(node: "client", reorder: 5)), "needs a delay"),
+    (Step(Forge("R!", from: "client", like: "x")), "no control bits"),
+    (Step(Forge("R", from: "client", like: "x")), "no step makes connections called x"),
+    (Step(Exec(node: "nobody", command: ["true"])), "no node nobody"),
+    (Step(Flush(table: .ipvs)), "no director"),
+    (Step(Flush(table: .neighbours, on: "nobody")), "no node nobody"),
+    (
+      Step(
+        Connect(client: "client", label: "x", closes: .server, times: 1, again: 0, aborts: .client)),
+      "two ends of one connection"
+    ),
+  ])
+  func aStepThatCannotBeIsNamed(step: Step, words: String) {
+    let mistake = step.action.mistake(in: Self.test([step]))
+    #expect(mistake?.contains(words) == true, "\(mistake ?? "none")")
+  }
+
+  /// What a step does is said in words of its own, on one line.
+  @Test func everyStepHasWords() throws {
+    let steps: [Step] = [
+      DeadlinesTests.connect(), Step(Close(.server, on: "late", peer: .stays)), Step(Vanish(.client)),
+      Step(Listen("server", backlog: 1, accepts: false, isOpen: true)),
+      Step(Burst(clients: ["a", "b"], label: "x", closes: .server, connections: 2)),
+      Step(WeighServer(server: "server.1", weight: 0)), Step(AddServer(server: "server.1", weight: 2)),
+      Step(SetLink(node: "a", isUp: false)), Step(Shape(node: "a", delay: 5, loss: 1, of: .sent)),
+      Step(Forge("R", from: "hop", like: "x", sequence: -5, payload: 3)), Step(Wait(milliseconds: 1_500)),
+      Step(Exec(node: "a", command: ["curl", "-s"], exit: 7, label: "x")),
+    ]
+    for step in steps {
+      #expect(!step.action.words.isEmpty && !step.action.words.contains("\n"))
+      let again = try JSONDecoder().decode(Step.self, from: try JSONEncoder().encode(step))
+      #expect(again == step)
+    }
+    #expect(Set(steps.map(\.verb)).count == steps.count)
+    #expect(Step(Wait(milliseconds: 1_500)).action.words == "1500 ms pass")
+    #expect(
+      Step(Shape(node: "a", delay: 5, loss: 1, of: .sent)).action.words
+        == "what a sends: 5 ms late, 1.0 % lost")
+  }
+
+  /// Time that passes is waited for, and makes a case slow.
+  @Test func aWaitIsPartOfTheDeadline() {
+    let test = Self.test([Step(Wait(milliseconds: 61_000)), DeadlinesTests.connect()])
+    #expect(test.limit(ofStep: 0) == 61_000 + Deadlines.slack)
+    #expect(test.longestSilence >= 61_000)
+    #expect(test.isSlow)
+    #expect(!Self.test([Step(Wait(milliseconds: 2_000))]).isSlow)
+    #expect(Self.test([Step(Exec(node: "client", command: ["true"]))]).runsPrograms)
+  }
+}

@@ -102,11 +102,11 @@ import struct Model.Expectation
     ),
     (
       "flush: conntrack", "flsh: conntrack",
-      "lab/x.yaml:18:5: a step begins with what it does, not \"flsh\"; did you mean \"flush\"? It is one of advance, churn, clock, connect, flush, remove, send, set"
+      "lab/x.yaml:18:5: a step begins with what it does, not \"flsh\"; did you mean \"flush\"?"
     ),
     (
       "closes: server", "closes: sever",
-      "lab/x.yaml:17:13: closes is client or server or nobody, not \"sever\"; did you mean \"server\"?"
+      "lab/x.yaml:17:13: closes is client or server or both or nobody, not \"sever\"; did you mean \"server\"?"
     ),
     (
       "when: {conntrack: flushed}", "when: {conntrack: flashed}",

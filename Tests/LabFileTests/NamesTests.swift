@@ -195,11 +195,11 @@ import Testing
   @Test func aShortListIsAlwaysTold() {
     #expect(
       Self.mistakes("closes: server", "closes: srver").contains {
-        $0.hasSuffix("closes is client or server or nobody, not \"srver\"; did you mean \"server\"?")
+        $0.hasSuffix("closes is client or server or both or nobody, not \"srver\"; did you mean \"server\"?")
       })
     #expect(
-      Self.mistakes("    closes: server", "    to: 5").contains(
-        "lab/x.yaml:17:5: unknown key \"to\" in connect; it is one of connect, as, closes, times, again, when"
+      Self.mistakes("    closes: server", "    into: 5").contains(
+        "lab/x.yaml:17:5: unknown key \"into\" in connect; it is one of connect, as, closes, times, again, port, to, abort, when"
       ))
     let none = Self.good.replacing(
       "matrix:\n  server.tcp_rfc1337: [0, 1]\n  conntrack: [kept, flushed]\n  family: [ipv4, ipv6]\n",

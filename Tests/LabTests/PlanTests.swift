@@ -156,3 +156,19 @@ import Testing
     }
   }
 }
+
+/// What is not run unless somebody has agreed.
+@Suite struct ConsentTests {
+  @Test func programsAndWaitingAreRefusedUnlessAskedFor() {
+    var test = PlanTests.test()
+    test.workload = [Step(Exec(node: "client", command: ["true"]))]
+    var consent = Consent()
+    #expect(consent.refusal(of: test)?.contains("--allow-exec") == true)
+    consent.programs = true
+    #expect(consent.refusal(of: test) == nil)
+    test.workload = [Step(Wait(milliseconds: 61_000))]
+    #expect(consent.refusal(of: test) == "61 s really pass in it; --slow runs it")
+    consent.waiting = true
+    #expect(consent.refusal(of: test) == nil)
+  }
+}
