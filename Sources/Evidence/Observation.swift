@@ -126,9 +126,12 @@ public struct Attempt: Codable, Sendable, Equatable {
   public var server: String?
   /// The client's address as that server's accept(2) gave it, e.g. `198.19.0.1:40000`.
   public var peer: String?
-  /// What ended the connection at the client after it was connected: an errno's name, `ECONNRESET`, or `FIN`; nil where
-  /// it is open yet, or was closed by the client, and in old files.
+  /// What ended the connection at the client after it was connected: an errno's name, `ECONNRESET`, `FIN` for the
+  /// server's, or ``aborted``; nil where it is open yet, or was closed by the client, and in old files.
   public var closed: String?
+
+  /// ``closed`` where the client has sent a RST in place of a FIN (SO_LINGER 0).
+  public static let aborted = "abort"
 
   /// Makes an attempt.
   public init(
