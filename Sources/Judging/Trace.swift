@@ -38,7 +38,7 @@ struct Trace {
     /// The client's RSTs in answer to those.
     var resets: [Segment] { unanswered.filter { !$0.outgoing && $0.flags.contains(.rst) } }
     /// SYNs that got no SYN-ACK.
-    var refusedSYNs: Int { synAck == nil ? synsAtServer.count : unanswered.count { $0.isSYN } - 1 }
+    var refusedSYNs: Int { synAck == nil ? synsAtServer.count : max(0, unanswered.count { $0.isSYN } - 1) }
   }
 
   /// Segments on each client's link, by time.

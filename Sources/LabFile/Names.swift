@@ -4,9 +4,17 @@ import Model
 struct Names {
   /// Offsets under `clocks`, in milliseconds.
   var clocks: [String: Int] = [:]
-  var topology: Network.Topology = .direct
+  var topology: Network.Topology = .direct {
+    didSet {
+      between = topology == .direct ? [] : [Network.hop] + (topology.hasRouter ? [Network.router] : [])
+    }
+  }
+  /// Nodes between clients and servers, of a network that has a name of its own.
+  private var between: [String] = []
   /// A network that the file spells out.
   var sketch: NetworkSketch?
+  /// The names that such a network has, known before any of it is read.
+  var spelled: Spelled?
   var groups: [String] = []
   /// As many as any case has.
   var servers = 1
@@ -18,9 +26,8 @@ struct Names {
 
   /// Names that parameters of nodes begin with; as the topology and the clients make them.
   var nodes: [String] {
-    if let sketch { return groups + sketch.nodes.map(\.name).filter { !groups.contains($0) } + ["all"] }
-    return groups + (topology == .direct ? [] : [Network.hop]) + (topology.hasRouter ? [Network.router] : [])
-      + [Network.server, "all"]
+    if let spelled { return groups + spelled.nodes.filter { !groups.contains($0) } + ["all"] }
+    return groups + between + [Network.server, "all"]
   }
 
   var serverNames: [String] {
@@ -36,6 +43,8 @@ struct Names {
 
   func axis(_ name: String) -> Axis? { axes.first { $0.name == name } }
 
+  private static let parameters = Parameter.asAxes.map(\.name)
+
   /// Names of nodes that are no clients, and words that stand beside labels in an expectation.
   static let reserved: Set<String> = ofNodes.union(Grammar.rule.map(\.name) + ["kernel"])
   static let ofNodes: Set<String> = [Network.server, Network.hop, Network.router, "all"]
@@ -46,13 +55,22 @@ struct Names {
     case .client: groups
     case .server: serverNames
     case .node: nodes
-    case .link: sketch?.links.map(\.name) ?? []
+    case .link: spelled?.links ?? []
+    case .end: nodes.filter { $0 != "all" } + (spelled?.addresses ?? [])
     case .label: labels.keys.sorted()
     case .setting: Setting.all.map(\.name)
     case .counter: KnownCounters.all.sorted()
     case .axis: axes.map(\.name)
-    case .parameter: Parameter.ofNetwork.map(\.name) + ["topology"]
+    case .parameter: Self.parameters
     case .nodeSetting: []
     }
   }
+}
+
+/// The names of a network that a file spells out.
+struct Spelled {
+  var nodes: [String]
+  var links: [String]
+  /// Of addresses: services, and those that nodes have.
+  var addresses: [String]
 }

@@ -134,3 +134,31 @@ extension Wire {
     observation.countersAfter[node, default: [:]].merge(counters) { $0 + $1 }
   }
 }
+
+extension Wire {
+  /// An ICMP error about a segment, as it comes to a node.
+  mutating func error(
+    on node: String, type: UInt8, code: UInt8, from: String, about source: (String, Int),
+    to destination: (String, Int),
+    seq: UInt32
+  ) {
+    segment(on: node, outgoing: false, from: source, to: destination, seq: seq, flags: [.syn])
+    let inner = [UInt8](observation.packets.removeLast().bytes.dropFirst(14))
+    let addresses = (from + "." + source.0).split(separator: ".").compactMap { UInt8($0) }
+    let ip: [UInt8] = [0x45, 0, 0, UInt8(28 + inner.count), 0, 0, 0, 0, 64, 1, 0, 0] + addresses
+    let bytes = [UInt8](repeating: 0, count: 12) + [8, 0] + ip + [type, code, 0, 0, 0, 0, 0, 0] + inner
+    observation.packets.append(
+      Packet(
+        node: node, interface: "eth0", time: time, outgoing: false, length: bytes.count, bytes: Data(bytes)))
+  }
+}
+
+extension Wire {
+  /// Gives the segment before last, which is the server's own view of what passed last, an option of four bytes.
+  mutating func addOption(_ option: [UInt8]) {
+    var bytes = [UInt8](observation.packets[observation.packets.count - 2].bytes)
+    bytes[14 + 3] += 4
+    bytes[14 + 20 + 12] += 1 << 4
+    observation.packets[observation.packets.count - 2].bytes = Data(bytes + option)
+  }
+}

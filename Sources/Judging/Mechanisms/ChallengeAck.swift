@@ -36,10 +36,11 @@ struct ChallengeAck: MechanismRule {
       on: syn.node)
     // One per 500 ms and socket (tcp_invalid_ratelimit).
     book.move(
-      "TcpExt.TCPACKSkippedChallenge", (isExact ? refused - acks : 0)...(refused - acks), on: syn.node)
+      "TcpExt.TCPACKSkippedChallenge", (isExact ? max(0, refused - acks) : 0)...max(0, refused - acks),
+      on: syn.node)
     if !isExact {
       book.move("TcpExt.PAWSEstab", 0...older, on: syn.node)
-      book.move("TcpExt.TCPACKSkippedPAWS", 0...(refused - acks), on: syn.node)
+      book.move("TcpExt.TCPACKSkippedPAWS", 0...max(0, refused - acks), on: syn.node)
     }
     // tcp_v4_send_reset at the client, tcp_reset at the server.
     book.move("Tcp.OutRsts", flow.resets.count, on: book.client)

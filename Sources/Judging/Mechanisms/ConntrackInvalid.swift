@@ -14,25 +14,22 @@ struct ConntrackInvalid: MechanismRule {
     guard let hop = book.test.network.natNodes.first ?? book.test.network.forwardingNodes.first else {
       return
     }
-    let moved = book.observation.counters(of: hop)["conntrack.invalid"] ?? 0
     let drops = book.test.network.host(hop)?.rules.contains(.dropInvalid) == true
     // Where nothing drops them they are seen un-rewritten; where a rule does, they are not seen beyond the hop at all.
     let unwritten = book.unrewritten
     if drops {
       let lost = book.sentSince.count
       book.count("segments that got no further", lost, is: .atLeast(1))
-      book.move("conntrack.invalid", 1...max(1, lost), on: hop)
-      book.move("rule.FORWARD", 1...max(1, lost), on: hop)
-      book.count(
-        "packets that a rule dropped", book.observation.counters(of: hop)["rule.FORWARD"] ?? 0,
-        is: .number(moved))
+      book.move("conntrack.invalid", lost, on: hop)
+      book.move("rule.FORWARD", lost, on: hop)
+      book.reason(["NETFILTER_DROP"], lost, on: hop, of: book.sentSince)
     } else {
       book.count("packets on the server's link that nobody has rewritten", unwritten.count, is: .atLeast(1))
       book.move("conntrack.invalid", unwritten.count, on: hop)
-      // The server knows no such connection: tcp_v4_send_reset.
+      // The server knows no such connection, or has a listener for it (TCP_FLAGS): tcp_v4_send_reset.
       let resets = unwritten.count { $0.outgoing && $0.flags.contains(.rst) }
       book.move("Tcp.OutRsts", resets, on: book.server)
-      book.reason(["NO_SOCKET"], resets, on: book.server, of: unwritten.filter { !$0.outgoing })
+      book.reason(["NO_SOCKET", "TCP_FLAGS"], resets, on: book.server, of: unwritten.filter { !$0.outgoing })
     }
     if book.attempt.outcome == .reset {
       let resets = book.resetsAtSender

@@ -21,13 +21,18 @@ struct NoSocket: MechanismRule {
     let other = book.sender == book.client ? book.server : book.client
     let (trace, began) = (book.trace, book.attempt.attempt.began)
     let own = (Network.isServer(other) ? trace.serverLink : trace.clientLink[other] ?? []).count {
-      $0.node == other && $0.outgoing && $0.flags.contains(.rst) && $0.time >= began
-        && $0.time <= book.attempt.attempt.ended
+      $0.node == other && $0.outgoing && $0.flags.contains(.rst) && $0.time >= began && $0.time < book.until
     }
     let between = book.test.network.natNodes.first ?? book.test.network.forwardingNodes.first
     let node = own > 0 ? other : between ?? other
     book.move("Tcp.OutRsts", resets, on: node)
     book.reason(["NO_SOCKET"], resets, on: node, of: book.sentSince)
+    // A NAT that has forgotten the connection, and takes up none in the middle (tcp_new), calls both INVALID.
+    if let between, node == between,
+      book.test.setting("nf_conntrack_tcp_loose", on: between, inStep: book.attempt.attempt.step) == "0"
+    {
+      book.move("conntrack.invalid", book.sentSince.count + resets, on: between)
+    }
   }
 }
 
@@ -38,10 +43,18 @@ extension Book {
     guard own.kind == .send else { return own.client }
     let port = portAtServer
     let fromServer = trace.serverLink.contains {
-      $0.outgoing && $0.time >= own.began && $0.time <= own.ended && $0.payload > 0
+      $0.outgoing && $0.time >= own.began && $0.time < until && $0.payload > 0
         && $0.destinationPort == port
     }
     return fromServer ? server : own.client
+  }
+
+  /// When the next attempt of the same connection began: until then what passes is this one's.
+  var until: Int64 {
+    let own = attempt.attempt
+    return observation.attempts.first {
+      $0.id > own.id && $0.client == own.client && $0.local == own.local && $0.remote == own.remote
+    }?.began ?? .max
   }
 
   /// What the sender sent on the attempt's connection since it began.
@@ -49,7 +62,7 @@ extension Book {
     let own = attempt.attempt
     let isServer = sender != own.client
     return (isServer ? trace.serverLink : trace.clientLink[own.client] ?? []).filter { segment in
-      segment.outgoing && segment.time >= own.began && segment.time <= own.ended
+      segment.outgoing && segment.time >= own.began && segment.time < until
         && (isServer ? segment.destinationPort == portAtServer : segment.sourcePort == own.localPort)
     }
   }
@@ -60,7 +73,7 @@ extension Book {
     let isServer = sender != own.client
     return (isServer ? trace.serverLink : trace.clientLink[own.client] ?? []).count { segment in
       !segment.outgoing && segment.flags.contains(.rst) && segment.time >= own.began
-        && segment.time <= own.ended
+        && segment.time < until
         && (isServer ? segment.sourcePort == portAtServer : segment.destinationPort == own.localPort)
     }
   }
@@ -75,7 +88,7 @@ extension Book {
     else { return [] }
     let address = String(local.host).trimmedBrackets
     return trace.serverLink.filter { segment in
-      segment.time >= own.began && segment.time <= own.ended
+      segment.time >= own.began && segment.time < until
         && (segment.outgoing
           ? segment.destination == address && segment.destinationPort == own.localPort
           : segment.source == address && segment.sourcePort == own.localPort)

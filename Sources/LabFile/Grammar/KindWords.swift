@@ -93,6 +93,7 @@ extension FieldKind.Named {
     case .server: "a server"
     case .node: "a node"
     case .link: "a link"
+    case .end: "a node or a named address"
     case .label: "a label"
     case .setting: "a sysctl"
     case .counter: "a counter"

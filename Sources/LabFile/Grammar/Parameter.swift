@@ -46,6 +46,9 @@ struct Parameter: Sendable {
       "Real servers behind a director: server, or server.1, server.2 and so on", Assignment.servers),
   ]
 
+  /// What axes are called that are of no node.
+  static let asAxes: [Parameter] = ofNetwork + [kind(called: "topology")]
+
   /// What the hop has.
   static let ofHop: [Parameter] = [
     word("nat", byDefault: Hop.NAT.snat, "Which target rewrites the source", Assignment.nat),
@@ -114,7 +117,7 @@ struct Parameter: Sendable {
         "Where its initial sequence numbers lie, relative to those of all attempts before"
       ) { .isn(group: group, $0) },
       Parameter(
-        Field("to", .newName, "What it connects to: a node, or an address that has a name, as vip"),
+        Field("to", .name(.end), "What it connects to: a node, or an address that has a name, as vip"),
         { $0.text.map { .target(group: group, $0) } }),
       number("count", 1...Bounds.clients, byDefault: 1, "How many clients it is: NAME, or NAME.1 and so on") {
         .count(group: group, $0)

@@ -7,7 +7,7 @@ extension Grammar {
     "In place of kind: every node that is no client alone, by its name")
 
   static let links = Field(
-    "links", .entries(key: .newName, .either([.list(.newName, atMost: Bounds.clients), .record(link)])),
+    "links", .entries(key: .newName, .either([.list(.name(.node), atMost: Bounds.clients), .record(link)])),
     "What joins them, by its name: two nodes, or more on a LAN; a group of clients is all of its members")
 
   static let node: [Field] = [
@@ -32,14 +32,14 @@ extension Grammar {
       "Names of addresses that it has on lo: those that several nodes share, VIPs for which it answers itself"
     ),
     Field(
-      "routes", .entries(key: .newName, .newName),
+      "routes", .entries(key: .name(.end), .name(.node)),
       "What goes another way than the shortest: a node, an address' name or default, to the node that is next"
     ),
   ]
 
   static let nat: [Field] = [
     Field(
-      "out", .list(.newName, atMost: Bounds.services), isRequired: true,
+      "out", .list(.name(.link), atMost: Bounds.services), isRequired: true,
       "The links by which what leaves is rewritten"),
     Field("as", .newName, "The name of the source address; else its own on the first of these links"),
     Field(
@@ -53,7 +53,7 @@ extension Grammar {
 
   static let service: [Field] = [
     Field(
-      "to", .list(.newName, atMost: Bounds.clients), isRequired: true,
+      "to", .list(.name(.node), atMost: Bounds.clients), isRequired: true,
       "The real servers; rr begins with the first"),
     Field(
       "by", .word(VirtualService.Forwarding.allCases.map(\.rawValue)),
@@ -70,7 +70,7 @@ extension Grammar {
   ]
 
   static let link: [Field] = [
-    Field("nodes", .list(.newName, atMost: Bounds.clients), isRequired: true, "Whom it joins"),
+    Field("nodes", .list(.name(.node), atMost: Bounds.clients), isRequired: true, "Whom it joins"),
     Field("captured", .flag, byDefault: "true", "Whether what passes it is captured"),
   ]
 
@@ -86,10 +86,10 @@ extension Grammar {
         }
       return Field(verdict.rawValue, .word(PacketRule.Kind.allCases.map(\.rawValue)), what)
     } + [
-      Field("in", .newName, "Only what comes by this link"),
-      Field("out", .newName, "Only what leaves by this link"),
-      Field("from", .newName, "Only from this node or address"),
-      Field("to", .newName, "Only to this node or address"),
+      Field("in", .name(.link), "Only what comes by this link"),
+      Field("out", .name(.link), "Only what leaves by this link"),
+      Field("from", .name(.end), "Only from this node or address"),
+      Field("to", .name(.end), "Only to this node or address"),
       Field("nth", .number(1...10_000), "Only the n-th that matches"),
     ]
   }

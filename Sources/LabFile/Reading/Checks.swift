@@ -20,6 +20,10 @@ struct Checks {
       reader.report("the matrix is empty: exclude leaves no case", at: placed.matrix)
       return
     }
+    if let test = cases.first(where: { $0.network.hosts.isEmpty }) {
+      reader.report("there is no network that \(short(test.id)) could have", at: placed.matrix)
+      return
+    }
     let points = Points(scenario)
     checkConditions(placed, points)
     checkAxes(placed, points)

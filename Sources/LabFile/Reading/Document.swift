@@ -60,7 +60,10 @@ final class Document {
     }
     var found: [Place: Int] = [:]
     var anchors = false
-    for (index, scalar) in text.enumerated().dropLast() where isName(text[index + 1]) {
+    let text = text
+    for index in text.indices.dropLast() {
+      let scalar = text[index]
+      guard scalar == "&" || scalar == "*", isName(text[index + 1]) else { continue }
       if scalar == "&" { anchors = true }
       if scalar == "*" { found[place(of: index)] = index }
     }

@@ -22,8 +22,15 @@ struct NetworkReader {
   init(_ fields: FieldReader, _ sections: FieldReader.Record) {
     self.fields = fields
     if let section = sections["clocks"] { readClocks(section.node) }
-    if let section = sections["topology"] { readTopology(section.node) }
-    if let section = sections["clients"] { readClients(section.node) }
+    if let section = sections["topology"] {
+      self.fields.names.groups = Self.names(in: sections["clients"]?.node)
+      self.fields.names.spelled = Self.spelled(section.node)
+      readTopology(section.node)
+    }
+    if let section = sections["clients"] {
+      readClients(section.node)
+      places.merge(Self.keys(section.node)) { first, _ in first }
+    }
     checkSketch(sections["topology"]?.keyNode)
     if let section = sections["settings"] { readSettings(section.node) }
   }
@@ -85,21 +92,45 @@ struct NetworkReader {
     for key in [Grammar.nodes.name, Grammar.links.name] where record[key] == nil {
       reader.report("a network that is spelled out has nodes and links; there are no \(key)", at: node)
     }
-    checkRules()
+    if let nodes = record[Grammar.nodes.name] { checkRules(nodes.node) }
     base.topology = .spelledOut
     base.sketch = SketchReader.sketch(nodes: nodes, links: links)
     fields.names.sketch = base.sketch
   }
 
   /// Each rule says one thing that becomes of its packets.
-  private func checkRules() {
+  private func checkRules(_ node: Node) {
     let verdicts = PacketRule.Verdict.allCases.map(\.rawValue)
-    for (name, node) in nodes?.entries ?? [] {
-      for rule in node["rules"]?.list ?? [] where verdicts.count(where: { rule[$0] != nil }) != 1 {
-        reader.report(
-          "a rule of \(name) has one of \(verdicts.joined(separator: ", "))", at: places[name])
+    for (name, node) in node.mapping ?? [:] {
+      guard let rules = node.mapping?["rules"] else { continue }
+      for rule in reader.places(of: rules) {
+        let said = verdicts.filter { rule.mapping?[$0] != nil }
+        guard said.count != 1 else { continue }
+        let what = said.isEmpty ? "" : ", not \(alternatives(said, "and"))"
+        reader.report("a rule of \(name.string ?? "") has one of \(alternatives(verdicts))\(what)", at: rule)
       }
     }
+  }
+
+  // MARK: names, before anything is read
+
+  private static func names(in node: Node?) -> [String] { node?.mapping?.compactMap(\.key.string) ?? [] }
+
+  /// The names of a network that is spelled out; nil where it has a name of its own.
+  private static func spelled(_ topology: Node) -> Spelled? {
+    guard let mapping = topology.mapping,
+      mapping[Grammar.nodes.name] != nil || mapping[Grammar.links.name] != nil
+    else { return nil }
+    var addresses: [String] = []
+    for node in mapping[Grammar.nodes.name]?.mapping?.values.compactMap(\.mapping) ?? [] {
+      let has = node["has"].map { $0.sequence.map(Array.init) ?? [$0] } ?? []
+      let given = node["nat"]?.mapping?["as"].map { [$0] } ?? []
+      let own = names(in: node["balances"]) + (has + given).compactMap(\.scalar?.string)
+      addresses += own.filter { !addresses.contains($0) }
+    }
+    return Spelled(
+      nodes: names(in: mapping[Grammar.nodes.name]), links: names(in: mapping[Grammar.links.name]),
+      addresses: addresses)
   }
 
   /// Names in a mapping, with their places.

@@ -10,8 +10,7 @@ extension FieldReader {
 
   /// A parameter's path with a value.
   func assignment(_ path: String, _ pathNode: Node, _ value: Node) -> Assignment? {
-    let ofNetwork = Parameter.ofNetwork + [Parameter.kind(called: "topology")]
-    if let parameter = ofNetwork.first(where: { $0.name == path }) { return read(parameter, value) }
+    if let parameter = Parameter.asAxes.first(where: { $0.name == path }) { return read(parameter, value) }
     let parts = path.split(separator: ".", maxSplits: 1).map(String.init)
     guard parts.count == 2 else {
       let known = names.all(.parameter).sorted().joined(separator: ", ")

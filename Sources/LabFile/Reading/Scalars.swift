@@ -83,8 +83,17 @@ extension FieldReader {
     switch named {
     case .client: reader.report("unknown client \(unknown)\(suggestion(text, there))", at: node)
     case .server: reader.report("unknown server \(unknown)\(suggestion(text, there))", at: node)
+    // That there are none is said where they are missing.
+    case .link where there.isEmpty: return .text(text)
     case .link: reader.report("unknown link \(unknown)\(suggestion(text, there))", at: node)
     case .node: reader.report("no node \(unknown) in the topology\(hint(noNode: text))", at: node)
+    case .end:
+      // Of a network with a name of its own the clients say more.
+      guard names.spelled != nil, !["default", NetworkSketch.loopback].contains(text), !names.isMember(text)
+      else {
+        return .text(text)
+      }
+      reader.report("no node and no address is called \(unknown)\(suggestion(text, there))", at: node)
     case .label: reader.report("no step has the label \(unknown)\(suggestion(text, there))", at: node)
     case .axis: reader.report("no axis \(unknown)\(suggestion(text, there))", at: node)
     case .setting: reader.report("unknown sysctl \(unknown)\(hint(noSetting: text))", at: node)
@@ -235,16 +244,15 @@ extension FieldReader {
       }
       return near + (near.isEmpty ? "; it is" : " It is") + " one of \(outcomes.joined(separator: ", "))"
     }
+    // A mechanism that there is, of other outcomes.
+    let name = text.split(separator: " ").last.map(String.init) ?? ""
+    let others = possible.filter { $0.mechanism?.rawValue == name }.map(\.outcome.rawValue)
+    let other = others.isEmpty ? "" : ", and \(name) is of \(alternatives(others))"
     let mechanisms = same.compactMap { $0.mechanism?.rawValue }
-    let plain = same.contains { $0.mechanism == nil }
-    if mechanisms.isEmpty {
-      let name = text.split(separator: " ").last.map(String.init) ?? ""
-      let outcomes = possible.filter { $0.mechanism?.rawValue == name }.map(\.outcome.rawValue)
-      return "; \(word) stands alone"
-        + (outcomes.isEmpty ? "" : ", and \(name) is of \(alternatives(outcomes))")
-    }
-    let list = alternatives(mechanisms)
-    return near + (near.isEmpty ? "; " : " ") + "\(word) is\(plain ? " alone, or" : "") by \(list)"
+    if mechanisms.isEmpty { return "; \(word) stands alone\(other)" }
+    let list = (same.contains { $0.mechanism == nil } ? "alone, or by " : "by ") + alternatives(mechanisms)
+    if others.isEmpty { return near + (near.isEmpty ? "; " : " ") + "\(word) is \(list)" }
+    return "; \(word) is \(list)\(other)"
   }
 
   func servedBy(_ text: String, _ node: Node) -> ServedBy? {

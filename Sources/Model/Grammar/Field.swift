@@ -108,6 +108,8 @@ public indirect enum FieldKind: Sendable {
     case node
     /// A link or LAN.
     case link
+    /// A node, or an address that has a name.
+    case end
     /// What some step before calls its attempts.
     case label
     /// A sysctl that the lab knows (``Setting``).
