@@ -95,7 +95,7 @@ public struct Step: Sendable {
   public struct Size: Sendable {
     /// Attempts that it makes.
     public var attempts = 0
-    /// Connections that it leaves open, by the group of their clients.
+    /// Connections that it leaves open, by the group of their clients and by its label.
     public var opens: [String: Int] = [:]
     /// Milliseconds that the kernel takes to give up all that is never answered.
     public var givesUp = 0
