@@ -3,7 +3,7 @@ import Model
 
 /// What is said about the incident, and what is true of it: each with the cases that show it.
 ///
-/// The words are Markdown, of which only code spans are used, and are those of the README's table: a test holds the
+/// The words are Markdown, of which only code spans are used, and are those of the table in lab/README.md: a test holds the
 /// two against each other.
 public struct Claim: Sendable {
   /// As it is usually put.

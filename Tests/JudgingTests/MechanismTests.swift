@@ -9,7 +9,7 @@ import struct Model.Expectation
 
 /// Each mechanism passes by its own witnesses, and not where another cause did the same.
 @Suite struct MechanismTests {
-  private func judged(
+  static func judged(
     _ text: String, _ wire: Wire, on kernel: Kernel = .current(), _ change: (inout Case) -> Void = { _ in }
   ) throws -> Judgement {
     var test = JudgeTests.test(try #require(Expectation(text: text), "\(text)"))
@@ -17,7 +17,11 @@ import struct Model.Expectation
     return judge(test, on: kernel, seen: wire.observation)
   }
 
-  private static func timedOut(_ client: String) -> [String: Int] {
+  private func judged(
+    _ text: String, _ wire: Wire, on kernel: Kernel = .current(), _ change: (inout Case) -> Void = { _ in }
+  ) throws -> Judgement { try Self.judged(text, wire, on: kernel, change) }
+
+  static func timedOut(_ client: String) -> [String: Int] {
     ["TcpExt.TCPAbortOnTimeout": 1, "Tcp.AttemptFails": 1]
   }
 
@@ -308,7 +312,6 @@ import struct Model.Expectation
       on: "late", type: type, code: code, from: source, about: ("198.18.0.2", own), to: ("198.19.0.2", 8000),
       seq: 9000)
     wire.finish(0, "late", "late", isn: 9000, began: began, errno: errno)
-    wire.observation.addresses = ["hop": ["198.18.0.1", "198.19.0.1"], "late": ["198.18.0.2"]]
     wire.moved("late", ["Tcp.AttemptFails": 1, "Icmp.InDestUnreachs": 1])
     wire.moved("hop", ["Icmp.OutDestUnreachs": 1])
     return wire
@@ -355,11 +358,13 @@ import struct Model.Expectation
       IPVSCensus(
         step: 0, node: "hop", entries: [],
         servers: [
-          .init(virtual: "198.19.0.2:8000", server: "198.19.0.3:8000", weight: first),
+          .init(virtual: "198.19.0.2:8000", server: "198.19.0.2:8000", weight: first),
           .init(virtual: "198.19.0.2:8000", server: "198.19.1.3:8000", weight: second),
         ])
     ]
-    let change: (inout Case) -> Void = { $0.network.topology = .ipvsNAT }
+    let change: (inout Case) -> Void = {
+      $0.network = Network(topology: .ipvsNAT, family: .ipv4, clients: $0.network.clients)
+    }
     let judgement = try judged("refused by ipvs-quiesced", wire, change)
     #expect((judgement.verdict == .pass) == passes, "\(judgement.reason)")
     wire.observation.ipvs = nil
@@ -367,14 +372,13 @@ import struct Model.Expectation
   }
 
   @Test(arguments: [
-    (0, "198.19.0.3:8000", true), (1, "198.19.0.3:8000", false), (0, "198.19.1.3:8000", false),
+    (0, "198.19.0.2:8000", true), (1, "198.19.0.2:8000", false), (0, "198.19.1.3:8000", false),
   ])
   func anEntryOutlivesItsServersWeight(weight: Int, entry: String, passes: Bool) throws {
     var wire = Wire()
     _ = wire.served(attempt: 0, client: "late", isn: 1000, tsval: 1)
     wire.observation.attempts[0].server = "server"
     wire.observation.attempts[0].step = 1
-    wire.observation.addresses = ["server": ["198.19.0.3"]]
     wire.observation.ipvs = [
       IPVSCensus(
         step: 0, node: "hop",
@@ -383,151 +387,12 @@ import struct Model.Expectation
             state: "TIME_WAIT", client: "198.18.0.2:\(wire.port("late"))", virtual: "198.19.0.2:8000",
             server: entry,
             seconds: 9)
-        ], servers: [.init(virtual: "198.19.0.2:8000", server: "198.19.0.3:8000", weight: weight)])
+        ], servers: [.init(virtual: "198.19.0.2:8000", server: "198.19.0.2:8000", weight: weight)])
     ]
-    let judgement = try judged("connected by ipvs-quiesced", wire) { $0.network.topology = .ipvsNAT }
-    #expect((judgement.verdict == .pass) == passes, "\(judgement.reason)")
-  }
-
-  // MARK: bytes on an open connection
-
-  /// A byte of the client, as it comes to the server's link, and what comes back.
-  private func sent(from source: (String, Int)?, resets: Bool, outgoingAtServer: Bool = true) -> Wire {
-    var wire = Wire()
-    wire.opened(attempt: 0, client: "late", isn: 1000, tsval: 1)
-    wire.wait(milliseconds: 1)
-    let began = wire.time
-    let (own, server) = (("198.18.0.2", wire.port("late")), ("198.19.0.2", 8000))
-    wire.segment(
-      on: "late", outgoing: true, from: own, to: server, seq: 1001, ack: 901, flags: [.psh, .ack], ts: (2, 1),
-      payload: 1)
-    if let source {
-      wire.segment(
-        on: "server", outgoing: false, from: source, to: server, seq: 1001, ack: 901, flags: [.psh, .ack],
-        ts: (2, 1),
-        payload: 1)
-    }
-    if resets {
-      if let source, outgoingAtServer {
-        wire.segment(on: "server", outgoing: true, from: server, to: source, seq: 901, flags: [.rst])
-      }
-      wire.segment(on: "late", outgoing: false, from: server, to: own, seq: 901, flags: [.rst])
-    }
-    wire.wait(milliseconds: 1)
-    wire.observation.attempts.append(
-      Attempt(
-        id: 1, step: 1, label: "after", kind: .send, client: "late", local: "198.18.0.2:\(wire.port("late"))",
-        remote: "198.19.0.2:8000", isn: nil, began: began, ended: wire.time, calls: 1,
-        errno: resets ? "ECONNRESET" : "ETIMEDOUT", read: false, server: "server"))
-    return wire
-  }
-
-  private func judgedByte(_ text: String, _ wire: Wire, _ change: (inout Case) -> Void = { _ in }) throws
-    -> Judgement
-  {
-    try judged("connected", wire) { test in
-      test.rules[0].outcomes = ["after": Expectation(text: text) ?? Expectation(.connected)]
-      change(&test)
-    }
-  }
-
-  @Test func whatTheHopCallsInvalidIsSeen() throws {
-    // Not rewritten: the server's listener knows no such connection, and its RST finds the client.
-    var wire = sent(from: ("198.18.0.2", Wire().port("late")), resets: true)
-    wire.moved("hop", ["conntrack.invalid": 2])
-    wire.moved("server", ["Tcp.OutRsts": 1])
-    wire.moved("late", ["Tcp.EstabResets": 1])
-    #expect(try judgedByte("reset by conntrack-invalid", wire).verdict == .pass)
-    #expect(try judgedByte("reset by no-socket", wire).verdict == .fail)
-    // Rewritten, and reset: the server has lost it.
-    var gone = sent(from: ("198.19.0.1", 40000), resets: true)
-    gone.moved("server", ["Tcp.OutRsts": 1])
-    gone.moved("late", ["Tcp.EstabResets": 1])
-    #expect(try judgedByte("reset by no-socket", gone).verdict == .pass)
-    #expect(try judgedByte("reset by conntrack-invalid", gone).verdict == .fail)
-    // Dropped by the rule, as often as it was sent.
-    var dropped = sent(from: nil, resets: false)
-    dropped.moved("hop", ["conntrack.invalid": 1, "rule.FORWARD": 1])
-    let rule: (inout Case) -> Void = { $0.network.hop?.dropInvalid = true }
-    #expect(try judgedByte("lost by conntrack-invalid", dropped, rule).verdict == .pass)
-    #expect(try judgedByte("lost by conntrack-invalid", dropped).verdict == .fail)
-    #expect(try judgedByte("lost by established-paws", dropped, rule).verdict == .fail)
-    dropped.observation.countersAfter["hop"]?["rule.FORWARD"] = nil
-    #expect(try judgedByte("lost by conntrack-invalid", dropped, rule).verdict == .fail)
-  }
-
-  /// The NAT itself has the address: its RST is seen only where it comes.
-  @Test(arguments: [("1", 0, true), ("1", 2, false), ("0", 2, true), ("0", 0, false)])
-  func aNATThatForgotAnswersForTheClient(loose: String, invalid: Int, passes: Bool) throws {
-    var wire = Wire()
-    wire.opened(attempt: 0, client: "late", isn: 1000, tsval: 1)
-    wire.wait(milliseconds: 1)
-    let began = wire.time
-    let (server, hop) = (("198.19.0.2", 8000), ("198.19.0.1", 40000))
-    wire.segment(
-      on: "server", outgoing: true, from: server, to: hop, seq: 901, ack: 1001, flags: [.psh, .ack],
-      ts: (2, 1), payload: 1)
-    wire.segment(on: "server", outgoing: false, from: hop, to: server, seq: 1001, flags: [.rst])
-    wire.observation.attempts.append(
-      Attempt(
-        id: 1, step: 1, label: "after", kind: .send, client: "late", local: "198.18.0.2:\(wire.port("late"))",
-        remote: "198.19.0.2:8000", isn: nil, began: began, ended: wire.time, calls: 1, errno: "ECONNRESET",
-        read: false,
-        server: "server"))
-    wire.moved("hop", ["Tcp.OutRsts": 1, "conntrack.invalid": invalid])
-    wire.moved("server", ["Tcp.EstabResets": 1])
-    let judgement = try judgedByte("reset by no-socket", wire) {
-      $0.settings["hop"] = ["nf_conntrack_tcp_loose": loose]
+    let judgement = try judged("connected by ipvs-quiesced", wire) {
+      $0.network = Network(topology: .ipvsNAT, family: .ipv4, clients: $0.network.clients)
     }
     #expect((judgement.verdict == .pass) == passes, "\(judgement.reason)")
-  }
-
-  // MARK: predictions with the hop
-
-  /// One port, and conntrack kept: what the hop drops is foretold by what its range holds.
-  @Test(arguments: [
-    ("120", 1, nil, true), ("120", 121, nil, false), ("1", 2, nil, false), ("120", 1, 41000, false),
-  ])
-  func theHopsOwnClashIsPredicted(timeout: String, seconds: Int, ports: Int?, dropped: Bool) throws {
-    var wire = Wire()
-    _ = wire.served(attempt: 0, client: "early", isn: 1000, tsval: 1_000_000)
-    wire.wait(milliseconds: seconds * 1000)
-    let began = wire.time
-    // Behind the old one, so that no kernel evicts for it.
-    for _ in 0..<2 {
-      wire.segment(
-        on: "late", outgoing: true, from: ("198.18.0.2", wire.port("late")), to: ("198.19.0.2", 8000),
-        seq: 10,
-        flags: [.syn], ts: (5, 0))
-    }
-    wire.finish(1, "late", "late", isn: 10, began: began, errno: "ETIMEDOUT")
-    wire.moved("late", Self.timedOut("late"))
-    wire.moved("hop", ["conntrack.insert_failed": 2, "conntrack.drop": 2])
-    let judgement = try judged("predicted by time-wait", wire) { test in
-      test.settings["hop"] = ["nf_conntrack_tcp_timeout_time_wait": timeout]
-      if let ports { test.network.hop?.ports = 40000...ports }
-    }
-    #expect((judgement.attempts[1].expected == Expectation(.dropped, by: "hop")) == dropped)
-    #expect(judgement.attempts[1].holds == dropped)
-  }
-
-  @Test func aSYNThatHasAdvancedEvicts() throws {
-    func expected(isn: UInt32, _ kernel: Kernel) throws -> Expectation {
-      var wire = Wire()
-      _ = wire.served(attempt: 0, client: "early", isn: 1000, tsval: 1_000_000)
-      wire.wait(milliseconds: 5)
-      let began = wire.time
-      wire.segment(
-        on: "late", outgoing: true, from: ("198.18.0.2", wire.port("late")), to: ("198.19.0.2", 8000),
-        seq: isn,
-        flags: [.syn], ts: (5, 0))
-      wire.finish(1, "late", "late", isn: isn, began: began, errno: "ETIMEDOUT")
-      return try judged("predicted by time-wait", wire, on: kernel).attempts[1].expected
-    }
-    let old = Kernel.current(without: [.feature(.natEvictsClosing)])
-    #expect(try expected(isn: 5000, .current()) == Expectation(.connected))
-    #expect(try expected(isn: 5000, old) == Expectation(.dropped, by: "hop"))
-    #expect(try expected(isn: 500, .current()) == Expectation(.dropped, by: "hop"))
   }
 
   // MARK: an author's own

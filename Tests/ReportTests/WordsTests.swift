@@ -90,9 +90,9 @@ import Testing
     #expect(Ladder(observation, lanes: Lanes(network)).lines.count > 1)
   }
 
-  /// `pawslab claims` prints the README's table.
+  /// `pawslab claims` prints the table of lab/README.md.
   @Test func theClaimsAreThoseOfTheReadme() throws {
-    let readme = try String(contentsOfFile: Self.repository + "/README.md", encoding: .utf8)
+    let readme = try String(contentsOfFile: Self.repository + "/lab/README.md", encoding: .utf8)
     let lines = readme.split(separator: "\n", omittingEmptySubsequences: false)
     let start = try #require(lines.firstIndex { $0.hasPrefix("| claim | true? | in fact |") })
     let rows = lines[(start + 2)...].prefix { $0.hasPrefix("|") }.map { row in
