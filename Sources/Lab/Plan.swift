@@ -83,7 +83,8 @@ public enum Plan: Sendable, Equatable {
     for feature in test.workload.flatMap(\.action.needs.features) where !kernel.has(feature) {
       let mend =
         guest
-        ? "it was fetched without: pawslab kernels remove, and fetch it again" : "modprobe sch_\(feature.rawValue)"
+        ? "it was fetched without: pawslab kernels remove, and fetch it again"
+        : "modprobe sch_\(feature.rawValue)"
       return why(feature.rawValue, mend)
     }
     if network.hasBridge, !kernel.has(.bridge) { return why("bridge", "modprobe bridge") }

@@ -180,6 +180,11 @@ extension Case {
   /// Milliseconds that its steps let pass.
   public var passes: Int { workload.reduce(0) { $0.adding($1.action.needs.passes) } }
 
+  /// Whether its network itself may lose packets for good: by rules, or by ways that a lab file has laid out.
+  public var losesPackets: Bool {
+    network.topology == .spelledOut || network.hosts.contains { !$0.rules.isEmpty }
+  }
+
   /// Whether time really passes in it, more than anybody waits for by the way.
   public var isSlow: Bool { passes > 2_000 }
 }

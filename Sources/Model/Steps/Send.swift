@@ -24,7 +24,9 @@ public struct Send: StepAction {
     subject: .word(Sender.allCases.map(\.rawValue)),
     options: [
       Field("as", .newName, isRequired: true, "what expectations call the bytes"),
-      Field("on", .either([.name(.client), .name(.label)]), byDefault: Field.onlyGroup, "whose connections carry them"),
+      Field(
+        "on", .either([.name(.client), .name(.label)]), byDefault: Field.onlyGroup,
+        "whose connections carry them"),
     ],
     example: "{send: client, on: late, as: later}")
 
