@@ -172,6 +172,8 @@ public struct Attempt: Codable, Sendable, Equatable {
 
   /// ``closed`` where the client has sent a RST in place of a FIN (SO_LINGER 0).
   public static let aborted = "abort"
+  /// ``closed`` where the client's end was taken away without a packet (TCP_REPAIR and close(2)).
+  public static let vanished = "vanish"
 
   /// Makes an attempt.
   public init(

@@ -6,7 +6,8 @@ import Model
 enum Ends {
   static func expect(_ observation: Observation, trace: Trace, counters: inout ExpectedCounters) {
     for attempt in observation.attempts where attempt.kind == .connect && attempt.errno == nil {
-      guard let closed = attempt.closed, closed == Attempt.aborted || closed == "ECONNRESET" else { continue }
+      guard let closed = attempt.closed, [Attempt.aborted, Attempt.vanished, "ECONNRESET"].contains(closed)
+      else { continue }
       // A byte that met the reset has it counted by what became of that.
       let isCounted = observation.attempts.contains {
         $0.kind == .send && $0.client == attempt.client && $0.local == attempt.local
@@ -16,6 +17,8 @@ enum Ends {
       guard !isCounted else { continue }
       // tcp_set_state, from ESTABLISHED or CLOSE_WAIT to CLOSE: at who resets, and at who is reset.
       counters.add("Tcp.EstabResets", 1, on: attempt.client)
+      // tcp_disconnect of a socket under repair sends nothing.
+      if closed == Attempt.vanished { continue }
       let flow = trace.flow(of: attempt)
       let resets = flow.atServer.filter { $0.flags.contains(.rst) }
       if closed == Attempt.aborted {

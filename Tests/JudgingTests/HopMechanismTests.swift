@@ -114,6 +114,8 @@ import struct Model.Expectation
     ),
     ("ECONNRESET", ["Tcp.EstabResets": 1], ["Tcp.OutRsts": 1], true),
     ("ECONNRESET", ["Tcp.EstabResets": 1], [:], false), ("FIN", ["Tcp.EstabResets": 1], [:], false),
+    ("vanish", ["Tcp.EstabResets": 1], [:], true),
+    ("vanish", ["Tcp.EstabResets": 1, "Tcp.OutRsts": 1], [:], false),
   ])
   func aConnectionThatIsResetIsExplained(
     closed: String, client: [String: Int], server: [String: Int], passes: Bool

@@ -46,6 +46,14 @@ import struct Model.Expectation
   @Test func aSYNForAnOpenConnectionIsChallenged() throws {
     #expect(try judged("delayed by challenge-ack", challenged()).verdict == .pass)
     #expect(try judged("delayed by challenge-ack", challenged(tsval: 100)).verdict == .pass)
+    // Only its writing half was closed: FIN_WAIT2, and no TIME_WAIT of that substate, which counts nothing.
+    let half = halfClosed {
+      $0.challenged(isn: 5000, tsval: 100, seq: 902, ack: 1001)
+      $0.moved("late", ["Tcp.OutRsts": 1])
+      $0.moved("server", ["TcpExt.TCPSYNChallenge": 1, "TcpExt.TCPChallengeACK": 1])
+    }
+    #expect(try judged("delayed by challenge-ack", half).verdict == .pass)
+    #expect(try judged("delayed by fin-wait-2", half).verdict == .fail)
     // TIME_WAIT answers with the same packets: the server had closed it.
     #expect(
       try judged("delayed by challenge-ack", challenged(closes: true)).reason

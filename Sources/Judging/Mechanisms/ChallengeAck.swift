@@ -17,10 +17,14 @@ struct ChallengeAck: MechanismRule {
     book.count("refused SYNs", refused, is: .atLeast(1))
     guard let syn = flow.synsAtServer.first else { return }
     let past = Past(book.trace.before(syn))
-    book.check("connection before on its addresses and ports", "open at the server", past.words, past.isOpen)
+    book.check(
+      "connection before on its addresses and ports", "open at the server", past.words,
+      past.isOpen || past.finWait2 != nil)
     if let entries = book.entries(of: syn.node), let last = past.last, last.time < book.stepBegan {
       let state = entries.first { $0.isBetween(syn) }?.state ?? "none"
-      book.check("socket before", "ESTAB or CLOSE-WAIT", state, ["ESTAB", "CLOSE-WAIT"].contains(state))
+      book.check(
+        "socket before", "ESTAB, CLOSE-WAIT or FIN-WAIT-2", state,
+        ["ESTAB", "CLOSE-WAIT", "FIN-WAIT-2"].contains(state))
     }
     let acks = flow.oldAcks.count
     book.count("challenge ACKs", acks, is: .within(1...max(1, refused)))
@@ -32,7 +36,8 @@ struct ChallengeAck: MechanismRule {
     book.move("TcpExt.TCPChallengeACK", (isExact ? acks : max(0, acks - older))...acks, on: syn.node)
     // tcp_rcv_established has it counted as an error too (syn_inerr).
     book.move(
-      "Tcp.InErrs", past.clientHasClosed ? 0...0 : (isExact ? refused : refused - older)...refused,
+      "Tcp.InErrs",
+      past.clientHasClosed || !past.isOpen ? 0...0 : (isExact ? refused : refused - older)...refused,
       on: syn.node)
     // One per 500 ms and socket (tcp_invalid_ratelimit).
     book.move(
@@ -42,9 +47,10 @@ struct ChallengeAck: MechanismRule {
       book.move("TcpExt.PAWSEstab", 0...older, on: syn.node)
       book.move("TcpExt.TCPACKSkippedPAWS", 0...max(0, refused - acks), on: syn.node)
     }
-    // tcp_v4_send_reset at the client, tcp_reset at the server.
+    // tcp_v4_send_reset at the client, tcp_reset at the server, where it was open. A socket whose writing half only was
+    // closed waits in FIN_WAIT2 and is no TIME_WAIT: it challenges too.
     book.move("Tcp.OutRsts", flow.resets.count, on: book.client)
-    book.move("Tcp.EstabResets", flow.resets.isEmpty ? 0 : 1, on: syn.node)
+    book.move("Tcp.EstabResets", flow.resets.isEmpty || !past.isOpen ? 0 : 1, on: syn.node)
     if older == 0 { book.reason(["TCP_INVALID_SYN"], refused, on: syn.node, of: flow.synsAtServer) }
   }
 
