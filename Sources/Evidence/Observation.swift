@@ -162,13 +162,16 @@ public struct Attempt: Codable, Sendable, Equatable {
   public var server: String?
   /// The client's address as that server's accept(2) gave it, e.g. `198.19.0.1:40000`.
   public var peer: String?
-  /// What ended the connection at the client after it was connected: an errno's name, `ECONNRESET`, or `FIN`; nil where
-  /// it is open yet, or was closed by the client, and in old files.
+  /// What ended the connection at the client after it was connected: an errno's name, `ECONNRESET`, `FIN` for the
+  /// server's, or ``aborted``; nil where it is open yet, or was closed by the client, and in old files.
   public var closed: String?
   /// The same at the server.
   public var closedAtServer: String?
   /// False where the handshake was done and the server's program has not answered; nil where it has, or there was none.
   public var answered: Bool?
+
+  /// ``closed`` where the client has sent a RST in place of a FIN (SO_LINGER 0).
+  public static let aborted = "abort"
 
   /// Makes an attempt.
   public init(

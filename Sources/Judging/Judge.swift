@@ -78,6 +78,7 @@ struct Judge {
     witnesses += serverWitnesses(rule, test: test, attempts: attempts)
     witnesses += ClockWitness.witnesses(test, trace: trace, observation: observation)
     PinnedSettings.expect(attempts, in: test, on: kernel, trace: trace, counters: &book.counters)
+    Ends.expect(observation, trace: trace, counters: &book.counters)
     if let own = rule.witnesses {
       book.counters.claim(own.counters)
       witnesses += own.witnesses(test, on: kernel, seen: observation, trace: trace)

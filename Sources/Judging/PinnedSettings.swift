@@ -13,6 +13,7 @@ enum PinnedSettings {
         let range = overflows(
           attempts, in: test, on: kernel, node: node, buckets: max(0, buckets), trace: trace)
         counters.add("TcpExt.TCPTimeWaitOverflow", range, on: node)
+        counters.add("Tcp.OutRsts", late(attempts, in: test, node: node, trace: trace), on: node)
       }
       if test.pinned("tcp_syncookies", on: node) == "2" {
         let (sent, received) = cookies(attempts, node: node, trace: trace)
@@ -66,6 +67,18 @@ enum PinnedSettings {
     // A port that comes again may have ended a TIME_WAIT, and made room.
     let isFresh = closed.allSatisfy { trace.meetsNothing(trace.flow(of: $0.attempt)) }
     return (isFresh ? most : 0)...most
+  }
+
+  /// RSTs of a server in answer to FINs that came when it kept nothing any more: the socket was closed in FIN_WAIT2.
+  private static func late(
+    _ attempts: [JudgedAttempt], in test: Case, node: String, trace: Trace
+  ) -> Int {
+    guard Network.isServer(node) else { return 0 }
+    return closed(attempts, in: test, first: node).reduce(0) { sum, judged in
+      let own = trace.flow(of: judged.attempt).atServer
+      let fin = own.first { $0.outgoing && $0.flags.contains(.fin) }?.time ?? .max
+      return sum + own.count { $0.outgoing && $0.flags.contains(.rst) && $0.time > fin }
+    }
   }
 
   /// Cookies that a server sent, and got back. With the value 2 every SYN that reaches the listener is answered by one,

@@ -32,6 +32,7 @@ public struct Explanation {
         lines.append(
           "    \(label) is served by \(by.same ? "the same server as" : "another server than") \(by.label)")
       }
+      lines += (rule.witnesses?.lines ?? []).map { "    seen: \($0)" }
       lines.append("    because \(rule.because)")
     }
     return lines

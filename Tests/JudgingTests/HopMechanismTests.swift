@@ -106,6 +106,28 @@ import struct Model.Expectation
     #expect((judgement.verdict == .pass) == passes, "\(judgement.reason)")
   }
 
+  /// What ended a connection later moves counters, whatever was expected of it.
+  @Test(arguments: [
+    (
+      "abort", ["TcpExt.TCPAbortOnData": 1, "Tcp.OutRsts": 1, "Tcp.EstabResets": 1], ["Tcp.EstabResets": 1],
+      true
+    ),
+    ("ECONNRESET", ["Tcp.EstabResets": 1], ["Tcp.OutRsts": 1], true),
+    ("ECONNRESET", ["Tcp.EstabResets": 1], [:], false), ("FIN", ["Tcp.EstabResets": 1], [:], false),
+  ])
+  func aConnectionThatIsResetIsExplained(
+    closed: String, client: [String: Int], server: [String: Int], passes: Bool
+  ) throws {
+    var wire = Wire()
+    wire.opened(attempt: 0, client: "late", isn: 1000, tsval: 1)
+    wire.both("late", fromServer: closed != "abort", seq: closed == "abort" ? 1001 : 901, flags: [.rst])
+    wire.observation.attempts[0].closed = closed
+    wire.moved("late", client)
+    wire.moved("server", server)
+    let judgement = try judged("connected", wire)
+    #expect((judgement.verdict == .pass) == passes, "\(judgement.reason)")
+  }
+
   // MARK: predictions with the hop
 
   /// One port, and conntrack kept: what the hop drops is foretold by what its range holds.

@@ -310,3 +310,33 @@ import Testing
     }
   }
 }
+
+/// Steps read by their verbs.
+@Suite struct StepReadingTests {
+  static func mistakes(_ step: String) -> [String] {
+    MistakeTests.mistakes(
+      MistakeTests.good.replacing("  - connect: late\n", with: "  - connect: late\n  - \(step)\n"))
+  }
+
+  @Test(arguments: [
+    (
+      "{vanish: client, on: lat}",
+      "21:26: on is a client or a label, not \"lat\"; did you mean \"late\"? It is one of early, late"
+    ),
+    (
+      "{forge: R, from: hop, like: late, as: sever}",
+      "21:43: as is client or server, not \"sever\"; did you mean \"server\"?"
+    ),
+    ("{wait: soon}", "21:12: wait is a number of seconds from 0.001 to "),
+    ("{exec: [true]}", "21:6: exec needs \"in\": the node in whose network it runs"),
+    ("{link: {late: off}}", "21:19: late is up or down, not \"off\""),
+    ("{set: {server: 1}}", "21:12: \"server\" is no setting of a node: NODE.SYSCTL"),
+    ("{set: {late.clock: 5}}", "21:12: set changes settings only: NODE.SYSCTL"),
+    ("{set: {server.tcp_rfc1337: on}}", "21:32: tcp_rfc1337 is 0 or 1, not \"on\"; write 1"),
+    ("{churn: [late, late], connections: 2}", "21:20: \"late\" stands twice in churn"),
+  ])
+  func aMistakeIsAtItsPlace(step: String, message: String) {
+    let seen = Self.mistakes(step)
+    #expect(seen.contains { $0.hasPrefix("lab/x.yaml:\(message)") }, "\(seen)")
+  }
+}

@@ -39,7 +39,7 @@ extension FieldKind {
     _ least: String, _ most: String, _ unit: String?, fraction: Bool = false
   ) -> String {
     if !fraction, unit == nil, least == "0", most == "1" { return "0 or 1" }
-    let units = ["s": "seconds", "ms": "milliseconds"]
+    let units = ["s": "seconds", "ms": "milliseconds", "bit/s": "bits per second"]
     let of = unit.map { $0.hasPrefix("per ") ? " \($0)" : " of \(units[$0] ?? $0)" } ?? ""
     return "a number\(of) from \(least) to \(most)"
   }

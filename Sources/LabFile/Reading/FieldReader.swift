@@ -106,7 +106,14 @@ struct FieldReader {
 
   /// Several, or one alone; a list has at least one.
   private func list(_ node: Node, _ what: String, _ kind: FieldKind) -> FieldValue? {
-    items(node, what, isMapping: kind.isMapping).map { .list($0.compactMap { value($0, what, kind) }) }
+    guard let items = items(node, what, isMapping: kind.isMapping) else { return nil }
+    if case .name = kind {
+      var seen: Set<String> = []
+      if let twice = items.first(where: { !seen.insert($0.scalar?.string ?? "").inserted }) {
+        reader.report("\(Reader.kind(twice)) stands twice in \(what)", at: twice)
+      }
+    }
+    return .list(items.compactMap { value($0, what, kind) })
   }
 
   /// The nodes of a list, or one alone.
@@ -127,8 +134,20 @@ struct FieldReader {
       if let value = trial.value(node, what, kind), trial.reader.mistakes.isEmpty { return value }
     }
     let wanted = (fitting.isEmpty ? kinds : fitting).map(\.words)
-    reader.report("\(what) is \(alternatives(wanted)), not \(Reader.kind(node))", at: node)
+    reader.report(
+      "\(what) is \(alternatives(wanted)), not \(Reader.kind(node))\(hint(none: node, of: fitting))", at: node
+    )
     return nil
+  }
+
+  /// The names that there are, where names are meant and nothing else.
+  private func hint(none node: Node, of kinds: [FieldKind]) -> String {
+    var known: [String] = []
+    for kind in kinds {
+      guard case .name(let named) = kind else { return "" }
+      known += names.all(named).filter { !known.contains($0) }
+    }
+    return node.scalar.map { suggestion($0.string, known) } ?? ""
   }
 
   private func flag(_ node: Node, _ what: String) -> FieldValue? {

@@ -10,6 +10,13 @@ struct PlacedStep {
   var subject: Node
 }
 
+extension Field {
+  /// Whether it is what expectations call a step's attempts.
+  fileprivate var isLabel: Bool {
+    if case .newName = kind, name == "as" { true } else { false }
+  }
+}
+
 /// The section that says what happens: each step by its verb.
 struct WorkloadReader {
   var fields: FieldReader
@@ -58,13 +65,13 @@ struct WorkloadReader {
       if field.name == Grammar.when.name {
         if let points = fields.points(entry.value, "when") { condition = points }
       } else {
-        let what = field.name == "as" ? "a label" : field.name
+        let what = field.isLabel ? "a label" : field.name
         words.options[field.name] = fields.value(entry.value, what, field.kind)
       }
     }
     let subject = fields.value(first.value, verb.name, verb.subject)
     let isComplete = complete(&words, verb, entries.map(\.key), first.keyNode)
-    let asNode = entries.first { $0.key == "as" }?.value
+    let asNode = entries.first { entry in options.contains { $0.name == entry.key && $0.isLabel } }?.value
     guard let subject, isComplete else {
       fields.names.lacksSteps = true
       return

@@ -1,0 +1,34 @@
+import Evidence
+import Model
+
+/// Counters that follow from how connections ended after they were made (``Evidence/Attempt/closed``), whatever was
+/// expected of them.
+enum Ends {
+  static func expect(_ observation: Observation, trace: Trace, counters: inout ExpectedCounters) {
+    for attempt in observation.attempts where attempt.kind == .connect && attempt.errno == nil {
+      guard let closed = attempt.closed, closed == Attempt.aborted || closed == "ECONNRESET" else { continue }
+      // A byte that met the reset has it counted by what became of that.
+      let isCounted = observation.attempts.contains {
+        $0.kind == .send && $0.client == attempt.client && $0.local == attempt.local
+          && $0.remote == attempt.remote
+          && $0.id > attempt.id && $0.errno == "ECONNRESET"
+      }
+      guard !isCounted else { continue }
+      // tcp_set_state, from ESTABLISHED or CLOSE_WAIT to CLOSE: at who resets, and at who is reset.
+      counters.add("Tcp.EstabResets", 1, on: attempt.client)
+      let flow = trace.flow(of: attempt)
+      let resets = flow.atServer.filter { $0.flags.contains(.rst) }
+      if closed == Attempt.aborted {
+        // __tcp_close with SO_LINGER 0, tcp_send_active_reset.
+        counters.add("TcpExt.TCPAbortOnData", 1, on: attempt.client)
+        counters.add("Tcp.OutRsts", 1, on: attempt.client)
+        // tcp_reset, where the RST comes.
+        if resets.contains(where: { !$0.outgoing }) {
+          counters.add("Tcp.EstabResets", 1, on: attempt.server ?? flow.serverNode)
+        }
+      } else {
+        counters.add("Tcp.OutRsts", resets.count { $0.outgoing }, on: attempt.server ?? flow.serverNode)
+      }
+    }
+  }
+}
