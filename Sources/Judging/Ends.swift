@@ -6,6 +6,7 @@ import Model
 enum Ends {
   static func expect(_ observation: Observation, trace: Trace, counters: inout ExpectedCounters) {
     for attempt in observation.attempts where attempt.kind == .connect && attempt.errno == nil {
+      server(attempt, trace: trace, counters: &counters)
       guard let closed = attempt.closed, [Attempt.aborted, Attempt.vanished, "ECONNRESET"].contains(closed)
       else { continue }
       // A byte that met the reset has it counted by what became of that.
@@ -33,5 +34,14 @@ enum Ends {
         counters.add("Tcp.OutRsts", resets.count { $0.outgoing }, on: attempt.server ?? flow.serverNode)
       }
     }
+  }
+
+  /// How the server's own end went, where it neither closed nor was ended.
+  private static func server(_ attempt: Attempt, trace: Trace, counters: inout ExpectedCounters) {
+    guard let end = attempt.closedAtServer, [Attempt.aborted, Attempt.vanished].contains(end) else { return }
+    let node = attempt.server ?? trace.flow(of: attempt).serverNode
+    counters.add("Tcp.EstabResets", 1, on: node)
+    // Its RSTs are counted with what they do to the client.
+    if end == Attempt.aborted { counters.add("TcpExt.TCPAbortOnData", 1, on: node) }
   }
 }

@@ -158,7 +158,11 @@ final class Recorder {
       if let table = node.connections {
         let entries = try table.read().map { IPVSEntry($0) }
         observation.ipvs =
-          (observation.ipvs ?? []) + [IPVSCensus(step: step, node: node.name, entries: entries)]
+          (observation.ipvs ?? []) + [
+            IPVSCensus(
+              step: step, node: node.name, entries: entries,
+              servers: try testbed.directors.first { $0.name == node.name }?.listing())
+          ]
       }
       guard let conntrack = node.conntrack,
         asked.contains(where: { testbed.test.network.members(of: $0).contains(node.name) })

@@ -1,3 +1,4 @@
+import Evidence
 import Linux
 import Model
 import Netlink
@@ -17,7 +18,9 @@ final class Director {
       socket = try node.namespace.run { try IPVSSocket() }
       for service in host.services {
         for port in service.ports {
-          try socket.addService(service.address, port: port, scheduler: service.scheduler.rawValue)
+          try socket.addService(
+            service.address, port: port, scheduler: service.scheduler.rawValue,
+            persistence: service.persistence)
           // ip_vs_add_dest puts the newest first; so rr begins with the first of ours.
           for server in service.servers.reversed() {
             try socket.addServer(
@@ -43,6 +46,24 @@ final class Director {
       throw Failure(stage: "ipvs", object: server, cause: "no such server")
     }
     return address
+  }
+
+  /// The node that it is.
+  var name: String { node.name }
+
+  /// `ipvsadm -Ln`: every service's real servers, with their weights.
+  func listing() throws -> [IPVSCensus.Server] {
+    do {
+      return try socket.services().flatMap { service in
+        service.servers.map { server in
+          IPVSCensus.Server(
+            virtual: SocketAddress.text(service.address, port: service.port),
+            server: SocketAddress.text(server.address, port: server.port), weight: server.weight)
+        }
+      }
+    } catch {
+      throw Failure(error, stage: "ipvs", object: node.name)
+    }
   }
 
   /// Whether it balances between others and this server.

@@ -1,3 +1,4 @@
+import Evidence
 import Linux
 import Model
 import SystemPackage
@@ -32,6 +33,8 @@ final class ClientConnection {
   var staysOnEnd = false
   /// The server's byte has come.
   private(set) var answered = false
+  /// How this end went that neither closed nor was ended: ``Attempt/aborted``, ``Attempt/vanished``.
+  private(set) var ownEnd: String?
   private let loop: EventLoop
   private let time: CaseClock
   private let node: Node
@@ -191,6 +194,7 @@ final class ClientConnection {
     closed = true
     guard let socket else { return }
     loop.forget(socket)
+    ownEnd = Attempt.aborted
     try TCP.abort(socket)
   }
 
@@ -200,6 +204,7 @@ final class ClientConnection {
     closed = true
     guard let socket else { return }
     loop.forget(socket)
+    ownEnd = Attempt.vanished
     try TCP.vanish(socket)
   }
 

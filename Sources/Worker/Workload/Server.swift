@@ -1,3 +1,4 @@
+import Evidence
 import Linux
 import Model
 import SystemPackage
@@ -19,6 +20,8 @@ final class Server {
   private(set) var received: [Int: Int] = [:]
   /// What ended connections, by attempt, and was no FIN: ECONNRESET where the other end sent a RST.
   private(set) var failures: [Int: Errno] = [:]
+  /// How ends went here that neither closed nor were ended, by attempt: ``Attempt/aborted``, ``Attempt/vanished``.
+  private(set) var ownEnds: [Int: String] = [:]
   /// The other ends of connections that were no attempt's.
   private(set) var strangers: Set<String> = []
   /// Attempts whose client's FIN was read.
@@ -157,10 +160,14 @@ final class Server {
   }
 
   /// A RST: SO_LINGER of 0 s.
-  func abort(attempt: Int) throws { try open[attempt].map { try close($0, by: TCP.abort) } }
+  func abort(attempt: Int) throws { try open[attempt].map { try abort($0) } }
 
   /// No packet at all, as after a reboot.
-  func vanish(attempt: Int) throws { try open[attempt].map { try close($0, by: TCP.vanish) } }
+  func vanish(attempt: Int) throws {
+    guard let connection = open[attempt] else { return }
+    ownEnds[attempt] = Attempt.vanished
+    try close(connection, by: TCP.vanish)
+  }
 
   /// Nobody waits for these to close any more: what ends them may never come.
   func release() {
@@ -223,7 +230,7 @@ final class Server {
           open[greeting.attempt] = connection
           connection.isClosing = false
           closing -= 1
-        case .server: return greeting.aborts ? try close(connection, by: TCP.abort) : close(connection)
+        case .server: return greeting.aborts ? try abort(connection) : close(connection)
         }
       }
     }
@@ -250,6 +257,11 @@ final class Server {
     loop.forget(connection.socket)
     TCP.close(connection.socket)
     forget(connection)
+  }
+
+  private func abort(_ connection: Connection) throws {
+    if let attempt = connection.attempt { ownEnds[attempt] = Attempt.aborted }
+    try close(connection, by: TCP.abort)
   }
 
   private func close(_ connection: Connection, by end: (TCP.Socket) throws -> Void) throws {

@@ -190,12 +190,12 @@ final class Workload {
       recorder.attempts[index].server = server.name
       recorder.attempts[index].peer = server.peers[id]
       recorder.attempts[index].closedAtServer =
-        server.failures[id]?.name ?? (server.ended.contains(id) ? "FIN" : nil)
+        server.ownEnds[id] ?? server.failures[id]?.name ?? (server.ended.contains(id) ? "FIN" : nil)
     }
   }
 }
 
 extension ClientConnection {
-  /// `FIN`, `ECONNRESET`; nil where nothing of the server's has ended it that was read.
-  fileprivate var endWord: String? { failure?.name ?? (sawEnd ? "FIN" : nil) }
+  /// `abort`, `FIN`, `ECONNRESET`; nil where nothing of the server's has ended it that was read.
+  fileprivate var endWord: String? { ownEnd ?? failure?.name ?? (sawEnd ? "FIN" : nil) }
 }
