@@ -48,9 +48,6 @@ final class Director {
     return address
   }
 
-  /// The node that it is.
-  var name: String { node.name }
-
   /// `ipvsadm -Ln`: every service's real servers, with their weights.
   func listing() throws -> [IPVSCensus.Server] {
     do {
