@@ -81,7 +81,11 @@ public enum Plan: Sendable, Equatable {
         test.setsRecycling ? "modprobe ip_vs, or \(elsewhere)" : "modprobe ip_vs, or --kernel debian-12")
     }
     for feature in test.workload.flatMap(\.action.needs.features) where !kernel.has(feature) {
-      return why(feature.rawValue, "modprobe sch_\(feature.rawValue), or --kernel debian-12")
+      let mend =
+        guest
+        ? "it was fetched without: pawslab kernels remove, and fetch it again"
+        : "modprobe sch_\(feature.rawValue)"
+      return why(feature.rawValue, mend)
     }
     if network.hasBridge, !kernel.has(.bridge) { return why("bridge", "modprobe bridge") }
     if network.hasTunnel, !kernel.has(.ipip) { return why("ipip", "modprobe ipip ip6_tunnel") }

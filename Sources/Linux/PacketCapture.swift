@@ -26,9 +26,11 @@ public final class PacketCapture {
   /// the first bytes.
   public func drain(_ body: (Int64, Bool, Int, ArraySlice<UInt8>) throws -> Void) throws {
     var packet = clinux_packet()
-    while try SystemError.check(
-      clinux_packet_receive(fileDescriptor, &buffer, buffer.count, &packet), "recvmsg", interface) == 1
-    {
+    while true {
+      let result = clinux_packet_receive(fileDescriptor, &buffer, buffer.count, &packet)
+      // The link went down (packet_notifier): what came before is still there, and what comes after will be.
+      if result == -ENETDOWN { continue }
+      guard try SystemError.check(result, "recvmsg", interface) == 1 else { return }
       // The socket filter cut it, so MSG_TRUNC tells no more than the snap length; the IP header tells the rest.
       try body(
         packet.time, packet.outgoing != 0, wireLength(Int(packet.copied)), buffer[..<Int(packet.copied)])

@@ -65,6 +65,9 @@ package enum KnownCounters {
       ReasmTimeout
       """
     ),
+    // Of a node's own rules (``PacketRule``): packets that those in FORWARD have dropped or refused, whose timestamps
+    // were taken out, that conntrack did not see, whose source was rewritten.
+    ("rule", "FORWARD POSTROUTING notrack strip"),
     (
       "conntrack",
       """

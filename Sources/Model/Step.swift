@@ -95,7 +95,7 @@ public struct Step: Sendable {
   public struct Size: Sendable {
     /// Attempts that it makes.
     public var attempts = 0
-    /// Connections that it leaves open, by the group of their clients.
+    /// Connections that it leaves open, by the group of their clients and by its label.
     public var opens: [String: Int] = [:]
     /// Milliseconds that the kernel takes to give up all that is never answered.
     public var givesUp = 0
@@ -179,6 +179,11 @@ extension Case {
 
   /// Milliseconds that its steps let pass.
   public var passes: Int { workload.reduce(0) { $0.adding($1.action.needs.passes) } }
+
+  /// Whether its network itself may lose packets for good: by rules, or by ways that a lab file has laid out.
+  public var losesPackets: Bool {
+    network.topology == .spelledOut || network.hosts.contains { !$0.rules.isEmpty }
+  }
 
   /// Whether time really passes in it, more than anybody waits for by the way.
   public var isSlow: Bool { passes > 2_000 }

@@ -91,7 +91,7 @@ import Testing
     #expect(
       seen.contains {
         $0.contains(
-          "late is the label of connections, of which none is lost by established-paws; it is one of connected"
+          "late is the label of connections, of which none is lost by established-paws"
         )
       }, "\(seen)")
   }

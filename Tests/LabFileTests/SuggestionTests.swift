@@ -15,7 +15,7 @@ import Testing
     // Not vs.conntrack.
     ("{tcp_rfc1337: 0}", "{nf_conntrack_max: 1}", "did you mean", false),
     // Not as.
-    ("  - flush: conntrack\n", "  - flush: conntrack\n    to: server\n", "did you mean", false),
+    ("  - flush: conntrack\n", "  - flush: conntrack\n    into: server\n", "did you mean", false),
     // A scheduler that there is not: all of them, and none is near.
     ("ports: 40000-40000", "scheduler: xx", "did you mean", false),
     // Not one neighbour: what drops.

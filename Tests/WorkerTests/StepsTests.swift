@@ -170,6 +170,38 @@ struct StepsTests {
     #expect(ran.seen.attempts.first?.closedAtServer == "ECONNRESET")
   }
 
+  /// Of several connections of a client those are meant that one step has made.
+  @Test func bytesGoOnTheConnectionsOfOneLabel() throws {
+    let ran = try Self.run(
+      """
+        - {connect: client, as: one, closes: nobody}
+        - {connect: client, as: two, closes: nobody}
+        - {close: server, on: one}
+        - {send: client, on: two, as: later}
+      """)
+    #expect(ran.failure == nil)
+    #expect(ran.outcomes == ["one connected", "two connected", "later delivered"])
+    #expect(ran.seen.attempts.map(\.closed) == ["FIN", nil, nil])
+    #expect(states(ran, "server", after: 3) == ["ESTAB": 1, "TIME-WAIT": 1])
+  }
+
+  /// Where a rule of the case's own network eats every FIN of the client, that is evidence and no error: the socket stays
+  /// in FIN_WAIT1, and the next step goes on.
+  @Test func aFINThatIsLostByTheCaseItselfIsEvidence() throws {
+    let ran = try Self.run(
+      """
+        - {connect: client, as: kept, closes: nobody}
+        - {flush: conntrack}
+        - {close: client, on: kept}
+        - {connect: other, closes: server}
+      """, topology: "{kind: snat, hop: {drop_invalid: true}}", clients: "{client: {}, other: {}}",
+      settings: "{hop: {nf_conntrack_tcp_loose: 0}}")
+    #expect(ran.failure == nil)
+    #expect(ran.outcomes == ["kept connected", "other connected"])
+    #expect(states(ran, "client", after: 2) == ["FIN-WAIT-1": 1])
+    #expect(states(ran, "server", after: 3) == ["ESTAB": 1, "TIME-WAIT": 1])
+  }
+
   // MARK: listeners
 
   /// A connection that waits for accept(2) is one; its byte is acknowledged by the kernel, and read when it is taken.

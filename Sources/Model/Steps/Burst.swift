@@ -58,6 +58,7 @@ public struct Burst: StepAction {
     size.attempts = test.members(of: clients).multiplied(by: connections)
     if closer == .nobody {
       for group in clients { size.opens[group] = test.members(of: [group]).multiplied(by: connections) }
+      size.opens[name] = size.attempts
     }
     size.givesUp = test.synTimeout(of: clients)
     return size

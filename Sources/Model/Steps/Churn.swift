@@ -79,6 +79,7 @@ public struct Churn: StepAction {
     size.attempts = members.multiplied(by: connections)
     if closer == .nobody {
       for group in clients { size.opens[group] = test.members(of: [group]).multiplied(by: connections) }
+      size.opens[name] = size.attempts
     }
     size.givesUp = (flush == nil ? 1 : members).multiplied(by: connections)
       .multiplied(by: test.synTimeout(of: clients).adding(rate.map { 1000 / max(1, $0) } ?? 0))

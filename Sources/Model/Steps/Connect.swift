@@ -101,7 +101,9 @@ public struct Connect: StepAction {
     var size = Step.Size()
     let members = test.members(of: [client])
     size.attempts = max(members, test.network.serverPorts).multiplied(by: times)
-    if closer == .nobody, aborts == nil { size.opens[client] = size.attempts }
+    if closer == .nobody, aborts == nil {
+      (size.opens[client], size.opens[name]) = (size.attempts, size.attempts)
+    }
     size.givesUp = times.multiplied(by: test.synTimeout(of: [client]).adding(again))
     return size
   }

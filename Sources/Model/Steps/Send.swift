@@ -1,10 +1,10 @@
-/// One byte on every connection that a group has open.
+/// One byte on every connection that is open of a group of clients, or of a label.
 public struct Send: StepAction {
   /// Which end sends.
   public enum Sender: String, Codable, Sendable, CaseIterable {
     case client, server
   }
-  /// The group of clients whose connections carry it.
+  /// The group of clients whose connections carry it, or the label of those.
   public var client: String
   /// What expectations call the attempts.
   public var name: String
@@ -24,7 +24,9 @@ public struct Send: StepAction {
     subject: .word(Sender.allCases.map(\.rawValue)),
     options: [
       Field("as", .newName, isRequired: true, "what expectations call the bytes"),
-      Field("on", .name(.client), byDefault: Field.onlyGroup, "whose connections carry them"),
+      Field(
+        "on", .either([.name(.client), .name(.label)]), byDefault: Field.onlyGroup,
+        "whose connections carry them"),
     ],
     example: "{send: client, on: late, as: later}")
 
@@ -40,7 +42,7 @@ public struct Send: StepAction {
   public var words: String { "the \(from.rawValue) sends a byte on \(client)'s connection (\(name))" }
 
   public var groups: [String] { [client] }
-  public var names: [String] { [client] }
+  public var names: [String] { [] }
   public var refersTo: [String] { [] }
   public var closes: Step.Closer? { nil }
   public var writes: Step.SettingWrite? { nil }

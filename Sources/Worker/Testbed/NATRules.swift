@@ -229,18 +229,25 @@ struct NATRules {
   /// Legacy iptables would leave `/run/xtables.lock` on the host; nobody else can reach this namespace.
   static let environment = ["XTABLES_LOCKFILE": "/dev/null"]
 
-  /// Packets that each rule with a verdict or target has counted, by chain: `rule.POSTROUTING`.
+  /// Packets that rules with a verdict or target have counted, by chain, `rule.POSTROUTING`; what strips options or hides
+  /// from conntrack by that: `rule.strip`, `rule.notrack`.
   static func counters(in saved: String) -> [String: Int] {
     var counters: [String: Int] = [:]
     var chain = ""
     for line in saved.split(separator: "\n") {
       let words = line.split(whereSeparator: \.isWhitespace)
       if let first = words.first, first.hasPrefix("["), words.count > 2, words[1] == "-A" {
-        counters["rule.\(words[2])"] = Int(first.dropFirst().prefix { $0 != ":" }) ?? 0
+        let name =
+          words.contains("TCPOPTSTRIP") ? "strip" : words.contains("CT") ? "notrack" : String(words[2])
+        counters["rule.\(name)", default: 0] += Int(first.dropFirst().prefix { $0 != ":" }) ?? 0
       } else if words.first == "chain", words.count > 1 {
         chain = words[1].uppercased()
       } else if let at = words.firstIndex(of: "packets"), words.count > at + 1 {
-        counters["rule.\(chain)"] = Int(words[at + 1]) ?? 0
+        let name =
+          words.contains("reset") && words.contains("option")
+          ? "strip"
+          : words.contains("notrack") ? "notrack" : chain
+        counters["rule.\(name)", default: 0] += Int(words[at + 1]) ?? 0
       }
     }
     return counters
