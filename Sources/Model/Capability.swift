@@ -74,13 +74,13 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
   /// Reads a name in a lab file, where a counter is one that some kernel has; nil for what none has.
   public static func known(_ name: String) -> Capability? {
     guard let capability = Capability(name: name) else { return nil }
-    if case .counter(let counter) = capability, !KnownCounters.all.contains(counter) { return nil }
+    if case .counter(let counter) = capability, !KnownCounters.ofKernels.contains(counter) { return nil }
     return capability
   }
 
   /// Every name that ``known(_:)`` takes.
   public static let allKnownNames: [String] =
-    Feature.allCases.map(\.rawValue) + Setting.all.map(\.name) + KnownCounters.all.sorted()
+    Feature.allCases.map(\.rawValue) + Setting.all.map(\.name) + KnownCounters.ofKernels.sorted()
 
   public init(from decoder: any Decoder) throws {
     let name = try decoder.singleValueContainer().decode(String.self)

@@ -7,6 +7,9 @@ package enum KnownCounters {
   package static let all: Set<String> = Set(
     groups.flatMap { group, names in names.split(separator: " ").map { "\(group).\($0)" } })
 
+  /// Those that a kernel has or lacks: what the rules of a case count is there wherever they are.
+  package static let ofKernels: Set<String> = all.filter { !$0.hasPrefix("rule.") }
+
   private static let groups: [(group: String, names: String)] = [
     (
       "TcpExt",

@@ -65,7 +65,7 @@ enum ReferenceText {
     for word in words {
       if line.isEmpty {
         line = margin + word
-      } else if line.count + separator.count + word.count > width {
+      } else if line.count + separator.count + word.count + (separator == " " ? 0 : 1) > width {
         lines.append(line + (separator == " " ? "" : ","))
         line = margin + word
       } else {

@@ -185,12 +185,21 @@ public enum Schema {
           "anyOf": [
             ["enum": .words(Capability.Feature.allCases.map(\.rawValue))],
             ["enum": .words(Setting.all.map(\.name))],
-            reference("counter"),
+            reference("counterOfKernels"),
             ["type": "string", "pattern": "^no [A-Za-z]"],
           ],
         ]
       ),
-      ("counter", ["enum": .words(KnownCounters.all.sorted())]),
+      ("counterOfKernels", ["enum": .words(KnownCounters.ofKernels.sorted())]),
+      (
+        "counter",
+        [
+          "anyOf": [
+            reference("counterOfKernels"),
+            ["enum": .words(KnownCounters.all.subtracting(KnownCounters.ofKernels).sorted())],
+          ]
+        ]
+      ),
       ("expectation", ["enum": .words(Expectation.all.map(\.description))]),
       (
         "settings",
