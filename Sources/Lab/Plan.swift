@@ -123,7 +123,11 @@ public enum Plan: Sendable, Equatable {
         case .nft: [.nft]
         }
       guard backends.contains(where: kernel.has) else {
-        return why(backends[0].rawValue, "pawslab doctor says what it tried")
+        // Rules that are taken and do nothing are no tool's fault (NATProof).
+        let isTaken = kernel.missing[backends[0].rawValue]?.contains("the rules are taken") == true
+        return why(
+          backends[0].rawValue,
+          isTaken ? "--kernel debian-12 has its own" : "apt-get install iptables nftables")
       }
     }
     for client in network.clients {
