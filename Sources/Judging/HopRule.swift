@@ -11,7 +11,8 @@ struct HopRule {
   /// Whether the first SYN finds every port of the range in use towards its server and port, by entries of other
   /// connections that still live and that it may not evict.
   var refuses: Bool {
-    guard let ports = book.test.network.hosts.lazy.compactMap(\.nat?.ports).first, let syn = book.flow.synsAtClient.first,
+    guard let ports = book.test.network.hosts.lazy.compactMap(\.nat?.ports).first,
+      let syn = book.flow.synsAtClient.first,
       !book.test.forgetsConnections(within: book.attempt.attempt.step)
     else { return false }
     let forgotten = book.forgotConnections

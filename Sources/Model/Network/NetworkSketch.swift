@@ -133,7 +133,9 @@ extension NetworkSketch {
       case .persistence(let seconds):
         for service in nodes[index].services.indices { nodes[index].services[service].persistence = seconds }
       case .forwarding(let forwarding):
-        for service in nodes[index].services.indices { nodes[index].services[service].forwarding = forwarding }
+        for service in nodes[index].services.indices {
+          nodes[index].services[service].forwarding = forwarding
+        }
       }
     }
   }
