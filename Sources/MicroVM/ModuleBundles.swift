@@ -38,6 +38,14 @@ enum ModuleBundles {
         }
     ),
     ("netem", ["sch_netem"]),
+    (
+      "rules",
+      [
+        "ipt_REJECT", "ip6t_REJECT", "xt_statistic", "xt_CT", "iptable_raw", "ip6table_raw",
+        "ip6table_mangle",
+        "nft_reject_inet", "nft_numgen",
+      ]
+    ),
     ("bridge", ["bridge"]),
     ("tunnel", ["ipip", "ip6_tunnel"]),
   ]
@@ -52,6 +60,9 @@ enum ModuleBundles {
     for host in test.network.hosts where host.tracks {
       names.append("nat")
       names += host.backend == .nft ? ["nft"] : ["xtables", tables]
+    }
+    if test.network.hosts.contains(where: { $0.rules.contains { $0 != .dropInvalid } }) {
+      names.append("rules")
     }
     // For a node whose timestamps are off alone.
     if kernel.perKernelSettings.contains("tcp_timestamps") { names += ["xtables", tables] }

@@ -73,7 +73,7 @@ struct GuestEvidenceTests {
       topology: {kind: ipvs-nat, servers: 1}
       clients: {client: {}}
       workload: [{remove: server}, {connect: client, closes: server}]
-      expect: [{otherwise: true, client: refused, because: ICMP port unreachable}]
+      expect: [{otherwise: true, client: refused by icmp, because: ICMP port unreachable}]
       """)
     let results = await runner.run((0..<4).map { _ in (test, machine) }, onEvent: { _ in })
     for result in results {
