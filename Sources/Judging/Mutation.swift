@@ -10,6 +10,8 @@ public struct Mutant: Sendable, Equatable {
   /// Every mutant of a scenario's cases on one kernel, by case and change.
   ///
   /// - What takes the cause of each mechanism away that is expected (``Mutation``).
+  /// - `skew`, `rules`, `without VERB`: what the file does to its network and connections; for cases with a mechanism that
+  ///   has no such change of its own.
   /// - `listener`: the server listens to nothing; for cases that expect no mechanism.
   /// - `AXIS A->B`: the world of the neighbouring case on one axis, where that case expects something else.
   public static func all(of cases: [Case], on kernel: Kernel) -> [Mutant] {
@@ -29,6 +31,12 @@ public struct Mutant: Sendable, Equatable {
       for mutation in mutations
       where mutation.applies(test) && !mutants.contains(where: { $0.change == mutation.name }) {
         mutants.append(test.mutant(mutation.name, mutation.apply))
+      }
+      // Where no mechanism says what its cause is: what the file itself does to its network and its connections.
+      if mutants.isEmpty {
+        mutants = Mutation.general(for: test).filter { $0.applies(test) }.map {
+          test.mutant($0.name, $0.apply)
+        }
       }
       for (index, axis) in test.axes.enumerated() {
         let values = valuesOf[test.axes.count]?[index] ?? []
@@ -61,6 +69,27 @@ package struct Mutation: Sendable {
 
   /// Every clock is the kernel's own, and stays so; for cases with clocks that differ.
   static let skew = Mutation(name: "skew", applies: { $0.hasSkew }, apply: { $0.removeSkew() })
+
+  /// No node has rules of its own.
+  private static let rules = Mutation(
+    name: "rules", applies: { test in test.network.hosts.contains { !$0.rules.isEmpty } },
+    apply: { test in for index in test.network.hosts.indices { test.network.hosts[index].rules = [] } })
+
+  /// Steps that do something to connections, links or servers, and whose absence must show.
+  private static let doing: [String] = [
+    "vanish", "forge", "close", "listen", "link", "weight", "remove", "add",
+  ]
+
+  /// What a file itself does, each taken away.
+  static func general(for test: Case) -> [Mutation] {
+    let verbs = doing.filter { verb in test.workload.contains { $0.verb == verb } }
+    return [skew, rules]
+      + verbs.map { verb in
+        Mutation(
+          name: "without \(verb)", applies: { _ in true },
+          apply: { $0.workload.removeAll { $0.verb == verb } })
+      }
+  }
 
   /// A client without timestamps has them, where it is refused for that.
   static let stamped = Mutation(

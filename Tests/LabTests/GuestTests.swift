@@ -69,7 +69,17 @@ struct GuestTests {
     let why = machine.kernel.missing["tw-recycle-emulation"] ?? ""
     let emulating = machine.emulating("tcp_tw_recycle")
     let emulated = try #require(emulating, "\(why)")
-    let genuine = try RunFolder(reading: RecordedTests.folder).loadResults()
+    let folder = try RunFolder(reading: RecordedTests.folder)
+    let saved = try folder.loadResults()
+    // By the counters that are looked at now.
+    let kernel = try #require(saved.kernels["linux-4.9"])
+    let judged = try saved.cases.map { entry in
+      var result = try folder.load(entry.id, kernel: "linux-4.9")
+      let seen = try #require(result.observation)
+      result.judgement = judge(result.test, on: kernel, seen: seen)
+      return result
+    }
+    let genuine = Results(judged, kernels: ["linux-4.9": kernel], seconds: 0)
     let cases = try cases("*", count: 10_000)
     let tests = genuine.cases.compactMap { entry in cases.first { $0.id == entry.id } }
     #expect(tests.count == genuine.cases.count)
