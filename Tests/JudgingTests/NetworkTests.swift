@@ -34,7 +34,8 @@ import Testing
     #expect(network.clients.count == 8)
     #expect(network.serverNames == (topology.isIPVS ? ["server.1", "server.2"] : ["server"]))
     #expect(network.directorNodes == (topology.isIPVS ? ["hop"] : []))
-    #expect(network.natNodes == (["snat", "ipvs-fullnat"].contains(topology.rawValue) ? ["hop"] : []))
+    let nats = ["snat": ["hop"], "ipvs-fullnat": ["hop"], "nat-chain": ["router", "hop"]]
+    #expect(network.natNodes == nats[topology.rawValue] ?? [])
     #expect(network.forwardingNodes.isEmpty == (topology == .direct))
     // Each client's link is captured, and each server's.
     let captured = Set(network.captured.map(\.host))
@@ -76,7 +77,7 @@ import Testing
   /// They become words of iptables' and nft's input.
   @Test(arguments: [
     #""out":["srv+ -j ACCEPT\n-A FORWARD"]"#, #""address":"198.19.0.1\n""#, #""interface":"eth0;x""#,
-    #""target":"a b""#, #""host":"nobody""#,
+    #""target":"a b""#, #""node":"nobody""#,
   ])
   func wordsThatNoLabFileHasMadeAreRefused(word: String) throws {
     let test = Case(
