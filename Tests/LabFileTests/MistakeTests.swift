@@ -64,7 +64,7 @@ import struct Model.Expectation
     ),
     (
       "kind: snat", "kind: snaat",
-      "lab/x.yaml:3:18: kind is direct or snat or ipvs-nat or ipvs-fullnat or ipvs-dr or ipvs-tun, not \"snaat\"; did you mean \"snat\"?"
+      "lab/x.yaml:3:18: kind is direct or snat or ipvs-nat or ipvs-fullnat or ipvs-dr or ipvs-tun or nat-chain, not \"snaat\"; did you mean \"snat\"?"
     ),
     ("40000-40000", "40000-", "lab/x.yaml:3:37: ports are FIRST-LAST within 1-65535, not \"40000-\""),
     (

@@ -79,6 +79,10 @@ import Wire
           --case <case>           Only cases whose name matches this pattern (* and ?).
           --jobs <jobs>           Cases that run at the same time (default: eight per
                                   core, bounded by memory).
+          --allow-exec            Let cases run the programs that their lab files name
+                                  (exec).
+          --slow                  Run cases too in which more than 2 s really pass
+                                  (wait).
           --kernel <kernel>       Run everything on each of these: host, running,
                                   debian-12, ... (pawslab kernels list).
           --emulate <emulate>     Run cases of a setting that Linux removed by an

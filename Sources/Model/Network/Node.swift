@@ -184,6 +184,8 @@ public struct Link: Codable, Sendable, Equatable {
     /// Whether what passes here is captured.
     public var isCaptured: Bool
 
+    private enum CodingKeys: String, CodingKey { case host = "node", interface, address, isCaptured }
+
     public init(_ host: String, _ interface: String, _ address: String? = nil, isCaptured: Bool = false) {
       self.host = host
       self.interface = interface
