@@ -41,6 +41,16 @@ struct Names {
     return nodes.contains(String(name[..<dot]))
   }
 
+  /// Addresses that have a name: VIPs, and what several nodes share.
+  var addressNames: [String] {
+    guard let sketch else { return topology.sample?.names.keys.sorted() ?? [] }
+    var names: [String] = []
+    for name in sketch.nodes.flatMap({ $0.services.map(\.name) + $0.has }) where !names.contains(name) {
+      names.append(name)
+    }
+    return names
+  }
+
   func axis(_ name: String) -> Axis? { axes.first { $0.name == name } }
 
   private static let parameters = Parameter.asAxes.map(\.name)
@@ -53,7 +63,7 @@ struct Names {
   func all(_ kind: FieldKind.Named) -> [String] {
     switch kind {
     case .client: groups
-    case .server: serverNames
+    case .server: serverNames + addressNames
     case .node: nodes
     case .link: spelled?.links ?? []
     case .end: nodes.filter { $0 != "all" } + (spelled?.addresses ?? [])

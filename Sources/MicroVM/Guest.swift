@@ -193,6 +193,13 @@ public actor Guest {
     streams[id] = continuation
     defer { streams[id] = nil }
     do { try await send(Frame(id: id, kind: kind, payload: payload), by: writer) } catch {
+      // Nobody reads: QEMU has ended, and how is told in a moment (`run`), which ends the stream.
+      await withTaskGroup(of: Void.self) { group in
+        group.addTask { for await _ in stream {} }
+        group.addTask { try? await Task.sleep(for: .seconds(10)) }
+        await group.next()
+        group.cancelAll()
+      }
       throw gone ?? failure("cannot be written to: \(error)")
     }
     let late = Late()
