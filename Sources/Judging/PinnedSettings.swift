@@ -73,7 +73,7 @@ enum PinnedSettings {
   private static func late(
     _ attempts: [JudgedAttempt], in test: Case, node: String, trace: Trace
   ) -> Int {
-    guard Network.isServer(node) else { return 0 }
+    guard test.network.isServer(node) else { return 0 }
     return closed(attempts, in: test, first: node).reduce(0) { sum, judged in
       let own = trace.flow(of: judged.attempt).atServer
       let fin = own.first { $0.outgoing && $0.flags.contains(.fin) }?.time ?? .max

@@ -47,12 +47,8 @@ extension Case {
   /// What no lab file can have made; nil where all is within ``Bounds``. A case from a saved run or a worker's request is
   /// held against it before anything is computed from it.
   package var excess: String? {
-    func check(_ what: String, _ number: Int, _ range: ClosedRange<Int>) -> String? {
-      range.contains(number)
-        ? nil : "\(what): \(number), and not within \(range.lowerBound) to \(range.upperBound)"
-    }
     // Mutants and set-up benchmarks have networks that no file describes, but none larger.
-    var found: [String?] = [check("clients", network.clients.count, 0...Bounds.clients)]
+    var found: [String?] = [outside("clients", network.clients.count, 0...Bounds.clients)]
     var nodes: Set<String> = []
     if let twice = network.hosts.map(\.name).first(where: { !nodes.insert($0).inserted }) {
       found.append("two nodes are called \(twice)")
@@ -63,7 +59,7 @@ extension Case {
     let clock = -Bounds.offset...Bounds.offset
     for client in network.clients {
       if case .offset(let milliseconds) = client.clock {
-        found.append(check("\(client.name)'s clock", milliseconds, clock))
+        found.append(outside("\(client.name)'s clock", milliseconds, clock))
       }
     }
     found += workload.map(\.action.excess)
@@ -74,19 +70,15 @@ extension Case {
 extension Network {
   /// What no lab file can have made of a network; nil where all is well.
   package var excess: String? {
-    func check(_ what: String, _ number: Int, _ range: ClosedRange<Int>) -> String? {
-      range.contains(number)
-        ? nil : "\(what): \(number), and not within \(range.lowerBound) to \(range.upperBound)"
-    }
     let counts = [
-      check("nodes", hosts.count, 0...Bounds.hosts), check("links", links.count, 0...Bounds.hosts),
+      outside("nodes", hosts.count, 0...Bounds.hosts), outside("links", links.count, 0...Bounds.hosts),
     ]
     if let first = counts.compactMap(\.self).first { return first }
     var found: [String?] = []
     func ports(_ what: String, _ ports: ClosedRange<Int>, atMost: Int = 65535) {
-      let ends = [check(what, ports.lowerBound, 1...65535), check(what, ports.upperBound, 1...65535)]
+      let ends = [outside(what, ports.lowerBound, 1...65535), outside(what, ports.upperBound, 1...65535)]
       // What is beyond them cannot even be counted.
-      found += ends.contains { $0 != nil } ? ends : [check("number of \(what)", ports.count, 1...atMost)]
+      found += ends.contains { $0 != nil } ? ends : [outside("number of \(what)", ports.count, 1...atMost)]
     }
     for host in hosts {
       if let server = host.server {
@@ -95,14 +87,14 @@ extension Network {
       if let nat = host.nat { ports("\(host.name)'s ports", nat.ports) }
       for service in host.services {
         ports("\(host.name)'s ports", service.ports, atMost: Bounds.serverPorts)
-        found.append(check("\(host.name)'s real servers", service.servers.count, 0...Bounds.clients))
+        found.append(outside("\(host.name)'s real servers", service.servers.count, 0...Bounds.clients))
       }
-      found.append(check("\(host.name)'s services", host.services.count, 0...Bounds.services))
-      found.append(check("\(host.name)'s addresses", host.addresses.count, 0...Bounds.clients))
-      found.append(check("\(host.name)'s routes", host.routes.count, 0...Bounds.hosts))
+      found.append(outside("\(host.name)'s services", host.services.count, 0...Bounds.services))
+      found.append(outside("\(host.name)'s addresses", host.addresses.count, 0...Bounds.clients))
+      found.append(outside("\(host.name)'s routes", host.routes.count, 0...Bounds.hosts))
     }
     found += words()
-    found.append(check("ends of links", links.reduce(0) { $0.adding($1.ends.count) }, 0...4 * Bounds.hosts))
+    found.append(outside("ends of links", links.reduce(0) { $0.adding($1.ends.count) }, 0...4 * Bounds.hosts))
     return found.compactMap(\.self).first
   }
 }
@@ -130,7 +122,7 @@ extension Network {
     var interfaces: [String] = []
     var addresses = Array(names.values)
     var named: [String] = []
-    for end in links.flatMap({ $0.ends + ($0.bridge.map { [$0] } ?? []) }) {
+    for end in links.flatMap(\.allEnds) {
       named.append(end.host)
       interfaces.append(end.interface)
       addresses += [end.address].compactMap(\.self)

@@ -74,9 +74,9 @@ public final class SocketDiag {
     }
   }
 
-  /// The same, handing on each socket, and each TIME_WAIT socket with what names it.
+  /// The same, handing on each socket for as long as more are wanted, and each TIME_WAIT socket with what names it.
   public func census(
-    ipv6: Bool, each: ((Entry) -> Void)? = nil, timeWait: (TimeWait) -> Void
+    ipv6: Bool, each: ((Entry) -> Bool)? = nil, timeWait: (TimeWait) -> Void
   ) throws -> [String: Int] {
     var request = inet_diag_req_v2()
     request.sdiag_family = UInt8(ipv6 ? AF_INET6 : AF_INET)
@@ -85,10 +85,12 @@ public final class SocketDiag {
     let message = try Socket.message(
       20 /* SOCK_DIAG_BY_FAMILY */, flags: Int32(NLM_F_DUMP), header: request, name: "ss -tan")
     var states: [String: Int] = [:]
+    // Addresses of thousands in TIME_WAIT are not put into words for nobody.
+    var isWanted = true
     try socket.dump(message) { payload in
       guard let answer = Answer(payload, family: request.sdiag_family) else { return }
       if let socket = answer.timeWait { timeWait(socket) }
-      if let each, let entry = Entry(payload) { each(entry) }
+      if isWanted, let each, let entry = Entry(payload) { isWanted = each(entry) }
       states[answer.state, default: 0] += 1
     }
     return states

@@ -23,14 +23,13 @@ public struct Lanes: Sendable, Equatable {
 
   public init(_ network: Network) {
     let distances = Self.distances(network)
-    func ends(_ link: Link) -> [Link.End] { link.ends + (link.bridge.map { [$0] } ?? []) }
-    let captured = network.links.filter { ends($0).contains(where: \.isCaptured) }
-    func depth(_ link: Link) -> Int { ends(link).compactMap { distances[$0.host] }.min() ?? 0 }
+    let captured = network.links.filter { $0.allEnds.contains(where: \.isCaptured) }
+    func depth(_ link: Link) -> Int { link.allEnds.compactMap { distances[$0.host] }.min() ?? 0 }
     let depths = Set(captured.map(depth)).sorted()
     var points: [String: [String: Point]] = [:]
     for link in captured {
       let lane = depths.firstIndex(of: depth(link)) ?? 0
-      for end in ends(link) where end.isCaptured {
+      for end in link.allEnds where end.isCaptured {
         let side = distances[end.host] == depth(link) ? 0 : 1
         points[end.host, default: [:]][end.interface] = Point(lane: lane, side: side)
       }
@@ -40,8 +39,8 @@ public struct Lanes: Sendable, Equatable {
     }
     self.points = points
     all = Set(points.values.flatMap(\.values))
-    let hosts = depths.map { depth in
-      Set(network.links.filter { Lanes.depth($0, distances) == depth }.flatMap { ends($0).map(\.host) })
+    let hosts = depths.map { distance in
+      Set(network.links.filter { depth($0) == distance }.flatMap { $0.allEnds.map(\.host) })
     }
     let between = zip(hosts, hosts.dropFirst()).map { left, right in
       let both = left.intersection(right).sorted()
@@ -52,10 +51,6 @@ public struct Lanes: Sendable, Equatable {
     ports = Set(network.hosts.flatMap { host in host.server.map { Array($0.ports) } ?? [] })
   }
 
-  private static func depth(_ link: Link, _ distances: [String: Int]) -> Int {
-    (link.ends + (link.bridge.map { [$0] } ?? [])).compactMap { distances[$0.host] }.min() ?? 0
-  }
-
   /// Links from the nearest client.
   private static func distances(_ network: Network) -> [String: Int] {
     var distances: [String: Int] = [:]
@@ -64,7 +59,7 @@ public struct Lanes: Sendable, Equatable {
     while !edge.isEmpty {
       var next: [String] = []
       for link in network.links {
-        let hosts = (link.ends + (link.bridge.map { [$0] } ?? [])).map(\.host)
+        let hosts = link.allEnds.map(\.host)
         guard let nearest = hosts.filter(edge.contains).compactMap({ distances[$0] }).min() else { continue }
         for host in hosts where distances[host] == nil {
           distances[host] = nearest + 1

@@ -20,7 +20,7 @@ struct NoSocket: MechanismRule {
     // Whoever answers has it counted: the other end, where it is seen to leave there, else who stands between.
     let other = book.sender == book.client ? book.server : book.client
     let (trace, began) = (book.trace, book.attempt.attempt.began)
-    let own = (Network.isServer(other) ? trace.serverLink : trace.clientLink[other] ?? []).count {
+    let own = (book.test.network.isServer(other) ? trace.serverLink : trace.clientLink[other] ?? []).count {
       $0.node == other && $0.outgoing && $0.flags.contains(.rst) && $0.time >= began && $0.time < book.until
     }
     let between = book.test.network.natNodes.first ?? book.test.network.forwardingNodes.first

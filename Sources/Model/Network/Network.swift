@@ -46,8 +46,6 @@ public struct Network: Sendable, Equatable {
   public static let hop = "hop"
   /// What presets call the router before a LAN.
   public static let router = "router"
-  /// Whether presets call a server so.
-  public static func isServer(_ node: String) -> Bool { node == server || node.hasPrefix("\(server).") }
 }
 
 extension Network {
@@ -86,6 +84,11 @@ extension Network {
   /// Whether a node accepts connections.
   public func isServer(_ name: String) -> Bool { host(name)?.server != nil }
 
+  /// Whether a director balances between this server and others.
+  public func balances(to server: String) -> Bool {
+    hosts.contains { $0.services.contains { $0.servers.contains(server) } }
+  }
+
   /// The most ports that a server listens on.
   public var serverPorts: Int { hosts.compactMap { $0.server?.ports.count }.max() ?? 1 }
 
@@ -109,8 +112,7 @@ extension Network {
 
   /// Addresses of a node, those of its links first.
   public func addresses(of name: String) -> [String] {
-    let ends = links.flatMap { $0.ends + ($0.bridge.map { [$0] } ?? []) }
-    return ends.filter { $0.host == name }.compactMap(\.address)
+    links.flatMap(\.allEnds).filter { $0.host == name }.compactMap(\.address)
       + (host(name)?.addresses.map(\.address) ?? [])
   }
 
@@ -131,7 +133,7 @@ extension Network {
 
   /// Where something is captured: node and interface, in the order of the links.
   public var captured: [Link.End] {
-    links.flatMap { $0.ends.filter(\.isCaptured) + ($0.bridge.map { [$0] } ?? []).filter(\.isCaptured) }
+    links.flatMap(\.allEnds).filter(\.isCaptured)
       + hosts.filter(\.capturesLoopback).map { Link.End($0.name, "lo", isCaptured: true) }
   }
 }

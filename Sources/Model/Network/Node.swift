@@ -194,6 +194,9 @@ public struct Link: Codable, Sendable, Equatable {
     }
   }
 
+  /// Everybody's ends, the bridge's own among them.
+  public var allEnds: [End] { ends + (bridge.map { [$0] } ?? []) }
+
   /// Where a bridge's port of the `index`th end is called.
   public static func port(_ index: Int, of bridge: End) -> String { "\(bridge.interface)\(index)" }
 }

@@ -19,6 +19,8 @@ private struct SketchLayout {
   let family: Network.Family
   let clients: [Client]
   private var plan: Addressing { Addressing(family) }
+  /// By name.
+  private let sketches: [String: NetworkSketch.Node]
 
   /// Group or node to its members.
   private var members: [String: [String]] = [:]
@@ -33,6 +35,7 @@ private struct SketchLayout {
     self.sketch = sketch
     self.family = family
     self.clients = clients
+    sketches = Dictionary(sketch.nodes.map { ($0.name, $0) }) { first, _ in first }
   }
 
   func network() throws(SketchMistake) -> Network {
@@ -45,10 +48,6 @@ private struct SketchLayout {
     try layout.aim()
     return Network(
       topology: .spelledOut, family: family, hosts: layout.hosts, links: layout.links, names: layout.names)
-  }
-
-  private var sketches: [String: NetworkSketch.Node] {
-    Dictionary(sketch.nodes.map { ($0.name, $0) }) { first, _ in first }
   }
 
   private mutating func makeHosts() {
@@ -123,10 +122,9 @@ private struct SketchLayout {
   /// Where clients and servers are; else at the first end.
   private func capture(_ link: NetworkSketch.Link, _ made: inout [Link.End]) {
     guard link.isCaptured else { return }
-    let known = sketches
     for index in made.indices {
       let host = hosts.first { $0.name == made[index].host }
-      made[index].isCaptured = host?.client != nil || host.flatMap { known[$0.group]?.listens } != nil
+      made[index].isCaptured = host?.client != nil || host.flatMap { sketches[$0.group]?.listens } != nil
     }
     if !made.contains(where: \.isCaptured) { made[0].isCaptured = true }
   }
@@ -142,9 +140,8 @@ private struct SketchLayout {
   }
 
   private mutating func giveRoles() throws(SketchMistake) {
-    let known = sketches
     for index in hosts.indices {
-      guard let node = known[hosts[index].group] else { continue }
+      guard let node = sketches[hosts[index].group] else { continue }
       var host = hosts[index]
       host.forwards = node.isForwarding
       host.backend = node.backend
@@ -163,11 +160,11 @@ private struct SketchLayout {
         var servers: [String] = []
         for name in service.servers {
           guard let members = members[name],
-            known[name]?.listens != nil || known[group(of: name)]?.listens != nil
+            sketches[name]?.listens != nil || sketches[group(of: name)]?.listens != nil
           else { throw SketchMistake(node.name, "\(name) is no node that listens") }
           servers += members
         }
-        let ports = service.ports ?? service.servers.first.flatMap { known[group(of: $0)]?.listens } ?? 1
+        let ports = service.ports ?? service.servers.first.flatMap { sketches[group(of: $0)]?.listens } ?? 1
         host.services.append(
           VirtualService(
             address: names[service.name] ?? "",

@@ -44,8 +44,6 @@ extension Network {
           clients: [Client(name: "client", group: "client", clock: .offset(milliseconds: 0), isn: .ahead)]))
     }
 
-    /// Whether a director stands before the servers.
-    public var isIPVS: Bool { sample?.directorNodes.isEmpty == false }
     /// Whether a router stands between the clients and a LAN with director and servers.
     public var hasRouter: Bool { sample?.nodes.contains(Network.router) == true }
   }

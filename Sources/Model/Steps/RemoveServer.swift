@@ -30,10 +30,16 @@ public struct RemoveServer: StepAction {
   }
   public var excess: String? { nil }
   public func mistake(in test: Case) -> String? {
-    test.network.hosts.contains { $0.services.contains { $0.servers.contains(server) } }
-      ? nil : "no director has a server \(server)"
+    test.realServerMistake(server)
   }
   public func perNode(_ members: (String) -> [String]) -> [RemoveServer] { [self] }
+}
+
+extension Case {
+  /// What is wrong with a real server's name, of which every verb about real servers says the same.
+  func realServerMistake(_ server: String) -> String? {
+    network.balances(to: server) ? nil : "no director has a server \(server)"
+  }
 }
 
 extension Step {

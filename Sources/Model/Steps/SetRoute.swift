@@ -54,7 +54,7 @@ public struct SetRoute: StepAction {
   public func gateway(in network: Network) -> (address: String, interface: String)? {
     let next = Set(network.members(of: via))
     for link in network.links {
-      let ends = link.ends + (link.bridge.map { [$0] } ?? [])
+      let ends = link.allEnds
       guard let own = ends.first(where: { network.members(of: node).contains($0.host) }),
         let address = ends.first(where: { next.contains($0.host) })?.address
       else { continue }

@@ -137,7 +137,8 @@ final class Recorder {
       var left: [Int] = []
       var entries: [SocketEntry] = []
       let states = try node.sockets.census(ipv6: ipv6) { socket in
-        if entries.count <= SocketCensus.most { entries.append(SocketEntry(socket)) }
+        entries.append(SocketEntry(socket))
+        return entries.count <= SocketCensus.most
       } timeWait: {
         left.append(testbed.recycling?.millisecondsLeft($0, on: node.name) ?? $0.milliseconds)
       }
@@ -208,14 +209,13 @@ final class Recorder {
     } while packets != seen
     try losses()
     try settings()
-    for (node, rules) in testbed.rules {
-      observation.natBackend = rules.backend.rawValue
+    try rules { node, rules in
       // A rule that may drop is asked how often it did; the others are told as they were given.
       let text = try rules.mayDrop ? rules.saved(on: node) : rules.text
-      tell(text, of: node.name)
       for (name, value) in NATRules.counters(in: text) where value != 0 {
         observation.countersAfter[node.name, default: [:]][name] = value
       }
+      return text
     }
     observation.clockReference = try testbed.clients[0].node.namespace.run {
       ClockReference(
@@ -245,18 +245,20 @@ final class Recorder {
     observation.dropsNotHeard = drops?.misses ?? hints?.notHeard
     try? losses()
     try? settings()
-    for (node, rules) in testbed.rules {
-      observation.natBackend = rules.backend.rawValue
-      tell(rules.text, of: node.name)
-    }
+    rules { _, rules in rules.text }
     conclude()
     observation.timings = testbed.timings
     return observation
   }
 
-  /// One node's rules as they stand; of several each under its name.
-  private func tell(_ rules: String, of node: String) {
-    observation.rules += testbed.rules.count > 1 ? "# \(node)\n\(rules)\n" : rules
+  /// The rules as they stand, from the beginning each time; of several nodes each under its name.
+  private func rules(_ text: (Node, NATRules) throws -> String) rethrows {
+    observation.rules = ""
+    for (node, rules) in testbed.rules {
+      observation.natBackend = rules.backend.rawValue
+      let text = try text(node, rules)
+      observation.rules += testbed.rules.count > 1 ? "# \(node.name)\n\(text)\n" : text
+    }
   }
 
   private func losses() throws {

@@ -2,8 +2,6 @@ import Model
 
 extension RemoveServer: Performable {
   func perform(in workload: Workload, index: Int) throws {
-    let directors = workload.testbed.directors.filter { $0.has(server) }
-    guard !directors.isEmpty else { throw workload.lacks("remove", server, "no director here") }
-    for director in directors { try director.remove(server) }
+    for director in try workload.directors(of: server, for: "remove") { try director.remove(server) }
   }
 }

@@ -59,7 +59,7 @@ final class LinkLayer {
       network.hosts.filter { makers.contains($0.name) } + network.hosts.filter { !makers.contains($0.name) }
     for host in order where makers.contains(host.name) { try nodes[host.name]?.routes.commit() }
     for link in network.links {
-      for end in link.ends + (link.bridge.map { [$0] } ?? []) {
+      for end in link.allEnds {
         guard let node = nodes[end.host], let index = indices[end.host]?[end.interface] else { continue }
         if let address = end.address { add(address, alone: false, to: node, index) }
         node.routes.setUp(index: index)

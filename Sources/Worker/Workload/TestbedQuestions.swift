@@ -1,6 +1,15 @@
 import Model
 import Netlink
 
+extension Workload {
+  /// The directors that balance between others and this server; there is one, or the step does nothing.
+  func directors(of server: String, for verb: String) throws -> [Director] {
+    let directors = testbed.directors.filter { $0.has(server) }
+    guard !directors.isEmpty else { throw lacks(verb, server, "no director here") }
+    return directors
+  }
+}
+
 /// What steps ask of the network, in one place.
 extension Testbed {
   /// The address that a client calls.
