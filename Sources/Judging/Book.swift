@@ -122,4 +122,10 @@ package struct Book {
         holds: seen <= expected && seen.adding(unheard) >= expected,
         unheard: seen.adding(unheard) < expected ? true : nil))
   }
+
+  /// What a node says of a segment whose connection nobody there knows. One that listens on the port tells TCP_FLAGS
+  /// (tcp_rcv_state_process in LISTEN), and on 6.1 nothing of it (NOT_SPECIFIED).
+  func reasonsOfNobody(on node: String) -> [String] {
+    test.network.isServer(node) ? ["NO_SOCKET", "TCP_FLAGS", "NOT_SPECIFIED"] : ["NO_SOCKET"]
+  }
 }

@@ -29,9 +29,8 @@ struct ConntrackInvalid: MechanismRule {
       // The server knows no such connection, or has a listener for it (TCP_FLAGS): tcp_v4_send_reset.
       let resets = unwritten.count { $0.outgoing && $0.flags.contains(.rst) }
       book.move("Tcp.OutRsts", resets, on: book.server)
-      // It has a listener, which tells TCP_FLAGS (tcp_rcv_state_process); on 6.1 it tells nothing of it (NOT_SPECIFIED).
       book.reason(
-        ["NO_SOCKET", "TCP_FLAGS", "NOT_SPECIFIED"], resets, on: book.server,
+        book.reasonsOfNobody(on: book.server), resets, on: book.server,
         of: unwritten.filter { !$0.outgoing })
     }
     if book.attempt.outcome == .reset {

@@ -26,7 +26,7 @@ struct NoSocket: MechanismRule {
     let between = book.test.network.natNodes.first ?? book.test.network.forwardingNodes.first
     let node = own > 0 ? other : between ?? other
     book.move("Tcp.OutRsts", resets, on: node)
-    book.reason(["NO_SOCKET"], resets, on: node, of: book.sentSince)
+    book.reason(book.reasonsOfNobody(on: node), resets, on: node, of: book.sentSince)
     // A NAT that has forgotten the connection, and takes up none in the middle (tcp_new), calls both INVALID.
     if let between, node == between,
       book.test.setting("nf_conntrack_tcp_loose", on: between, inStep: book.attempt.attempt.step) == "0"
