@@ -151,7 +151,7 @@ private func serverWitnesses(_ rule: Rule, test: Case, attempts: [JudgedAttempt]
       let seen =
         isClient
         ? "client"
-        : test.network.publicAddresses.contains { attempt.peer?.host.contains($0) == true }
+        : attempt.peer.map { test.network.publicAddresses.contains($0.bareHost) } == true
           ? "hop" : "somebody"
       witnesses.append(
         Witness(

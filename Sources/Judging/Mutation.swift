@@ -114,7 +114,13 @@ package struct Mutation: Sendable {
   /// A setting that causes it is what every node has unless a file says otherwise, wherever the case says otherwise.
   static func baseline(_ setting: String) -> Mutation {
     Mutation(
-      name: setting, applies: { test in test.settings.values.contains { $0[setting] != nil } },
+      name: setting,
+      applies: { test in
+        // What says no other than the baseline is the same world.
+        let baseline = Setting.named(setting)?.baseline
+        return test.settings.values.contains { $0[setting].map { $0 != baseline } == true }
+          || test.workload.contains { $0.isSet(setting) }
+      },
       apply: { test in
         for node in test.settings.keys { test.settings[node]?[setting] = Setting.named(setting)?.baseline }
         test.workload.removeAll { $0.isSet(setting) }

@@ -46,11 +46,15 @@ enum PinnedSettings {
   private static func closed(
     _ attempts: [JudgedAttempt], in test: Case, first node: String
   ) -> [JudgedAttempt] {
-    let closer: Step.Closer = test.network.isServer(node) ? .server : .client
-    return attempts.filter { judged in
+    attempts.filter { judged in
       let attempt = judged.attempt
-      return attempt.kind == .connect && attempt.errno == nil && test.closer(inStep: attempt.step) == closer
-        && (closer == .server ? attempt.server : attempt.client) == node
+      guard attempt.kind == .connect, attempt.errno == nil else { return false }
+      // A node may be both.
+      return switch test.closer(inStep: attempt.step) {
+      case .server: attempt.server == node
+      case .client: attempt.client == node
+      default: false
+      }
     }
   }
 

@@ -49,7 +49,7 @@ struct RecycleRule {
 
   /// The SYN's timestamp as the server sees it: one whose timestamps are off does not look at the option.
   func tsval(of syn: Segment) -> UInt32? {
-    book.test.serverTimestampsAreOff(before: book.attempt.attempt.step) ? nil : syn.tsval
+    book.test.timestampsAreOff(on: syn.node, before: book.attempt.attempt.step) ? nil : syn.tsval
   }
 
   /// Whether the setting is on while the attempt's step runs.

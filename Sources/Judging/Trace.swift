@@ -20,8 +20,11 @@ struct Trace {
     /// Whether the client's link has seen an answer to the SYN.
     var answered = false
 
-    /// The server that the SYNs reached; `server` where none did.
-    var serverNode: String { synsAtServer.first?.node ?? Network.server }
+    /// The server that the attempt was meant for, as far as that is known without a packet.
+    var target = ""
+
+    /// The server that the SYNs reached, or were to reach.
+    var serverNode: String { synsAtServer.first?.node ?? target }
 
     /// The answer to this attempt's SYN.
     var synAck: Segment? {
@@ -97,6 +100,23 @@ struct Trace {
     }
   }
 
+  /// Who accepts at an address; of a director's, which several may, the first of all servers.
+  private struct Targets {
+    private let byAddress: [String: String]
+    private let first: String
+
+    init(_ network: Network) {
+      let servers = network.serverNames
+      byAddress = Dictionary(
+        servers.flatMap { server in network.addresses(of: server).map { ($0, server) } },
+        uniquingKeysWith: { first, _ in first })
+      first = servers.first ?? ""
+    }
+
+    subscript(remote: String) -> String { byAddress[remote.bareHost] ?? first }
+  }
+
+  private let targets: Targets
   private let stamps: [StampCensus]
   /// What the kernel said of the segments that it threw away.
   let drops: [KernelDrop]?
@@ -105,6 +125,7 @@ struct Trace {
 
   /// - Parameter network: whose nodes connect, and whose accept.
   init(_ observation: Observation, in network: Network) {
+    targets = Targets(network)
     stamps = observation.stamps
     drops = observation.drops
     dropsNotHeard = observation.dropsNotHeard ?? 0
@@ -140,6 +161,12 @@ struct Trace {
 
   /// The attempt's packets; empty lists where none left.
   func flow(of attempt: Attempt) -> Flow {
+    var flow = packets(of: attempt)
+    flow.target = targets[attempt.remote]
+    return flow
+  }
+
+  private func packets(of attempt: Attempt) -> Flow {
     guard let port = attempt.localPort, let serverPort = attempt.serverPort,
       let group = synsByPort[Endpoint(node: attempt.client, port: port, serverPort: serverPort)]?
         .first(where: { syns in

@@ -172,11 +172,11 @@ extension Case {
     }
   }
 
-  /// Whether the servers' `tcp_timestamps` is 0 when a step begins.
-  package func serverTimestampsAreOff(before step: Int) -> Bool {
-    var value = network.serverNames.first.flatMap { settings[$0]?["tcp_timestamps"] }
+  /// Whether a node's `tcp_timestamps` is 0 when a step begins.
+  package func timestampsAreOff(on node: String, before step: Int) -> Bool {
+    var value = settings[node]?["tcp_timestamps"]
     for write in workload.prefix(max(0, step)).compactMap(\.action.writes)
-    where write.setting == "tcp_timestamps" && network.isServer(write.node) {
+    where write.setting == "tcp_timestamps" && write.node == node {
       value = write.value
     }
     return value == "0"

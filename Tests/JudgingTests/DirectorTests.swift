@@ -33,6 +33,9 @@ import Testing
     #expect(wrong.verdict == .fail)
     #expect(wrong.reason.contains("source at server: expected client, saw hop (198.19.0.1:40000)"))
     #expect(judged(source: .hop, peers: ["192.0.2.1:1", "192.0.2.1:1"], servers: servers).verdict == .fail)
+    // An address of which the hop's is only a part is somebody's.
+    let longer = ["198.19.0.12:40000", "198.19.0.12:40000"]
+    #expect(judged(source: .hop, peers: longer, servers: servers).verdict == .fail)
   }
 
   @Test func whoServedIsComparedWithAnEarlierStep() throws {

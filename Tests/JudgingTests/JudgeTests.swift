@@ -1,8 +1,9 @@
 import Evidence
 import Foundation
-import Judging
 import Model
 import Testing
+
+@testable import Judging
 
 import struct Model.Expectation
 
@@ -201,5 +202,49 @@ import struct Model.Expectation
     let changes = Mutant.all(of: [sequence, other], on: .current()).map(\.change)
     #expect(
       changes == ["isn", "ports", "late.isn behind->ahead", "listener", "late.isn ahead->behind"])
+  }
+}
+
+/// Several servers, by whatever names.
+@Suite struct ServersTests {
+  private static let network: Network = {
+    var network = JudgeTests.test(Expectation(.connected)).network
+    guard let index = network.hosts.firstIndex(where: { $0.server != nil }) else { return network }
+    var web = network.hosts[index]
+    web.name = "web"
+    var mail = web
+    mail.name = "mail"
+    mail.addresses = [.init("192.0.2.9", on: "lo")]
+    web.addresses = [.init("192.0.2.8", on: "lo")]
+    network.hosts.replaceSubrange(index...index, with: [web, mail])
+    return network
+  }()
+
+  /// What no packet tells is asked of the server that was called, and not of one that is called `server`.
+  @Test(arguments: [
+    ("192.0.2.9:8000", "mail"), ("192.0.2.8:8000", "web"), ("203.0.113.1:8000", "web"),
+    ("[2001:db8::1]:8000", "web"),
+  ])
+  func theServerIsTheOneThatWasCalled(remote: String, server: String) {
+    var wire = Wire()
+    wire.finish(0, "late", "late", isn: 1, began: wire.time, errno: "ETIMEDOUT")
+    wire.observation.attempts[0].remote = remote
+    let trace = Trace(wire.observation, in: Self.network)
+    #expect(trace.flow(of: wire.observation.attempts[0]).serverNode == server)
+  }
+
+  /// The first server's setting was taken for every server's.
+  @Test func eachServerHasTimestampsOfItsOwn() {
+    var test = JudgeTests.test(Expectation(.connected))
+    test.network = Self.network
+    test.settings = ["web": ["tcp_timestamps": "1"], "mail": ["tcp_timestamps": "0"]]
+    #expect(!test.timestampsAreOff(on: "web", before: 1))
+    #expect(test.timestampsAreOff(on: "mail", before: 1))
+    test.workload = [.set(node: "web", setting: "tcp_timestamps", value: "0")]
+    #expect(!test.timestampsAreOff(on: "web", before: 0))
+    #expect(test.timestampsAreOff(on: "web", before: 1))
+    test.workload = [.set(node: "mail", setting: "tcp_timestamps", value: "1")]
+    #expect(!test.timestampsAreOff(on: "mail", before: 1))
+    #expect(!test.timestampsAreOff(on: "web", before: 1))
   }
 }

@@ -1,7 +1,8 @@
 import Foundation
-import Judging
 import Model
 import Testing
+
+@testable import Judging
 
 import struct Model.Expectation
 
@@ -40,5 +41,20 @@ import struct Model.Expectation
       JudgeTests.test(Expectation(.dropped, by: "moonlight")), on: .current(), seen: JudgeTests.dropped())
     #expect(judgement.verdict == .error)
     #expect(judgement.reason.contains("no mechanism is called moonlight"))
+  }
+}
+
+/// A change that changes nothing is no mutant: it passes, and proves nothing.
+@Suite struct BaselineMutationTests {
+  @Test(arguments: [("0", true), ("1", false), ("2", true)])
+  func whatIsTheBaselineAlreadyIsNotTakenAway(value: String, applies: Bool) throws {
+    let mutation = Mutation.baseline("tcp_syncookies")
+    var test = JudgeTests.test(Expectation(.connected))
+    #expect(!mutation.applies(test))
+    test.settings = ["server": ["tcp_syncookies": value]]
+    #expect(mutation.applies(test) == applies)
+    // What a step writes is taken away, whatever it began from.
+    test.workload = [.set(node: "server", setting: "tcp_syncookies", value: "1")]
+    #expect(mutation.applies(test))
   }
 }

@@ -48,4 +48,6 @@ struct NodeNames {
 extension String {
   /// The address of `address:port`.
   var host: Substring { self[..<(lastIndex(of: ":") ?? endIndex)] }
+  /// The same without the brackets that stand around one of IPv6.
+  var bareHost: String { host.first == "[" ? String(host.dropFirst().dropLast()) : String(host) }
 }
