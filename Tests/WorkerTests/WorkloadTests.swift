@@ -12,6 +12,23 @@ import TestSupport
 /// Steps of a workload on the real kernel, where something happens between them that is rare by itself.
 @Suite(.serialized, .enabled(if: geteuid() == 0, "SKIPPED: needs root for namespaces"))
 struct WorkloadTests {
+  /// A new namespace copies `conf/default` of the first one, and the greater of `all` and an interface's own counts: with
+  /// the `rp_filter` that a distribution sets there, the baseline's 0 was no 0.
+  @Test(arguments: ["rp_filter", "arp_ignore", "arp_announce"])
+  func noInterfaceHasASettingOfItsOwn(name: String) throws {
+    let own = try onOwnThread {
+      let node = try Node(name: "server")
+      let kernel = try Probe.kernel(privilege: .root)
+      return try node.namespace.run {
+        try Sysctl.write("net/ipv4/conf/default/\(name)", "1")
+        try Sysctl.write("net/ipv4/conf/lo/\(name)", "1")
+        try Settings.apply([name: "2"], on: node, as: Network.Node("server"), kernel: kernel)
+        return try ["all", "default", "lo"].map { try Sysctl.read("net/ipv4/conf/\($0)/\(name)") }
+      }
+    }
+    #expect(own == ["2", "0", "0"])
+  }
+
   /// TIME-WAIT is there before its ACK is. Where that ACK finds no way back, because conntrack was flushed meanwhile,
   /// the client sends its FIN again 200 ms later, and TIME-WAIT answers it amid the next step.
   @Test func aStepEndsWhenBothEndsAreClosed() throws {

@@ -17,7 +17,20 @@ enum Settings {
         // One per kernel: the lab has written it in the first namespace, for every case of this turn.
         if kernel.perKernelSettings.contains(setting.name) || kernel.emulates(setting.name) { continue }
         try write(setting, value, on: node.name)
+        try leaveToAll(setting, on: node.name)
       }
+    }
+  }
+
+  /// Of `conf/all` and an interface's own the greater counts (IN_DEV_MAXCONF, include/linux/inetdevice.h), and a new
+  /// namespace's `conf/default` is a copy of the first one's (devinet_init_net), which new interfaces copy again: a
+  /// distribution that sets `rp_filter` there would decide every case. So the interfaces have none of their own.
+  private static func leaveToAll(_ setting: Setting, on node: String) throws {
+    guard setting.path.hasPrefix("net/ipv4/conf/all/") else { return }
+    for interface in ["default", "lo"] {
+      var own = setting
+      own.path = setting.path.replacing("/all/", with: "/\(interface)/")
+      try write(own, "0", on: node)
     }
   }
 
