@@ -11,10 +11,11 @@ public struct Consent: Sendable {
 
   /// Why a case is not run; nil where it may be.
   public func refusal(of test: Case) -> String? {
-    if !programs, test.runsPrograms {
+    let needs = test.needs
+    if !programs, needs.runsPrograms {
       return "it runs a program that its lab file names; --allow-exec lets it"
     }
-    if !waiting, test.isSlow { return "\(test.passes / 1000) s really pass in it; --slow runs it" }
+    if !waiting, needs.isSlow { return "\(needs.passes / 1000) s really pass in it; --slow runs it" }
     return nil
   }
 

@@ -42,13 +42,16 @@ struct GuestWorker: WorkerHost {
   }
 
   /// Writes settings of the first namespace: those that are one per kernel.
-  static func apply(_ settings: [String: String], on guest: Guest) async throws {
+  ///
+  /// - Parameter bundles: of modules that must be loaded first, for some bring their settings.
+  static func apply(_ settings: [String: String], bundles: [String], on guest: Guest) async throws {
     let lines = settings.sorted { $0.key < $1.key }.compactMap { name, value in
       Setting.named(name).map { "\($0.path) \(value)\n" }
     }
     guard !lines.isEmpty else { return }
     if let cause = try await guest.exchange(
-      .settings, Array(lines.joined().utf8), within: 30, onFrame: { _ in })
+      .settings, Array((bundles.joined(separator: " ") + "\n" + lines.joined()).utf8), within: 30,
+      onFrame: { _ in })
     {
       throw Failure(stage: "settings", object: guest.name, cause: cause)
     }

@@ -104,7 +104,7 @@ public struct Machines: Sendable {
     let store = hypervisor.store
     var candidates = store.all().filter { $0.name != Self.fallback && $0.name != "running" }
     // What was removed from Linux long ago no current release has.
-    let removed = emulate == nil ? open.filter(\.setsRecycling) : []
+    let removed = emulate == nil ? open.filter(\.needs.setsRecycling) : []
     let wanted = open.count - removed.count
     var fallback: Machine?
     if wanted > 0, !Hypervisor.canBoot {

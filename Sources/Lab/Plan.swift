@@ -39,7 +39,9 @@ public enum Plan: Sendable, Equatable {
   ///
   /// - Parameter guest: whether the kernel is a guest's, where a setting that is one per kernel may be written.
   public init(_ test: Case, on kernel: Kernel, guest: Bool = false) {
-    if let reason = Self.missing(test, on: kernel, guest: guest) {
+    let needs = test.needs
+    for need in needs.kernel {
+      guard let reason = need.refusal(on: kernel, isGuest: guest, of: needs) else { continue }
       self = .skip(reason: reason)
       return
     }
@@ -64,93 +66,6 @@ public enum Plan: Sendable, Equatable {
 
   /// Whether it can run.
   public var runs: Bool { if case .run = self { true } else { false } }
-
-  private static func missing(_ test: Case, on kernel: Kernel, guest: Bool) -> String? {
-    func why(_ name: String, _ mend: String) -> String {
-      "no \(name): \(kernel.missing[name] ?? "not found by probing"); \(mend)"
-    }
-    let network = test.network
-    // debian-12 has all but what Linux removed.
-    let elsewhere =
-      test.setsRecycling
-      ? "a guest of its own has it: pawslab kernels add a kernel below 4.12, or --kernel debian-12 --emulate tw_recycle"
-      : "--kernel debian-12 has its own"
-    if !network.directorNodes.isEmpty, !kernel.has(.ipvs) {
-      return why(
-        "ipvs",
-        test.setsRecycling ? "modprobe ip_vs, or \(elsewhere)" : "modprobe ip_vs, or --kernel debian-12")
-    }
-    for feature in test.workload.flatMap(\.action.needs.features) where !kernel.has(feature) {
-      let mend =
-        guest
-        ? "it was fetched without: pawslab kernels remove, and fetch it again"
-        : "modprobe sch_\(feature.rawValue)"
-      return why(feature.rawValue, mend)
-    }
-    if network.hasBridge, !kernel.has(.bridge) { return why("bridge", "modprobe bridge") }
-    if network.hasTunnel, !kernel.has(.ipip) { return why("ipip", "modprobe ipip ip6_tunnel") }
-    // The baseline too: what cannot be pinned would be whatever this host happens to have.
-    let baseline = Setting.all.filter { setting in
-      setting.baseline != nil && !setting.optional
-        && network.hosts.contains(where: setting.applies)
-    }
-    let own = network.nodes.flatMap { test.settings[$0, default: [:]].keys }.sorted()
-    for name in own + baseline.map(\.name) where !kernel.capabilities.contains(.setting(name)) {
-      guard kernel.perKernelSettings.contains(name) else {
-        guard name == "tcp_tw_recycle" else { return why(name, "it needs a kernel that has it") }
-        let elsewhere =
-          kernel.missing["tw-recycle-emulation"].map { " in debian-12 (here it cannot: \($0))" } ?? ""
-        return why(
-          name,
-          "a kernel below 4.12 has it (pawslab kernels add), --emulate tw_recycle brings its rule back"
-            + elsewhere)
-      }
-      if !guest {
-        return
-          "\(name) is one per kernel here, and nothing on the host is changed; \(elsewhere)"
-      }
-    }
-    if test.workload.contains(where: \.action.needs.setsWallClock), !guest {
-      return "it sets the wall clock, and nothing on the host is changed; \(elsewhere)"
-    }
-    if network.family == .ipv6, !kernel.has(.ipv6) { return why("ipv6", "boot without ipv6.disable=1") }
-    for host in network.hosts where host.tracks {
-      guard kernel.has(.conntrack) else { return why("conntrack", "modprobe nf_conntrack_netlink") }
-      let backends: [Capability.Feature] =
-        switch host.backend {
-        case .auto: [.iptablesNft, .iptablesLegacy, .nft]
-        case .iptables: [.iptablesNft, .iptablesLegacy]
-        case .nft: [.nft]
-        }
-      guard backends.contains(where: kernel.has) else {
-        // Rules that are taken and do nothing are no tool's fault (NATProof).
-        let isTaken = kernel.missing[backends[0].rawValue]?.contains("the rules are taken") == true
-        return why(
-          backends[0].rawValue,
-          isTaken ? "--kernel debian-12 has its own" : "apt-get install iptables nftables")
-      }
-    }
-    for client in network.clients {
-      switch client.clock {
-      case .offset(let milliseconds):
-        let stepped = test.workload.contains { $0.action.needs.movesClocks.contains(client.group) }
-        // What gives an open connection's socket another clock makes it send a probe (tcp_send_window_probe).
-        let means: [Capability.Feature] =
-          stepped ? [.tcBPF, .nftTimestamps] : [.tcBPF, .socketClocks, .nftTimestamps]
-        if milliseconds != 0 || stepped, !means.contains(where: kernel.has) {
-          return why("tc-bpf", "and neither socket-clocks nor nft-timestamps: run as root")
-        }
-      case .natural:
-        if !kernel.has(.randomTimestamps) { return why("random-timestamps", "it needs 4.10 or later") }
-      case .off:
-        break
-      }
-      if client.isn != .natural, !kernel.has(.tcpRepair) {
-        return why("tcp-repair", "it needs CONFIG_CHECKPOINT_RESTORE and CAP_NET_ADMIN")
-      }
-    }
-    return nil
-  }
 
   /// What the settings that are one per kernel must be: what the case says for any node, else the baseline. Nodes
   /// that it says nothing of share what others need; nodes that it wants to differ cannot.
@@ -181,11 +96,6 @@ public enum Plan: Sendable, Equatable {
 }
 
 extension Case {
-  /// Whether it sets what Linux removed in 4.12.
-  public var setsRecycling: Bool {
-    settings.values.contains { $0["tcp_tw_recycle"] != nil }
-  }
-
   /// Whether it waits for a client to give up, so that it is worth an early start.
   var waits: Bool {
     rules.contains { rule in

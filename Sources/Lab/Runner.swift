@@ -277,7 +277,8 @@ public struct Runner: Sendable {
       }
       var ran = 0
       while let turn = turns.first, await guest.isAlive, !Task.isCancelled {
-        do { try await GuestWorker.apply(turn.settings, on: guest) } catch {
+        let bundles = Guest.bundles(for: turn.cases, on: unit.machine.kernel)
+        do { try await GuestWorker.apply(turn.settings, bundles: bundles, on: guest) } catch {
           // One that has died meanwhile had none of them yet: they go on in a new one.
           guard await guest.isAlive || lives == 0 else { break }
           await giveUp(turn.cases, error)
@@ -289,7 +290,7 @@ public struct Runner: Sendable {
           guard await guest.isAlive else { return }
           started.begin(test.id)
           await onEvent(.started(test, kernel: unit.machine.name))
-          let host = GuestWorker(guest: guest, bundles: Guest.bundles(for: test, on: unit.machine.kernel))
+          let host = GuestWorker(guest: guest, bundles: Guest.bundles(for: [test], on: unit.machine.kernel))
           await finish(await runOne(test, on: unit.machine, by: host, inGuest: true).result)
         }
         ran += started.begun.count
@@ -383,8 +384,9 @@ public struct Runner: Sendable {
       return (try told.complete(own), second)
     }
     guard let stored = machine.stored else { return try await answer(worker) }
-    return try await inGuest(stored, bundles: Guest.bundles(for: test, on: machine.kernel)) {
-      try await GuestWorker.apply(settings, on: $0.guest)
+    let bundles = Guest.bundles(for: [test], on: machine.kernel)
+    return try await inGuest(stored, bundles: bundles) {
+      try await GuestWorker.apply(settings, bundles: bundles, on: $0.guest)
       return try await answer($0)
     }
   }

@@ -4,7 +4,16 @@ import Model
 /// Which modules the lab may need, in groups that a case asks for together.
 /// A module that a kernel has built in, or that is not of its time, is simply not there.
 enum ModuleBundles {
-  static let all: [(name: String, modules: [String])] = [
+  static let all: [Bundle] = fixed + schedulers
+
+  typealias Bundle = (name: String, modules: [String])
+
+  /// A guest loads that of the scheduler that a case names, and no other.
+  private static let schedulers: [Bundle] = Network.Scheduler.allCases.map { scheduler in
+    (name: name(of: scheduler), modules: ["ip_vs_\(scheduler)"])
+  }
+
+  private static let fixed: [Bundle] = [
     ("boot", ["virtio_mmio", "virtio_pci", "virtio_console", "virtio_rng"]),
     ("base", ["ipv6", "af_packet", "veth", "tcp_diag", "cls_bpf", "sch_ingress", "act_bpf"]),
     (
@@ -30,13 +39,7 @@ enum ModuleBundles {
         "nft_masq_ipv4", "nft_masq_ipv6", "nft_exthdr",
       ]
     ),
-    (
-      "ipvs",
-      ["ip_vs"]
-        + ["rr", "wrr", "lc", "sh", "wlc", "lblc", "lblcr", "dh", "sed", "nq", "fo", "ovf", "mh"].map {
-          "ip_vs_\($0)"
-        }
-    ),
+    ("ipvs", ["ip_vs"]),
     ("netem", ["sch_netem"]),
     (
       "rules",
@@ -53,33 +56,49 @@ enum ModuleBundles {
   /// Every bundle but that for booting: what a probe asks for.
   static let probed = all.map(\.name).filter { $0 != "boot" }
 
-  /// The bundles that one case needs on a kernel.
-  static func needed(by test: Case, on kernel: Kernel) -> [String] {
+  /// The bundles that a case needs on a kernel: of what does equally well the first that it has, as the worker takes it.
+  static func needed(by needs: Needs, on kernel: Kernel) -> [String] {
     var names = ["base"]
-    let tables = kernel.has(.iptablesNft) ? "nft" : "legacy"
-    for host in test.network.hosts where host.tracks {
-      names.append("nat")
-      names += host.backend == .nft ? ["nft"] : ["xtables", tables]
+    for need in needs.kernel {
+      if let capability = need.met(by: kernel) { names += bundles(of: capability) }
     }
-    if test.network.hosts.contains(where: { $0.rules.contains { $0 != .dropInvalid } }) {
-      names.append("rules")
-    }
+    if needs.hasRules { names.append("rules") }
     // For a node whose timestamps are off alone.
-    if kernel.perKernelSettings.contains("tcp_timestamps") { names += ["xtables", tables] }
-    if !test.network.directorNodes.isEmpty { names.append("ipvs") }
-    if test.workload.contains(where: { $0.action.needs.features.contains(.netem) }) { names.append("netem") }
-    if test.network.hasBridge { names.append("bridge") }
-    if test.network.hasTunnel { names.append("tunnel") }
-    return names
+    if kernel.perKernelSettings.contains("tcp_timestamps") {
+      names += bundles(of: .feature(kernel.has(.iptablesNft) ? .iptablesNft : .iptablesLegacy))
+    }
+    var seen: Set<String> = []
+    return names.filter { seen.insert($0).inserted }
   }
+
+  /// Those that bring a capability.
+  private static func bundles(of capability: Capability) -> [String] {
+    switch capability {
+    case .feature(.conntrack): ["nat"]
+    case .feature(.iptablesNft): ["xtables", "nft"]
+    case .feature(.iptablesLegacy): ["xtables", "legacy"]
+    case .feature(.nft), .feature(.nftTimestamps): ["nft"]
+    case .feature(.ipvs): ["ipvs"]
+    case .feature(.netem): ["netem"]
+    case .feature(.bridge): ["bridge"]
+    case .feature(.ipip): ["tunnel"]
+    case .scheduler(let scheduler): [name(of: scheduler)]
+    case .feature, .setting, .counter: []
+    }
+  }
+
+  /// A manifest's names of bundles are of letters only.
+  private static func name(of scheduler: Network.Scheduler) -> String { "ipvs\(scheduler)" }
 }
 
 extension Guest {
   /// Every bundle of modules: what a probe asks for.
   public static let allBundles = ModuleBundles.probed
 
-  /// The bundles that one case needs on a kernel.
-  public static func bundles(for test: Case, on kernel: Kernel) -> [String] {
-    ModuleBundles.needed(by: test, on: kernel)
+  /// The bundles that cases need on a kernel.
+  public static func bundles(for tests: [Case], on kernel: Kernel) -> [String] {
+    var seen: Set<String> = []
+    let names = tests.flatMap { ModuleBundles.needed(by: $0.needs, on: kernel) }
+    return names.filter { seen.insert($0).inserted }
   }
 }

@@ -6,6 +6,8 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
   case counter(String)
   /// Anything else.
   case feature(Feature)
+  /// IPVS balances by that scheduler. Named by its module: `ip_vs_mh`.
+  case scheduler(Network.Scheduler)
 
   /// What a machine or kernel can do beyond settings and counters.
   public enum Feature: String, Sendable, Codable, CaseIterable, Comparable {
@@ -21,6 +23,9 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
     /// nft can rewrite TCP options: clocks with an offset of 2^30 ticks.
     case nftTimestamps = "nft-timestamps"
     case tcpRepair = "tcp-repair"
+    /// A listener whose backlog is 0 has room for one half-open connection without SYN cookies, as its queue to accept
+    /// always had (3479c7549fb1, 6.14 and stable kernels).
+    case backlogZero = "backlog-zero"
     /// `tcp_timestamps=1` adds a random offset (since 4.10).
     case randomTimestamps = "random-timestamps"
     /// That offset depends on the ports too (7.0 and backports).
@@ -48,22 +53,29 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
     public static func < (left: Feature, right: Feature) -> Bool { left.rawValue < right.rawValue }
   }
 
-  /// `tcp_tw_recycle`, `TcpExt.PAWSTimewait` or `tc-bpf`.
+  private static let schedulers = "ip_vs_"
+
+  /// `tcp_tw_recycle`, `TcpExt.PAWSTimewait`, `tc-bpf` or `ip_vs_mh`.
   public var description: String {
     switch self {
     case .setting(let name): name
     case .counter(let name): name
     case .feature(let feature): feature.rawValue
+    case .scheduler(let scheduler): Self.schedulers + scheduler.rawValue
     }
   }
 
   /// Reads a name as in ``description``; a name with a dot is a counter, a known feature is one,
-  /// a known setting is one, anything else is nil.
+  /// a known setting or scheduler is one, anything else is nil.
   public init?(name: String) {
     if let feature = Feature(rawValue: name) {
       self = .feature(feature)
     } else if Setting.named(name) != nil {
       self = .setting(name)
+    } else if name.hasPrefix(Self.schedulers),
+      let scheduler = Network.Scheduler(rawValue: String(name.dropFirst(Self.schedulers.count)))
+    {
+      self = .scheduler(scheduler)
     } else if name.contains(".") {
       self = .counter(name)
     } else {
@@ -80,7 +92,8 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
 
   /// Every name that ``known(_:)`` takes.
   public static let allKnownNames: [String] =
-    Feature.allCases.map(\.rawValue) + Setting.all.map(\.name) + KnownCounters.ofKernels.sorted()
+    Feature.allCases.map(\.rawValue) + Network.Scheduler.allCases.map { Capability.scheduler($0).description }
+    + Setting.all.map(\.name) + KnownCounters.ofKernels.sorted()
 
   public init(from decoder: any Decoder) throws {
     let name = try decoder.singleValueContainer().decode(String.self)
@@ -113,6 +126,9 @@ public struct Kernel: Codable, Sendable, Equatable {
   public var privilege: Privilege
   /// What was probed and is missing: name to the cause, as the kernel or tool said it.
   public var missing: [String: String]
+  /// What takes its orders here, and does nothing by them: source NAT by a backend whose rules are taken while no
+  /// connection comes about. Nil for none.
+  public var withoutEffect: Set<Capability>?
   /// Where this kernel keeps what the lab's tracing programs read, and the numbers of its drop reasons; nil where
   /// no such program loads.
   public var layout: [String: Int]?
@@ -129,7 +145,7 @@ public struct Kernel: Codable, Sendable, Equatable {
   public init(
     release: String, machine: String, capabilities: Set<Capability>, perKernelSettings: Set<String>,
     timestampTicksPerSecond: Int, privilege: Privilege, missing: [String: String],
-    layout: [String: Int]? = nil
+    withoutEffect: Set<Capability>? = nil, layout: [String: Int]? = nil
   ) {
     self.release = release
     self.machine = machine
@@ -138,12 +154,13 @@ public struct Kernel: Codable, Sendable, Equatable {
     self.timestampTicksPerSecond = timestampTicksPerSecond
     self.privilege = privilege
     self.missing = missing
+    self.withoutEffect = withoutEffect
     self.layout = layout
   }
 
   private enum CodingKeys: String, CodingKey {
     case release, machine, capabilities, perKernelSettings, timestampTicksPerSecond, privilege, missing
-    case layout, emulated
+    case withoutEffect, layout, emulated
   }
 
   public init(from decoder: any Decoder) throws {
@@ -155,6 +172,7 @@ public struct Kernel: Codable, Sendable, Equatable {
     timestampTicksPerSecond = try container.decode(.timestampTicksPerSecond, in: Self.ticks)
     privilege = try container.decode(Privilege.self, forKey: .privilege)
     missing = try container.decode([String: String].self, forKey: .missing)
+    withoutEffect = try container.decodeIfPresent(Set<Capability>.self, forKey: .withoutEffect)
     layout = try container.decodeIfPresent([String: Int].self, forKey: .layout)
     if let odd = layout?.first(where: {
       !($0.key.hasSuffix("()") ? Self.arguments : Self.places).contains($0.value)
@@ -182,6 +200,7 @@ public struct Kernel: Codable, Sendable, Equatable {
     try container.encode(timestampTicksPerSecond, forKey: .timestampTicksPerSecond)
     try container.encode(privilege, forKey: .privilege)
     try container.encode(missing, forKey: .missing)
+    try container.encodeIfPresent(withoutEffect?.sorted(), forKey: .withoutEffect)
     try container.encodeIfPresent(layout, forKey: .layout)
     try container.encodeIfPresent(emulated?.sorted(), forKey: .emulated)
   }
@@ -215,10 +234,17 @@ public struct Kernel: Codable, Sendable, Equatable {
   }
 
   /// Whether the kernel has it.
+  public func has(_ capability: Capability) -> Bool { capabilities.contains(capability) }
+
+  /// Whether the kernel has it.
   public func has(_ feature: Capability.Feature) -> Bool { capabilities.contains(.feature(feature)) }
 
   /// The first of these counters that the kernel has: `paws_timewait` is `PAWSTimewait`, else `PAWSEstab`.
   public func counter(_ names: String...) -> String? {
     names.first { capabilities.contains(.counter($0)) }
   }
+}
+
+extension Network.Scheduler: Comparable {
+  public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }

@@ -7,6 +7,8 @@ public enum Deadlines {
   public static let settling = 10_000
   /// For a byte on an open connection to be acknowledged, or to be seen twice.
   public static let byte = 20_000
+  /// What anybody waits for by the way: a SYN that is given up after longer makes its case a slow one.
+  static let patience = 30_000
   /// What a connection that is answered takes, on a loaded machine.
   static let connection = 20
 

@@ -14,6 +14,10 @@ public struct Setting: Sendable, Equatable {
   public var values: Values
   /// What it does, in one sentence without a full stop.
   public var summary: String
+  /// One for all namespaces, although each shows it: net/netfilter/nf_conntrack_standalone.c lets only the first one
+  /// write it (671c54ea8c7f, 5.13 and stable kernels), and before let each write it for all. Never written in a
+  /// namespace, then, to find out: what would be found out has been changed for everybody.
+  public var isOnePerKernel = false
 
   /// What a setting takes. Where the kernel takes more numbers than it has a meaning for, those that have one.
   public enum Values: Sendable, Equatable {

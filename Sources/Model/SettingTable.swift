@@ -144,6 +144,13 @@ extension Setting {
       "nf_conntrack_tcp_ignore_invalid_rst", "0", .flag, optional: true,
       "A RST beyond the window is passed on and changes nothing, instead of being INVALID"),
     conntrack("nf_conntrack_checksum", "1", .flag, "Packets with a wrong checksum are INVALID"),
+    // The kernel's own default follows the machine's memory. Optional: a host that has another number runs its cases.
+    Setting(
+      name: "nf_conntrack_max", path: "net/netfilter/nf_conntrack_max", baseline: "65536", scope: .hop,
+      optional: true, values: .number(0...Int(Int32.max)),
+      summary:
+        "Entries at the most that each node's conntrack holds, and then drops what is new; 0 is no limit; in guests only",
+      isOnePerKernel: true),
   ]
 
   private static func ipv4(

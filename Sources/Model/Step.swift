@@ -172,19 +172,3 @@ func outside(_ what: String, _ number: Int?, _ range: ClosedRange<Int>) -> Strin
   guard let number, !range.contains(number) else { return nil }
   return "\(what): \(number), and not within \(range.lowerBound) to \(range.upperBound)"
 }
-
-extension Case {
-  /// Whether it runs programs of its lab file's.
-  public var runsPrograms: Bool { workload.contains(where: \.action.needs.runsPrograms) }
-
-  /// Milliseconds that its steps let pass.
-  public var passes: Int { workload.reduce(0) { $0.adding($1.action.needs.passes) } }
-
-  /// Whether its network itself may lose packets for good: by rules, or by ways that a lab file has laid out.
-  public var losesPackets: Bool {
-    network.topology == .spelledOut || network.hosts.contains { !$0.rules.isEmpty }
-  }
-
-  /// Whether time really passes in it, more than anybody waits for by the way.
-  public var isSlow: Bool { passes > 2_000 }
-}

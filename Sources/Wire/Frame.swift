@@ -6,7 +6,7 @@ public struct Frame: Sendable, Equatable {
   public enum Kind: String, Sendable {
     /// To the guest: modules to load first (names of bundles, then a line feed), then a request for a worker.
     case request = "r"
-    /// To the guest: settings of the first namespace, `path value` per line.
+    /// To the guest: modules to load first, as for a request, then settings of the first namespace, `path value` per line.
     case settings = "s"
     /// To the guest: end that worker.
     case kill = "k"

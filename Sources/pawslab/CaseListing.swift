@@ -32,7 +32,7 @@ struct CaseListing: Encodable {
       Entry(
         id: test.id, name: CaseName(test).description, scenario: test.scenario, title: test.title,
         axes: test.axes,
-        settings: test.settings.filter { !$0.value.isEmpty }, needs: Plan.needs(of: test),
+        settings: test.settings.filter { !$0.value.isEmpty }, needs: test.needs.names,
         source: test.source,
         kernels: kernels)
     }

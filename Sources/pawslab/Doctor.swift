@@ -93,63 +93,18 @@ struct Doctor: AsyncParsableCommand {
     ]
   }
 
+  /// What brings each capability is one table (``Model/Remedy``); here it is what this machine can do about it.
   private func kernelFindings(_ kernel: Kernel, _ mends: Mends) -> [Finding] {
-    func finding(_ feature: Capability.Feature, _ cost: String, _ mend: String) -> Finding {
-      Finding(
-        name: feature.rawValue, ok: kernel.has(feature), detail: kernel.missing[feature.rawValue] ?? "",
-        cost: cost, mend: mend)
+    let features = Capability.Feature.allCases.map(Capability.feature)
+    // Without IPVS every scheduler is lacking, and that is said once.
+    let schedulers = kernel.has(.ipvs) ? Network.Scheduler.allCases.map(Capability.scheduler) : []
+    return (features + schedulers.filter { !kernel.has($0) }).compactMap { capability in
+      capability.remedy.map { remedy in
+        Finding(
+          name: capability.description, ok: kernel.has(capability),
+          detail: kernel.missing[capability.description] ?? "", cost: remedy.cost,
+          mend: mends.mend(remedy, isRoot: kernel.privilege == .root))
+      }
     }
-    let root = kernel.privilege == .root
-    let nft = mends.tool(
-      "nft", package: "nftables", modules: ["nf_tables", "nft_chain_nat"], configuration: "CONFIG_NF_TABLES")
-    let tracing =
-      root ? "a kernel from 5.17 on with CONFIG_DEBUG_INFO_BTF=y that lets root trace" : "run as root"
-    return [
-      finding(.ipv6, "the IPv6 cases run in a guest", "boot without ipv6.disable=1, CONFIG_IPV6"),
-      finding(
-        .conntrack, "everything behind a NAT runs in a guest",
-        mends.kernel(modules: ["nf_conntrack_netlink"], configuration: "CONFIG_NF_CT_NETLINK")),
-      finding(
-        .iptablesNft, "iptables-legacy or nft makes the rules",
-        mends.tool(
-          "iptables-nft-restore", package: "iptables", modules: ["nft_compat", "xt_nat"],
-          configuration: "CONFIG_NFT_COMPAT")),
-      finding(
-        .iptablesLegacy, "iptables-nft or nft makes the rules",
-        mends.tool(
-          "iptables-legacy-restore", package: "iptables", modules: ["iptable_nat", "xt_nat"],
-          configuration: "CONFIG_IP_NF_NAT")),
-      finding(.nft, "iptables makes the rules; clocks in a user namespace cannot be moved", nft),
-      finding(
-        .tcBPF, "clocks are moved by nft, in steps of 2^30 ticks",
-        root
-          ? mends.kernel(modules: ["cls_bpf", "sch_ingress"], configuration: "CONFIG_NET_CLS_BPF")
-          : "run as root: eBPF is refused in a user namespace"),
-      finding(.nftTimestamps, "without root clocks cannot be moved", nft),
-      finding(
-        .tcpRepair, "sequence numbers cannot be pinned: most cases run in a guest",
-        mends.kernel(modules: [], configuration: "CONFIG_CHECKPOINT_RESTORE=y")),
-      finding(.randomTimestamps, "natural clocks run in a guest", mends.inGuest),
-      finding(
-        .stripTimestamps, "on kernels below 4.13 no node can have its timestamps off alone",
-        mends.tool(
-          "iptables-nft-restore", package: "iptables", modules: ["xt_TCPOPTSTRIP"],
-          configuration: "CONFIG_NETFILTER_XT_TARGET_TCPOPTSTRIP")),
-      finding(
-        .ipvs, "the IPVS cases run in a guest, or are skipped without QEMU",
-        mends.kernel(modules: ["ip_vs"], configuration: "CONFIG_IP_VS")),
-      finding(
-        .bridge, "ipvs-dr and ipvs-tun run in a guest",
-        mends.kernel(modules: ["bridge"], configuration: "CONFIG_BRIDGE")),
-      finding(
-        .ipip, "ipvs-tun runs in a guest",
-        mends.kernel(modules: ["ipip", "ip6_tunnel"], configuration: "CONFIG_NET_IPIP, CONFIG_IPV6_TUNNEL")),
-      finding(
-        .dropReasons,
-        kernel.has(.dropHints)
-          ? "why a packet is dropped is a hint (perf), no witness"
-          : "why the kernel drops a packet is not told",
-        tracing),
-    ]
   }
 }

@@ -68,6 +68,21 @@ struct Mends {
       ? kernel(modules: modules, configuration: configuration) : asRoot("apt-get install \(package)")
   }
 
+  /// For whatever brings a capability.
+  ///
+  /// - Parameter isRoot: whether the lab has the rights of root outside of any user namespace.
+  func mend(_ remedy: Remedy, isRoot: Bool) -> String {
+    if remedy.needsRoot, !isRoot { return "run as root: in a user namespace it is refused" }
+    if let besides = remedy.besides {
+      return remedy.configuration.isEmpty ? besides : "\(besides), \(remedy.configuration)"
+    }
+    if let tool = remedy.tool {
+      return self.tool(
+        tool.program, package: tool.package, modules: remedy.modules, configuration: remedy.configuration)
+    }
+    return kernel(modules: remedy.modules, configuration: remedy.configuration)
+  }
+
   /// A case that cannot run here runs there.
   var inGuest: String {
     guests

@@ -90,7 +90,7 @@ struct Running: ParsableArguments {
 
   /// Cases that run programs are refused, all of them at once, unless that is allowed.
   func check(_ cases: some Sequence<Case>) throws {
-    guard !allowExec, let test = cases.first(where: \.runsPrograms) else { return }
+    guard !allowExec, let test = cases.first(where: \.needs.runsPrograms) else { return }
     throw Failure(
       stage: "exec", object: test.id, cause: "it runs a program that its lab file names",
       mend: "--allow-exec lets it, if you trust that file", isUsage: true)

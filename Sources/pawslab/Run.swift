@@ -190,7 +190,7 @@ struct Run: AsyncParsableCommand {
 
   /// The machine, or where the case needs it and it was asked for, the machine with the setting emulated.
   private func able(_ machine: Machine, _ test: Case) -> Machine {
-    guard test.setsRecycling, let emulate else { return machine }
+    guard test.needs.setsRecycling, let emulate else { return machine }
     return machine.emulating(emulate.setting) ?? machine
   }
 }

@@ -164,6 +164,35 @@ import struct Model.Expectation
     #expect(try judged("connected", lost(counters, later: later)).fits == ["late: \(text)"])
   }
 
+  /// The same counters under a limit that the connections before cannot have reached are of another cause.
+  @Test(arguments: [("1", true), ("2", true), ("0", false), ("65536", false)])
+  func aTableIsFullWhereItMayHaveSoFew(limit: String, passes: Bool) throws {
+    let wire = lost(["conntrack.drop": 2], later: false)
+    let judgement = try judged("dropped by conntrack-full", wire) {
+      $0.settings = ["hop": ["nf_conntrack_max": limit]]
+    }
+    #expect((judgement.verdict == .pass) == passes, "\(judgement.reason)")
+    var read = wire
+    read.observation.settings = ["hop": ["nf_conntrack_max": limit]]
+    #expect((try judged("dropped by conntrack-full", read).verdict == .pass) == passes)
+  }
+
+  @Test(arguments: [(0, 0, false), (0, 1, true), (1, 1, false)])
+  func aTableThatWasReadHasAsManyEntries(step: Int, entries: Int, passes: Bool) throws {
+    var wire = lost(["conntrack.drop": 2], later: false)
+    let end = ConntrackEntry.Direction(source: "a", destination: "b", sourcePort: 1, destinationPort: 2)
+    let entry = ConntrackEntry(
+      state: "ESTABLISHED", original: end, reply: end, assured: true, unreplied: false, seconds: 1)
+    wire.observation.conntrack = [
+      ConntrackCensus(step: 0, node: "hop", entries: []),
+      ConntrackCensus(step: step, node: "hop", entries: Array(repeating: entry, count: entries)),
+    ]
+    let judgement = try judged("dropped by conntrack-full", wire) {
+      $0.settings = ["hop": ["nf_conntrack_max": "1"]]
+    }
+    #expect((judgement.verdict == .pass) == passes, "\(judgement.reason)")
+  }
+
   // MARK: listener
 
   private func unanswered(_ counters: [String: Int], answered: Bool = false) -> Wire {

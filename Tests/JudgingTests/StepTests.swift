@@ -155,8 +155,8 @@ import Testing
     let test = Self.test([Step(Wait(milliseconds: 61_000)), DeadlinesTests.connect()])
     #expect(test.limit(ofStep: 0) == 61_000 + Deadlines.slack)
     #expect(test.longestSilence >= 61_000)
-    #expect(test.isSlow)
-    #expect(!Self.test([Step(Wait(milliseconds: 2_000))]).isSlow)
-    #expect(Self.test([Step(Exec(node: "client", command: ["true"]))]).runsPrograms)
+    #expect(test.needs.isSlow)
+    #expect(!Self.test([Step(Wait(milliseconds: 2_000))]).needs.isSlow)
+    #expect(Self.test([Step(Exec(node: "client", command: ["true"]))]).needs.runsPrograms)
   }
 }

@@ -124,8 +124,8 @@ import Testing
 
   @Test(arguments: [
     (
-      "{nf_conntrack_max: 1}",
-      "unknown sysctl \"nf_conntrack_max\"; pawslab reference settings has those that the lab knows"
+      "{nf_conntrack_buckets: 1}",
+      "unknown sysctl \"nf_conntrack_buckets\"; pawslab reference settings has those that the lab knows"
     ),
     (
       "{net.ipv4.tcp_rfc1337: 1}",
@@ -184,7 +184,7 @@ import Testing
   @Test(
     arguments: [
       ("to", ["as", "when", "times"], nil), ("mh", ["rr", "wrr", "lc", "sh"], nil),
-      ("nf_conntrack_max", Setting.all.map(\.name), nil), ("titel", ["title", "why"], "title"),
+      ("nf_conntrack_buckets", Setting.all.map(\.name), nil), ("titel", ["title", "why"], "title"),
       ("flsh", ["flush", "set"], "flush"), ("tcp_tw_reuze", Setting.all.map(\.name), "tcp_tw_reuse"),
       ("early", [], nil), ("", ["a", "b"], nil),
     ] as [(String, [String], String?)])

@@ -18,7 +18,9 @@ import Testing
     #expect(Self.names("mechanisms") == Mechanism.all.map(\.name.rawValue))
     #expect(Self.names("outcomes") == Outcome.allCases.map(\.rawValue))
     #expect(Self.names("kinds") == Network.Topology.allCases.map(\.rawValue))
-    #expect(Self.names("capabilities") == Capability.Feature.allCases.map(\.rawValue).sorted())
+    #expect(
+      Self.names("capabilities") == Capability.Feature.allCases.map(\.rawValue).sorted()
+        + Network.Scheduler.allCases.map { "ip_vs_\($0)" }.sorted())
     #expect(Self.names("counters").contains("TcpExt.PAWSTimewait"))
     #expect(Set(Self.reference.topics.map(\.name)).count == Self.reference.topics.count)
   }

@@ -13,7 +13,7 @@ import Testing
   /// Each of these once suggested something far away, or nothing.
   @Test(arguments: [
     // Not vs.conntrack.
-    ("{tcp_rfc1337: 0}", "{nf_conntrack_max: 1}", "did you mean", false),
+    ("{tcp_rfc1337: 0}", "{nf_conntrack_buckets: 1}", "did you mean", false),
     // Not as.
     ("  - flush: conntrack\n", "  - flush: conntrack\n    into: server\n", "did you mean", false),
     // A scheduler that there is not: all of them, and none is near.

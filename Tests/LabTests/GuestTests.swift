@@ -229,6 +229,49 @@ struct GuestTests {
     #expect(try guests().isEmpty)
   }
 
+  /// A kernel that was stored without one of the schedulers: its cases were errors of `ipvsadm -A` (ENOENT).
+  @Test func aSchedulerThatIsMissingIsASkip() async throws {
+    let root = FileManager.default.temporaryDirectory.appendingPathComponent("store-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: root) }
+    let folder = root.appendingPathComponent("kernels/\(Machines.fallback)")
+    try FileManager.default.createDirectory(
+      at: folder.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try FileManager.default.copyItem(
+      at: KernelStore().root.appendingPathComponent("kernels/\(Machines.fallback)"), to: folder)
+    let manifest = folder.appendingPathComponent("manifest.json")
+    var entry = try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: manifest)) as? [String: Any])
+    var digests = try #require(entry["digests"] as? [String: String])
+    #expect(digests.removeValue(forKey: "modules/ip_vs_mh.ko") != nil)
+    entry["digests"] = digests
+    entry["bundles"] = (entry["bundles"] as? [[String: Any]] ?? []).map { bundle in
+      var bundle = bundle
+      for key in ["files", "optional"] {
+        bundle[key] = (bundle[key] as? [String])?.filter { $0 != "ip_vs_mh.ko" }
+      }
+      return bundle
+    }
+    try JSONSerialization.data(withJSONObject: entry).write(to: manifest)
+    try FileManager.default.removeItem(at: folder.appendingPathComponent("modules/ip_vs_mh.ko"))
+
+    let store = KernelStore(root: root)
+    let stored = try #require(store.entry(Machines.fallback))
+    let runner = Runner(worker: worker, hypervisor: hypervisor(store: store))
+    let machine = Machine(name: stored.name, kernel: try await runner.probe(stored), stored: stored)
+    let scenario = try LabFiles.load(path: ProgramTests.repository + "/Tests/Field/ipvs-schedulers.yaml")
+    let tests = try Scenario.select(from: [scenario], settings: [], patterns: ["*=mh", "*=rr"])
+    #expect(tests.count == 2)
+    let results = await runner.run(tests.map { ($0, machine) }, onEvent: { _ in })
+    let reasons = Dictionary(uniqueKeysWithValues: results.map { ($0.test.id, $0.judgement) })
+    #expect(reasons["ipvs-schedulers/scheduler=rr"]?.verdict == .pass)
+    let skip = try #require(reasons["ipvs-schedulers/scheduler=mh"])
+    #expect(skip.verdict == .skip)
+    #expect(skip.reason.hasPrefix("no ip_vs_mh: "))
+    #expect(
+      skip.reason.hasSuffix(
+        "it was stored without (ip_vs_mh): pawslab kernels remove, and fetch it again"))
+  }
+
   /// Between two turns: the second had none of the guest yet, and goes on in a new one. Was: all its cases are errors.
   @Test func whenQEMUDiesBetweenTurnsNoCaseIsAnError() async throws {
     var (runner, machine) = try await machine(hypervisor())

@@ -7,6 +7,7 @@ import Testing
   static func kernel(without: [Capability] = [], perKernel: Set<String> = []) -> Kernel {
     let all =
       Capability.Feature.allCases.map(Capability.feature) + Setting.all.map { .setting($0.name) }
+      + Network.Scheduler.allCases.map(Capability.scheduler)
     return Kernel(
       release: "6.18.0", machine: "x86_64", capabilities: Set(all).subtracting(without),
       perKernelSettings: perKernel, timestampTicksPerSecond: 1000, privilege: .root,
@@ -154,6 +155,125 @@ import Testing
       }
       #expect(reason.hasPrefix("no \(feature.rawValue): "))
     }
+  }
+}
+
+/// What a case needs is one value, and every reader of it says the same.
+@Suite struct NeedsTests {
+  private static func balanced(_ scheduler: Network.Scheduler) -> Case {
+    var test = PlanTests.test(hop: PlanTests.hop)
+    test.network = Network(topology: .ipvsNAT, family: .ipv4, clients: test.network.clients)
+    for index in test.network.hosts.indices {
+      for service in test.network.hosts[index].services.indices {
+        test.network.hosts[index].services[service].scheduler = scheduler
+      }
+    }
+    return test
+  }
+
+  /// It was an error of `ipvsadm -A`: ENOENT.
+  @Test(arguments: Network.Scheduler.allCases)
+  func aSchedulerThatTheKernelLacksIsNamed(scheduler: Network.Scheduler) {
+    let test = Self.balanced(scheduler)
+    #expect(Plan(test, on: PlanTests.kernel()).runs)
+    var kernel = PlanTests.kernel(without: [.scheduler(scheduler)])
+    kernel.missing["ip_vs_\(scheduler)"] = "ENOENT"
+    #expect(
+      PlanTests.reason(test, kernel)
+        == "no ip_vs_\(scheduler): ENOENT; modprobe ip_vs_\(scheduler), or --kernel debian-12")
+    guard case .skip(let reason) = Plan(test, on: kernel, guest: true) else {
+      Issue.record("it runs without its scheduler")
+      return
+    }
+    #expect(
+      reason == "no ip_vs_\(scheduler): ENOENT; it was stored without (ip_vs_\(scheduler)): "
+        + "pawslab kernels remove, and fetch it again")
+    #expect(test.needs.names.contains("ip_vs_\(scheduler)"))
+    // Every other one may be missing.
+    let others = Network.Scheduler.allCases.filter { $0 != scheduler }.map(Capability.scheduler)
+    #expect(Plan(test, on: PlanTests.kernel(without: others)).runs)
+    #expect(Capability(name: "ip_vs_\(scheduler)") == .scheduler(scheduler))
+  }
+
+  /// Rules that are taken and do nothing were told by words in the probe's cause.
+  @Test func noToolIsInstalledForRulesThatAreTakenAndDoNothing() {
+    let test = PlanTests.test(hop: PlanTests.hop)
+    let backends = [Capability.Feature.iptablesNft, .iptablesLegacy, .nft].map(Capability.feature)
+    var kernel = PlanTests.kernel(without: backends)
+    #expect(
+      PlanTests.reason(test, kernel)
+        == "no iptables-nft: not found by probing, nor iptables-legacy, nft; "
+        + "apt-get install iptables nftables, or modprobe -a nft_compat xt_nat, or --kernel debian-12")
+    kernel.withoutEffect = [.feature(.iptablesNft)]
+    #expect(
+      PlanTests.reason(test, kernel)
+        == "no iptables-nft: not found by probing, nor iptables-legacy, nft; --kernel debian-12 has its own")
+  }
+
+  /// net/netfilter/nf_conntrack_standalone.c: each namespace shows it, and only the first one may write it.
+  @Test func theSizeOfConntrackIsOnePerKernel() {
+    let kernel = PlanTests.kernel(without: [.setting("nf_conntrack_max")], perKernel: ["nf_conntrack_max"])
+    // Whatever a host has, its cases run.
+    #expect(Plan(PlanTests.test(hop: PlanTests.hop), on: kernel).runs)
+    let full = PlanTests.test(hop: PlanTests.hop, settings: ["hop": ["nf_conntrack_max": "1"]])
+    #expect(
+      PlanTests.reason(full, kernel)
+        == "nf_conntrack_max is one per kernel here, and nothing on the host is changed; --kernel debian-12 has its own"
+    )
+    #expect(
+      Plan(full, on: kernel, guest: true) == .run(settings: ["nf_conntrack_max": "1"], alone: false))
+    #expect(full.needs.names.contains("guest"))
+    // A guest's other cases get it back, where they have a table.
+    #expect(
+      Plan(PlanTests.test(hop: PlanTests.hop), on: kernel, guest: true)
+        == .run(settings: ["nf_conntrack_max": "65536"], alone: false))
+    #expect(Plan(PlanTests.test(), on: kernel, guest: true) == .run(settings: [:], alone: false))
+    // A step that writes it would write the host's.
+    var later = PlanTests.test(hop: PlanTests.hop)
+    later.workload = [.set(node: "hop", setting: "nf_conntrack_max", value: "1")]
+    #expect(PlanTests.reason(later, kernel)?.hasPrefix("nf_conntrack_max is one per kernel here") == true)
+    #expect(
+      Plan(later, on: kernel, guest: true) == .run(settings: ["nf_conntrack_max": "65536"], alone: true))
+  }
+
+  @Test func whatBringsEachCapabilityIsSaidForASkipAndByTheDoctor() {
+    let all =
+      Capability.Feature.allCases.map(Capability.feature)
+      + Network.Scheduler.allCases.map(Capability.scheduler)
+    for capability in all {
+      guard let remedy = capability.remedy else { continue }
+      #expect(!remedy.words(inGuest: false).isEmpty, "\(capability)")
+      #expect(!remedy.cost.isEmpty, "\(capability)")
+    }
+    // What cases ask for has one.
+    for need in Self.balanced(.mh).needs.kernel {
+      if case .oneOf(let means) = need { #expect(means.allSatisfy { $0.remedy != nil }, "\(means)") }
+    }
+  }
+
+  /// A give-up of 127 s was no slow case.
+  @Test(arguments: [("1", 0), ("2", 0), ("5", 63_000), ("6", 127_000)])
+  func aLongGiveUpIsTimeThatPasses(retries: String, passes: Int) {
+    var test = PlanTests.test(settings: ["c": ["tcp_syn_retries": retries]])
+    test.workload = [Step(Connect(client: "c", label: "c", closes: .client, times: 1, again: 0))]
+    #expect(test.needs.passes == 0)
+    test.rules = [Rule(kernel: [], outcomes: ["c": Expectation(.dropped, by: "witnesses")], because: "")]
+    #expect(test.needs.passes == passes)
+    #expect(test.needs.isSlow == (passes > 0))
+    #expect((Consent().refusal(of: test) == nil) == (passes == 0))
+  }
+
+  @Test func whatANetworkOrAStepDoesIsThere() {
+    var test = PlanTests.test(hop: PlanTests.hop)
+    #expect(!test.needs.losesPackets)
+    test.network.hosts[0].rules = [.init(.drop, .rst)]
+    #expect(test.needs.losesPackets)
+    #expect(test.needs.hasRules)
+    test.network.hosts[0].rules = [.dropInvalid]
+    #expect(!test.needs.hasRules)
+    test.workload = [Step(Advance(seconds: 1))]
+    #expect(test.needs.rights == [.sysTime])
+    #expect(test.needs.names.contains("guest"))
   }
 }
 

@@ -165,3 +165,60 @@ import Testing
     }
   }
 }
+
+/// Which modules a guest loads for a case.
+@Suite struct BundleTests {
+  private static func kernel(_ features: [Capability.Feature]) -> Kernel {
+    Kernel(
+      release: "6.1", machine: "x86_64",
+      capabilities: Set(
+        features.map(Capability.feature) + Network.Scheduler.allCases.map(Capability.scheduler)),
+      perKernelSettings: [], timestampTicksPerSecond: 1000, privilege: .root, missing: [:])
+  }
+
+  private static func test(_ topology: Network.Topology, _ clock: Clock = .off) -> Case {
+    let client = Client(name: "c", group: "c", clock: clock, isn: .natural)
+    let hop = Hop(nat: .snat, backend: .auto, ports: 1...2, random: .none, dropInvalid: false)
+    return Case(
+      id: "x/y", scenario: "x", title: "", why: "", axes: [],
+      network: Network(
+        topology: topology, family: .ipv4, clients: [client], hop: topology == .direct ? nil : hop),
+      settings: [:], workload: [], rules: [])
+  }
+
+  /// All schedulers were loaded for each.
+  @Test func ofTheSchedulersThatOneIsLoadedWhichTheCaseNames() {
+    var test = Self.test(.ipvsNAT)
+    let kernel = Self.kernel([.ipvs, .conntrack, .iptablesNft])
+    for scheduler in Network.Scheduler.allCases {
+      for index in test.network.hosts.indices where !test.network.hosts[index].services.isEmpty {
+        test.network.hosts[index].services[0].scheduler = scheduler
+      }
+      let names = ModuleBundles.needed(by: test.needs, on: kernel)
+      let modules = ModuleBundles.all.filter { names.contains($0.name) }.flatMap(\.modules)
+      #expect(modules.filter { $0.hasPrefix("ip_vs_") } == ["ip_vs_\(scheduler)"])
+      #expect(modules.contains("ip_vs"))
+    }
+    let probed = ModuleBundles.all.filter { ModuleBundles.probed.contains($0.name) }.flatMap(\.modules)
+    #expect(Set(Network.Scheduler.allCases.map { "ip_vs_\($0)" }).isSubset(of: probed))
+  }
+
+  /// Of what does equally well the first that the kernel has: where that was nft, the tables of iptables-legacy came.
+  @Test(arguments: [
+    (
+      [Capability.Feature.conntrack, .iptablesNft, .iptablesLegacy, .nft], ["base", "nat", "xtables", "nft"]
+    ),
+    ([.conntrack, .iptablesLegacy, .nft], ["base", "nat", "xtables", "legacy"]),
+    ([.conntrack, .nft], ["base", "nat", "nft"]),
+  ])
+  func theTablesAreThoseOfTheToolThatIsTaken(features: [Capability.Feature], bundles: [String]) {
+    #expect(ModuleBundles.needed(by: Self.test(.snat).needs, on: Self.kernel(features)) == bundles)
+  }
+
+  /// A clock that only nft can move needs its modules without any NAT.
+  @Test func aClockThatNftMovesBringsItsModules() {
+    let test = Self.test(.direct, .offset(milliseconds: 5))
+    #expect(ModuleBundles.needed(by: test.needs, on: Self.kernel([.tcBPF, .nftTimestamps])) == ["base"])
+    #expect(ModuleBundles.needed(by: test.needs, on: Self.kernel([.nftTimestamps])) == ["base", "nft"])
+  }
+}

@@ -122,7 +122,10 @@ public struct Reference: Sendable {
     Topic(
       name: "capabilities",
       summary: "What an expectation may ask of the kernel (when: kernel), beside settings and counters",
-      entries: Capability.Feature.allCases.sorted().map { Entry(name: $0.rawValue, summary: $0.summary) })
+      entries: Capability.Feature.allCases.sorted().map { Entry(name: $0.rawValue, summary: $0.summary) }
+        + Network.Scheduler.allCases.sorted().map {
+          Entry(name: Capability.scheduler($0).description, summary: "IPVS balances by the scheduler \($0)")
+        })
   }
 
   private static var counters: Topic {

@@ -181,10 +181,11 @@ public enum Schema {
         "capability",
         [
           "description":
-            "A feature, a sysctl, or a counter that some kernel has, such as TcpExt.PAWSTimewait; never a version.",
+            "A feature, a sysctl, a scheduler of IPVS, or a counter that some kernel has, such as TcpExt.PAWSTimewait; never a version.",
           "anyOf": [
             ["enum": .words(Capability.Feature.allCases.map(\.rawValue))],
             ["enum": .words(Setting.all.map(\.name))],
+            ["enum": .words(Network.Scheduler.allCases.map { Capability.scheduler($0).description })],
             reference("counterOfKernels"),
             ["type": "string", "pattern": "^no [A-Za-z]"],
           ],

@@ -11,6 +11,8 @@ extension Capability.Feature {
     case .socketClocks: "A socket's timestamp offset survives connect(2) (3.9 to 4.9): clocks with any offset"
     case .nftTimestamps: "nft rewrites TCP options: clocks with an offset of 2^30 ticks"
     case .tcpRepair: "TCP_REPAIR: initial sequence numbers can be pinned"
+    case .backlogZero:
+      "A listener with a backlog of 0 takes a connection without SYN cookies (3479c7549fb1, 6.14 and stable kernels)"
     case .randomTimestamps: "tcp_timestamps=1 adds a random offset (since 4.10)"
     case .timestampsByPort: "That offset depends on the ports too (7.0, and stable kernels with the fix)"
     case .natEvictsClosing: "A clash of NAT ports evicts an entry that is closing (458972550287, 6.5)"

@@ -76,7 +76,7 @@ public enum Init {
           }
         case .settings:
           do {
-            try apply(String(decoding: frame.payload, as: UTF8.self))
+            try apply(String(decoding: frame.payload, as: UTF8.self), with: &modules)
             try end(frame.id, nil, on: port)
           } catch {
             try end(frame.id, "\(error)", on: port)
@@ -104,9 +104,11 @@ public enum Init {
     return child
   }
 
-  /// `sysctl -w` in the first namespace: for settings that are one per kernel.
-  private static func apply(_ lines: String) throws {
-    for line in lines.split(separator: "\n") {
+  /// Loads what the first line names, then does `sysctl -w` in the first namespace: for settings that are one per kernel.
+  private static func apply(_ text: String, with modules: inout Modules) throws {
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    try modules.load((lines.first ?? "").split(separator: " ").map(String.init))
+    for line in lines.dropFirst() {
       let words = line.split(separator: " ", maxSplits: 1).map(String.init)
       guard words.count == 2 else { continue }
       try Sysctl.write(words[0], words[1])

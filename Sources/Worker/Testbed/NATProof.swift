@@ -14,7 +14,13 @@ enum NATProof {
   /// IPv4, and IPv6 where the kernel has it. There a tool that refuses its rules is left for the cases that want them:
   /// they say so, and fail by nothing else.
   ///
-  /// - Throws: what did not work.
+  /// That rules were taken and do not do what they say.
+  struct WithoutEffect: Error, CustomStringConvertible {
+    var failure: Failure
+    var description: String { failure.description }
+  }
+
+  /// - Throws: ``WithoutEffect``; any other error for what could not be tried.
   static func hold(_ backend: NATRules.Backend, on kernel: Kernel) throws {
     try connect(try testbed(.ipv4, backend, kernel), by: backend)
     guard kernel.has(.ipv6), let testbed = try? testbed(.ipv6, backend, kernel) else { return }
@@ -43,8 +49,11 @@ enum NATProof {
     let network = testbed.test.network
     guard let hop = network.natNodes.first.flatMap(testbed.node(named:)) else { return }
     let (source, ipv6) = (network.publicAddresses[0], network.family == .ipv6)
-    func failure(_ cause: String) -> Failure {
-      Failure(stage: "source NAT by \(backend.rawValue)", object: ipv6 ? "IPv6" : "IPv4", cause: cause)
+    func failure(_ cause: String) -> WithoutEffect {
+      WithoutEffect(
+        failure: Failure(
+          stage: "source NAT by \(backend.rawValue)", object: ipv6 ? "IPv6" : "IPv4",
+          cause: "the rules are taken, and \(cause)"))
     }
     let listener = try testbed.servers[0].namespace.run {
       try TCP.listen(on: .any(port: Network.serverPort, ipv6: ipv6), backlog: 8)
@@ -75,18 +84,18 @@ enum NATProof {
           return isAnswered && accepted != nil || refused > 0
         }, awaiting: "a connection", within: deadline, interval: 2, slowest: 20)
     } catch {
-      throw failure("the rules are taken, and no connection comes about within \(deadline) ms")
+      throw failure("no connection comes about within \(deadline) ms")
     }
     guard refused == 0, let accepted, isAnswered else {
       throw failure(
-        "the rules are taken, and the server's answer ends at the hop, which resets it: only the way out is "
+        "the server's answer ends at the hop, which resets it: only the way out is "
           + "translated")
     }
     let peer = TCP.peerAddress(accepted)
     let wanted = try ports.map { try SocketAddress(source, port: $0).description }
     guard let peer, wanted.contains(peer.description) else {
       throw failure(
-        "the rules are taken, and the server sees \(peer?.description ?? "nobody"), not \(source)")
+        "the server sees \(peer?.description ?? "nobody"), not \(source)")
     }
   }
 }

@@ -85,7 +85,7 @@ enum Privilege {
     {
       rights.insert(.netAdmin)
     }
-    for need in test.workload.flatMap(\.action.needs.rights) {
+    for need in test.needs.rights {
       switch need {
       case .netAdmin: rights.insert(.netAdmin)
       case .netRaw: rights.insert(.netRaw)

@@ -22,6 +22,7 @@ enum Probe {
     found.probe(.ipvs) {
       _ = try node.namespace.run { try IPVSSocket() }
     }
+    if found.capabilities.contains(.feature(.ipvs)) { try schedulers(into: &found) }
     let perKernel = try settings(node, host: host, into: &found)
     let groups = ["TcpExt.", "Tcp.", "Ip.", "Ip6."]
     for name in try node.counters.read().keys where groups.contains(where: name.hasPrefix) {
@@ -50,6 +51,7 @@ enum Probe {
         try TCP.pinSequence(socket, 1)
       }
     }
+    found.probe(.backlogZero) { try connectWithoutBacklog() }
     found.probe(.tcBPF) {
       let scratch = try Node(name: "probe")
       try scratch.namespace.run { _ = try TimestampClock(interface: "lo", routes: scratch.routes, offset: 0) }
@@ -112,6 +114,7 @@ enum Probe {
       found.probe(backend.feature) { try NATProof.hold(backend, on: kernel) }
     }
     (kernel.capabilities, kernel.missing) = (found.capabilities, found.missing)
+    if !found.withoutEffect.isEmpty { kernel.withoutEffect = found.withoutEffect }
     found.probe(.stripTimestamps) {
       try StrippedTimestamps.apply(on: try Node(name: "probe"), ipv6: false, kernel: kernel)
     }
@@ -125,6 +128,50 @@ enum Probe {
     }
     (kernel.capabilities, kernel.missing) = (found.capabilities, found.missing)
     return kernel
+  }
+
+  /// Does a listener take a SYN whose queue of half-open connections is to hold none (inet_csk_reqsk_queue_is_full,
+  /// include/net/inet_connection_sock.h)?
+  private static func connectWithoutBacklog() throws {
+    let node = try Node(name: "probe")
+    node.routes.setLoopbackUp()
+    try node.routes.commit()
+    try node.namespace.run {
+      try Sysctl.write("net/ipv4/tcp_syncookies", "0")
+      let address = try SocketAddress("127.0.0.1", port: Network.serverPort)
+      let listener = try TCP.listen(on: address, backlog: 0)
+      let client = try TCP.socket(ipv6: false)
+      defer { for socket in [listener, client] { TCP.close(socket) } }
+      _ = TCP.connect(client, to: address)
+      var isTaken = false
+      var dropped = 0
+      try wait(for: "a SYN to be taken or dropped") {
+        if let socket = try TCP.accept(listener) {
+          TCP.close(socket)
+          isTaken = true
+        }
+        dropped = try node.counters.read()["TcpExt.TCPReqQFullDrop"] ?? 0
+        return isTaken || dropped > 0
+      }
+      guard isTaken else {
+        throw Failure(
+          stage: "listen", object: "a backlog of 0",
+          cause: "the SYN is dropped (TCPReqQFullDrop), for the queue is full while it is empty "
+            + "(before 3479c7549fb1, 6.14)")
+      }
+    }
+  }
+
+  /// A service by each scheduler: ip_vs_scheduler_get (net/netfilter/ipvs/ip_vs_sched.c) loads its module, or has none.
+  private static func schedulers(into found: inout Findings) throws {
+    let scratch = try Node(name: "probe")
+    let socket = try scratch.namespace.run { try IPVSSocket() }
+    for (index, scheduler) in Network.Scheduler.allCases.enumerated() {
+      found.probe(.scheduler(scheduler)) {
+        try socket.addService(
+          "198.19.0.1", port: Network.serverPort + index, scheduler: scheduler.rawValue)
+      }
+    }
   }
 
   /// Every case pins settings, so nothing runs where none can be written: `/proc/sys` is read-only in containers, and a
@@ -200,14 +247,20 @@ enum Probe {
   private struct Findings {
     var capabilities: Set<Capability> = []
     var missing: [String: String] = [:]
+    var withoutEffect: Set<Capability> = []
 
     mutating func probe(_ feature: Capability.Feature, _ attempt: () throws -> Void) {
+      probe(.feature(feature), attempt)
+    }
+
+    mutating func probe(_ capability: Capability, _ attempt: () throws -> Void) {
       do {
         try attempt()
-        capabilities.insert(.feature(feature))
+        capabilities.insert(capability)
       } catch {
-        capabilities.remove(.feature(feature))
-        missing[feature.rawValue] = "\(error)"
+        capabilities.remove(capability)
+        missing[capability.description] = "\(error)"
+        if error is NATProof.WithoutEffect { withoutEffect.insert(capability) }
       }
     }
   }
@@ -220,6 +273,15 @@ enum Probe {
     var perKernel: Set<String> = []
     for setting in Setting.all {
       let onHost = Sysctl.exists(setting.path)
+      if setting.isOnePerKernel {
+        guard try onHost || node.namespace.run({ Sysctl.exists(setting.path) }) else {
+          found.missing[setting.name] = "this kernel has no \(setting.path)"
+          continue
+        }
+        perKernel.insert(setting.name)
+        found.missing[setting.name] = "one per kernel, so it is not written on a host"
+        continue
+      }
       let writable = try node.namespace.run { () throws -> Bool in
         guard Sysctl.exists(setting.path) else { return false }
         do {

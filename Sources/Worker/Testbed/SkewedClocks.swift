@@ -27,7 +27,7 @@ final class SkewedClocks {
     self.kernel = kernel
     self.time = time
     nodes = Dictionary(uniqueKeysWithValues: clients.map { ($0.node.name, $0.node) })
-    let stepped = Set(test.workload.flatMap(\.action.needs.movesClocks))
+    let stepped = test.needs.movesClocks
     let skewed = clients.filter { client in
       if stepped.contains(client.description.group) { return true }
       if case .offset(let milliseconds) = client.description.clock { return milliseconds != 0 }

@@ -50,7 +50,7 @@ final class Workload {
   /// Every step in turn. Each ends when its attempts have their outcome and closing connections have closed.
   func run() throws {
     defer { conclude() }
-    losesPackets = test.losesPackets
+    losesPackets = test.needs.losesPackets
     for (index, step) in test.workload.enumerated() {
       emit(.step(index))
       guard let action = step.action as? any Performable else {
