@@ -63,6 +63,8 @@ enum ModuleBundles {
       if let capability = need.met(by: kernel) { names += bundles(of: capability) }
     }
     if needs.hasRules { names.append("rules") }
+    // What a lab file's program asks of the kernel only its author knows; there is no modprobe in a guest.
+    if needs.runsPrograms { names += probed }
     // For a node whose timestamps are off alone.
     if kernel.perKernelSettings.contains("tcp_timestamps") {
       names += bundles(of: .feature(kernel.has(.iptablesNft) ? .iptablesNft : .iptablesLegacy))

@@ -215,6 +215,15 @@ import Testing
     #expect(ModuleBundles.needed(by: Self.test(.snat).needs, on: Self.kernel(features)) == bundles)
   }
 
+  /// `nft` failed in a guest in which no case before had brought nf_tables.
+  @Test func aProgramFindsAllThatTheGuestHas() {
+    var test = Self.test(.direct)
+    test.workload = [Step(Exec(node: "c", command: ["nft", "--version"]))]
+    let names = ModuleBundles.needed(by: test.needs, on: Self.kernel([]))
+    #expect(Set(names) == Set(ModuleBundles.probed))
+    #expect(names.first == "base")
+  }
+
   /// A clock that only nft can move needs its modules without any NAT.
   @Test func aClockThatNftMovesBringsItsModules() {
     let test = Self.test(.direct, .offset(milliseconds: 5))
