@@ -80,7 +80,8 @@ public enum Plan: Sendable, Equatable {
         "ipvs",
         test.setsRecycling ? "modprobe ip_vs, or \(elsewhere)" : "modprobe ip_vs, or --kernel debian-12")
     }
-    for feature in test.workload.flatMap(\.action.needs.features) where !kernel.has(feature) {
+    let needed = (network.isImpaired ? [.netem] : []) + test.workload.flatMap(\.action.needs.features)
+    for feature in needed where !kernel.has(feature) {
       let mend =
         guest
         ? "it was fetched without: pawslab kernels remove, and fetch it again"
@@ -128,6 +129,16 @@ public enum Plan: Sendable, Equatable {
         return why(
           backends[0].rawValue,
           isTaken ? "--kernel debian-12 has its own" : "apt-get install iptables nftables")
+      }
+      // By the backend that rules are written with there (NATRules).
+      let proxy: Capability.Feature =
+        backends.first(where: kernel.has) == .nft ? .nftSynproxy : .synproxy
+      if host.proxies, !kernel.has(proxy) {
+        let module = proxy == .synproxy ? "ipt_SYNPROXY" : "nft_synproxy"
+        return why(
+          proxy.rawValue,
+          guest
+            ? "if it was fetched without: pawslab kernels remove, and fetch it again" : "modprobe \(module)")
       }
     }
     for client in network.clients {

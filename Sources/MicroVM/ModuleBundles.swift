@@ -46,6 +46,7 @@ enum ModuleBundles {
         "nft_reject_inet", "nft_numgen",
       ]
     ),
+    ("synproxy", ["ipt_SYNPROXY", "ip6t_SYNPROXY", "nft_synproxy"]),
     ("bridge", ["bridge"]),
     ("tunnel", ["ipip", "ip6_tunnel"]),
   ]
@@ -67,7 +68,11 @@ enum ModuleBundles {
     // For a node whose timestamps are off alone.
     if kernel.perKernelSettings.contains("tcp_timestamps") { names += ["xtables", tables] }
     if !test.network.directorNodes.isEmpty { names.append("ipvs") }
-    if test.workload.contains(where: { $0.action.needs.features.contains(.netem) }) { names.append("netem") }
+    if test.network.hosts.contains(where: \.proxies) { names.append("synproxy") }
+    if test.network.isImpaired || test.workload.contains(where: { $0.action.needs.features.contains(.netem) })
+    {
+      names.append("netem")
+    }
     if test.network.hasBridge { names.append("bridge") }
     if test.network.hasTunnel { names.append("tunnel") }
     return names

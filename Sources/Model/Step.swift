@@ -185,6 +185,12 @@ extension Case {
     network.topology == .spelledOut || network.hosts.contains { !$0.rules.isEmpty }
   }
 
+  /// Whether a link of it loses packets by chance: how many is nobody's to say beforehand.
+  public var losesByChance: Bool {
+    let ends = network.links.flatMap(\.ends).flatMap { [$0.sent, $0.received].compactMap(\.self) }
+    return (ends + workload.compactMap { ($0.action as? Shape)?.packets }).contains(where: \.losesPackets)
+  }
+
   /// Whether time really passes in it, more than anybody waits for by the way.
   public var isSlow: Bool { passes > 2_000 }
 }
