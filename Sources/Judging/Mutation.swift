@@ -75,15 +75,27 @@ package struct Mutation: Sendable {
     name: "rules", applies: { test in test.network.hosts.contains { !$0.rules.isEmpty } },
     apply: { test in for index in test.network.hosts.indices { test.network.hosts[index].rules = [] } })
 
+  /// Packets are neither late nor lost on any link.
+  private static let links = Mutation(
+    name: "links", applies: \.network.isImpaired,
+    apply: { test in
+      for link in test.network.links.indices {
+        for end in test.network.links[link].ends.indices {
+          test.network.links[link].ends[end].sent = nil
+          test.network.links[link].ends[end].received = nil
+        }
+      }
+    })
+
   /// Steps that do something to connections, links or servers, and whose absence must show.
   private static let doing: [String] = [
-    "vanish", "forge", "close", "listen", "link", "weight", "remove", "add",
+    "vanish", "forge", "close", "listen", "link", "shape", "weight", "remove", "add",
   ]
 
   /// What a file itself does, each taken away.
   static func general(for test: Case) -> [Mutation] {
     let verbs = doing.filter { verb in test.workload.contains { $0.verb == verb } }
-    return [skew, rules]
+    return [skew, rules, links]
       + verbs.map { verb in
         Mutation(
           name: "without \(verb)", applies: { _ in true },

@@ -131,8 +131,8 @@ enum Initramfs {
   /// What the rules of the lab ask of iptables.
   private static let extensions = [
     "xt_standard", "xt_tcp", "xt_conntrack", "xt_NAT", "xt_SNAT", "xt_DNAT", "xt_MASQUERADE", "xt_ipvs",
-    "xt_TCPOPTSTRIP", "xt_statistic", "xt_CT", "ipt_REJECT", "ip6t_REJECT", "ipt_SNAT", "ip6t_SNAT",
-    "ipt_MASQUERADE", "ip6t_MASQUERADE",
+    "xt_TCPOPTSTRIP", "xt_SYNPROXY", "xt_statistic", "xt_CT", "ipt_REJECT", "ip6t_REJECT", "ipt_SNAT",
+    "ip6t_SNAT", "ipt_MASQUERADE", "ip6t_MASQUERADE",
   ]
 
   /// Shared libraries and the loader, as `ldd` prints them; none for a static program.

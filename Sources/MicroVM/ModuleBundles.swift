@@ -49,6 +49,7 @@ enum ModuleBundles {
         "nft_reject_inet", "nft_numgen",
       ]
     ),
+    ("synproxy", ["ipt_SYNPROXY", "ip6t_SYNPROXY", "nft_synproxy"]),
     ("bridge", ["bridge"]),
     ("tunnel", ["ipip", "ip6_tunnel"]),
   ]
@@ -82,6 +83,8 @@ enum ModuleBundles {
     case .feature(.nft), .feature(.nftTimestamps): ["nft"]
     case .feature(.ipvs): ["ipvs"]
     case .feature(.netem): ["netem"]
+    case .feature(.synproxy): ["synproxy"]
+    case .feature(.nftSynproxy): ["nft", "synproxy"]
     case .feature(.bridge): ["bridge"]
     case .feature(.ipip): ["tunnel"]
     case .scheduler(let scheduler): [name(of: scheduler)]

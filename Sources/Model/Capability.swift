@@ -41,8 +41,12 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
     case bridge
     /// IPIP tunnels of both families can be made: for `ipvs-tun`.
     case ipip
-    /// Links can be late, lossy and slow: the qdisc `netem`, for `shape`.
+    /// Links can be late, lossy and slow: the qdisc `netem`, for `shape` and for links.
     case netem
+    /// iptables can have SYNs answered in a server's place (SYNPROXY).
+    case synproxy
+    /// nft can.
+    case nftSynproxy = "nft-synproxy"
     /// The kernel names why it throws a packet away, and eBPF may listen (5.17; guests always).
     case dropReasons = "drop-reasons"
     /// It names them, and only a perf event may listen, which tells no packet from another: hints, no witnesses.

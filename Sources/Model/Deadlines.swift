@@ -84,18 +84,19 @@ extension Case {
   }
 
   /// What is wrong with the name of a group or label whose connections are to be open; nil where all is well.
-  func unknownOpener(_ name: String?) -> String? {
+  func unknownOpener(_ name: String?) -> StepMistake? {
     if opened(before: workload.count, by: name) > 0 { return nil }
-    return "\(name ?? "nobody") has no open connection; connect with closes: nobody"
+    return StepMistake(
+      "\(name ?? "nobody") has no open connection; connect with closes: nobody", at: name.map { _ in "on" })
   }
 
   /// What is wrong with the name of a node or link whose packets a step would touch; nil where all is well.
-  func linkMistake(_ name: String) -> String? {
+  func linkMistake(_ name: String, at verb: String) -> StepMistake? {
     let nodes = network.members(of: name)
     let isThere = network.links.contains { link in
       link.name == name || link.ends.contains { nodes.contains($0.host) }
     }
-    return isThere ? nil : "\(name) is no link, and no node with one"
+    return isThere ? nil : StepMistake("\(name) is no link, and no node with one", at: verb)
   }
 
   /// How many clients these groups have together.

@@ -8,7 +8,9 @@ package enum KnownCounters {
     groups.flatMap { group, names in names.split(separator: " ").map { "\(group).\($0)" } })
 
   /// Those that a kernel has or lacks: what the rules of a case count is there wherever they are.
-  package static let ofKernels: Set<String> = all.filter { !$0.hasPrefix("rule.") }
+  package static let ofKernels: Set<String> = all.filter { counter in
+    !["rule.", "netem.", "synproxy."].contains { counter.hasPrefix($0) }
+  }
 
   private static let groups: [(group: String, names: String)] = [
     (
@@ -68,9 +70,13 @@ package enum KnownCounters {
       ReasmTimeout
       """
     ),
-    // Of a node's own rules (``PacketRule``): packets that those in FORWARD have dropped or refused, whose timestamps
-    // were taken out, that conntrack did not see, whose source was rewritten.
-    ("rule", "FORWARD POSTROUTING notrack strip"),
+    // Of a node's own rules (``PacketRule``): packets that those in a chain have dropped or refused, whose timestamps
+    // were taken out, that conntrack did not see, that SYNPROXY looked at, whose source was rewritten.
+    ("rule", "FORWARD INPUT OUTPUT POSTROUTING notrack strip synproxy"),
+    // Of what happens on its links (``Impairment``).
+    ("netem", "drops"),
+    // net/netfilter/nf_synproxy_core.c, synproxy_cpu_seq_show.
+    ("synproxy", "conn_reopened cookie_invalid cookie_retrans cookie_valid syn_received"),
     (
       "conntrack",
       """

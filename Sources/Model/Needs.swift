@@ -145,6 +145,7 @@ extension Case {
     needs += schedulers.map { .oneOf([.scheduler($0)]) }
     if network.hasBridge { needs.append(.feature(.bridge)) }
     if network.hasTunnel { needs.append(.feature(.ipip)) }
+    if network.isImpaired { needs.append(.feature(.netem)) }
     return needs
   }
 
@@ -167,9 +168,14 @@ extension Case {
     network.hosts.filter(\.tracks).flatMap { host -> [Need] in
       guard host.hasRules else { return [.feature(.conntrack)] }
       return switch host.backend {
-      case .auto: [.feature(.conntrack), .features(.iptablesNft, .iptablesLegacy, .nft)]
-      case .iptables: [.feature(.conntrack), .features(.iptablesNft, .iptablesLegacy)]
-      case .nft: [.feature(.conntrack), .feature(.nft)]
+      case .auto:
+        [.feature(.conntrack), .features(.iptablesNft, .iptablesLegacy, .nft)]
+          + (host.proxies ? [.features(.synproxy, .nftSynproxy)] : [])
+      case .iptables:
+        [.feature(.conntrack), .features(.iptablesNft, .iptablesLegacy)]
+          + (host.proxies ? [.feature(.synproxy)] : [])
+      case .nft:
+        [.feature(.conntrack), .feature(.nft)] + (host.proxies ? [.feature(.nftSynproxy)] : [])
       }
     }
   }

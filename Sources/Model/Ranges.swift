@@ -89,10 +89,12 @@ extension Network {
         ports("\(host.name)'s ports", service.ports, atMost: Bounds.serverPorts)
         found.append(outside("\(host.name)'s real servers", service.servers.count, 0...Bounds.clients))
       }
+      found += host.rules.map { $0.proxy?.excess }
       found.append(outside("\(host.name)'s services", host.services.count, 0...Bounds.services))
       found.append(outside("\(host.name)'s addresses", host.addresses.count, 0...Bounds.clients))
       found.append(outside("\(host.name)'s routes", host.routes.count, 0...Bounds.hosts))
     }
+    for end in links.flatMap(\.ends) { found += [end.sent?.excess, end.received?.excess] }
     found += words()
     found.append(outside("ends of links", links.reduce(0) { $0.adding($1.ends.count) }, 0...4 * Bounds.hosts))
     return found.compactMap(\.self).first

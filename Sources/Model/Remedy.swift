@@ -118,6 +118,15 @@ extension Capability.Feature {
       Remedy(
         modules: ["sch_netem"], configuration: "CONFIG_NET_SCH_NETEM",
         cost: "cases with links that are late, lossy or slow run in a guest")
+    case .synproxy:
+      Remedy(
+        modules: ["xt_SYNPROXY"], configuration: "CONFIG_NETFILTER_XT_TARGET_SYNPROXY",
+        tool: .init(program: "iptables-nft-restore", package: "iptables"),
+        cost: "cases with a SYNPROXY run in a guest")
+    case .nftSynproxy:
+      Remedy(
+        modules: ["nft_synproxy"], configuration: "CONFIG_NFT_SYNPROXY",
+        tool: .init(program: "nft", package: "nftables"), cost: "iptables makes the SYNPROXY's rules")
     case .dropReasons:
       Remedy(
         besides: "a kernel from 5.17 on with CONFIG_DEBUG_INFO_BTF=y that lets root trace", needsRoot: true,

@@ -169,6 +169,25 @@ extension RouteSocket {
     }
   }
 
+  /// `ip neigh replace ADDRESS lladdr L dev I nud permanent`: nobody asks for it, and ``flushNeighbours(index:)`` leaves it.
+  /// - Throws: by ``commit()``: EINVAL for what is no address.
+  public func addNeighbour(_ address: String, link: [UInt8], index: Int) {
+    let family = address.contains(":") ? AF_INET6 : AF_INET
+    let verb = "ip neigh replace \(address) dev \(index) nud permanent"
+    var bytes = [UInt8](repeating: 0, count: family == AF_INET6 ? 16 : 4)
+    guard inet_pton(family, address, &bytes) == 1 else { return fail(verb, .invalidArgument) }
+    var header = ndmsg()
+    header.ndm_family = UInt8(family)
+    header.ndm_ifindex = Int32(index)
+    header.ndm_state = 0x80  // NUD_PERMANENT
+    var link = link
+    add(verb, type: Int32(RTM_NEWNEIGH), flags: Int32(NLM_F_CREATE | NLM_F_REPLACE), header: header) {
+      message in
+      nla_put(message, 1 /* NDA_DST */, Int32(bytes.count), &bytes)
+      nla_put(message, 2 /* NDA_LLADDR */, Int32(link.count), &link)
+    }
+  }
+
   /// `ip neigh flush dev I`: the next packet to each neighbour asks for its link-layer address again. What was added by
   /// hand (NUD_PERMANENT) stays. How many were forgotten.
   @discardableResult public func flushNeighbours(index: Int) throws -> Int {

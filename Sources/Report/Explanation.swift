@@ -52,6 +52,7 @@ public struct Explanation {
     for host in test.network.hosts where host.forwards || host.hasRules || !host.services.isEmpty {
       lines.append(host.name + (words(host).isEmpty ? "" : ": " + words(host).joined(separator: ", ")))
     }
+    lines += test.network.links.flatMap(words)
     let servers = test.network.hosts.filter { $0.server != nil }
     let ports = servers.compactMap { $0.server?.ports }
     if let first = ports.first {
@@ -70,6 +71,35 @@ public struct Explanation {
     ports.count == 1 ? "\(ports.lowerBound)" : "\(ports.lowerBound)-\(ports.upperBound)"
   }
 
+  /// What happens to packets on a link.
+  private func words(_ link: Link) -> [String] {
+    guard link.isImpaired else { return [] }
+    let sent = link.ends.map(\.sent)
+    if let first = sent[0], sent.allSatisfy({ $0 == first }), link.ends.allSatisfy({ $0.received == nil }) {
+      return ["link \(link.name): \(first.words)"]
+    }
+    return link.ends.flatMap { end in
+      [("sends", end.sent), ("gets", end.received)].compactMap { way, packets in
+        packets.map { "link \(link.name), what \(end.host) \(way): \($0.words)" }
+      }
+    }
+  }
+
+  /// A rule that a lab file has written itself.
+  private func words(_ rule: PacketRule, of host: Network.Node) -> String {
+    func link(_ interface: String) -> String {
+      test.network.links.first { $0.allEnds.contains { $0.host == host.name && $0.interface == interface } }?
+        .name ?? interface
+    }
+    let which = rule.nth.map { "number \($0) of " } ?? ""
+    let ways = [
+      rule.in.map { "from \(link($0))" }, rule.out.map { "to \(link($0))" },
+      rule.from.map { "of \($0)" }, rule.to.map { "for \($0)" },
+    ]
+    return "\(rule.verdict.rawValue) \(which)\(rule.kind.rawValue)"
+      + ways.compactMap(\.self).map { " " + $0 }.joined()
+  }
+
   /// What a node in the middle does.
   private func words(_ host: Network.Node) -> [String] {
     var words = host.services.map { service in
@@ -86,6 +116,7 @@ public struct Explanation {
       if nat.random != .none { words.append(nat.random == .fully ? "random-fully" : "random") }
     }
     if host.rules.contains(.dropInvalid) { words.append("drops INVALID") }
+    words += host.rules.filter { $0 != .dropInvalid }.map { self.words($0, of: host) }
     return words
   }
 }

@@ -172,6 +172,6 @@ extension Step {
     if let write = action.writes, Setting.named(write.setting) == nil {
       return "sets \(quoted(write.setting)) on \(quoted(write.node))"
     }
-    return action.mistake(in: test)
+    return action.mistake(in: test)?.message
   }
 }

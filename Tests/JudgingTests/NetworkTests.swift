@@ -14,9 +14,36 @@ import Testing
 
   @Test func everyClientHasASubnetOfItsOwn() {
     #expect(Addressing(.ipv6).client(249) == "2001:2:0:f9::2")
+    // Else no packet on the first link would be the client's by an author's pattern.
+    #expect(Addressing(.ipv6).client(0) == "2001:2::2")
+    #expect(Addressing(.ipv6).link(0, host: 1) == "2001:2::1")
     let direct = network(.direct)
     #expect(direct.host("c.7")?.client?.target == "198.18.7.1")
     #expect(direct.addresses(of: "c.7") == ["198.18.7.2"])
+  }
+
+  /// Of two ends what one gets is what the other sends; on a LAN it is the port's at the other end.
+  @Test func whatHappensOnALinkIsSaidOfItsEnds() throws {
+    var sketch = NetworkSketch(
+      nodes: [.init("router"), .init("server")],
+      links: [.init("home", ["c", "d", "router"]), .init("wan", ["router", "server"])])
+    sketch.nodes[0].forwards = true
+    sketch.nodes[1].listens = 1
+    sketch.links[0].to = ["d": Impairment(delay: 9)]
+    sketch.links[1].packets = Impairment(delay: 5, loss: 1)
+    sketch.links[1].to = ["router": Impairment(loss: 2)]
+    let clients = ["c", "d"].map {
+      Client(name: $0, group: $0, clock: .offset(milliseconds: 0), isn: .ahead)
+    }
+    let network = try sketch.network(family: .ipv4, clients: clients)
+    #expect(
+      network.links[1].ends.map(\.sent) == [Impairment(delay: 5, loss: 1), Impairment(delay: 5, loss: 2)])
+    #expect(network.links[0].ends.map(\.sent) == [nil, nil, nil])
+    #expect(network.links[0].ends.map(\.received) == [nil, Impairment(delay: 9), nil])
+    #expect(try JSONDecoder().decode(Network.self, from: JSONEncoder().encode(network)) == network)
+    var late = network
+    late.links[1].ends[0].sent = Impairment(delay: .max)
+    #expect(late.excess?.contains("delay: ") == true)
   }
 
   @Test func clientsOfADirectorConnectToItsVirtualAddress() {

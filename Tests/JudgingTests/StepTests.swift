@@ -124,7 +124,18 @@ import Testing
   ])
   func aStepThatCannotBeIsNamed(step: Step, words: String) {
     let mistake = step.action.mistake(in: Self.test([step]))
-    #expect(mistake?.contains(words) == true, "\(mistake ?? "none")")
+    #expect(mistake?.message.contains(words) == true, "\(mistake?.message ?? "none")")
+  }
+
+  /// A mistake is at the option that says it, and one in a name at what stands behind the verb.
+  @Test func aMistakeKnowsItsKey() {
+    func key(_ step: Step) -> String? { step.action.mistake(in: Self.test([step]))?.key }
+    #expect(key(Step(Shape(node: "client", reorder: 5))) == "reorder")
+    #expect(key(Step(Shape(node: "nobody", delay: 5))) == "shape")
+    #expect(key(Step(SetLink(node: "nobody", isUp: true))) == "link")
+    #expect(key(Step(Close(.client, on: "late"))) == "on")
+    #expect(key(Step(Close(.client))) == nil)
+    #expect(key(Step(Flush(table: .neighbours, on: "nobody"))) == "on")
   }
 
   /// What a step does is said in words of its own, on one line.
@@ -147,7 +158,7 @@ import Testing
     #expect(Step(Wait(milliseconds: 1_500)).action.words == "1500 ms pass")
     #expect(
       Step(Shape(node: "a", delay: 5, loss: 1, of: .sent)).action.words
-        == "what a sends: 5 ms late, 1.0 % lost")
+        == "what a sends: 5 ms late, 1 % lost")
   }
 
   /// Time that passes is waited for, and makes a case slow.

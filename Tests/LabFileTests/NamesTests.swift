@@ -171,7 +171,7 @@ import Testing
       "  family: [ipv4, ipv6]", with: "  family: [ipv4, ipv6]\n  topology: [snat, direct]")
     #expect(
       MistakeTests.mistakes(direct).contains {
-        $0.hasPrefix("lab/x.yaml:19:5: there is no hop whose conntrack could be flushed in x/")
+        $0.hasPrefix("lab/x.yaml:19:12: there is no hop whose conntrack could be flushed in x/")
       }, "\(MistakeTests.mistakes(direct))")
     let clock = Self.good.replacing("  - connect: late", with: "  - connect: late\n  - clock: {late: 5}")
       .replacing("clock: behind", with: "clock: natural")

@@ -68,15 +68,15 @@ import Testing
     ("{public: director}", "{public: directer}", "8:53: no node \"directer\" in the topology"),
     (
       "{drop: rst, out: core", "{drop: rest, out: core",
-      "6:76: drop is any or invalid or syn or syn-ack or rst or fin or ack"
+      "6:76: drop is any or invalid or syn or syn-ack or rst or fin or ack or data"
     ),
     (
       "{drop: rst, out: core", "{out: core",
-      "6:69: a rule of cgn has one of drop, reset, reject, strip or notrack"
+      "6:69: a rule of cgn has one of drop, reset, reject, strip, notrack or synproxy"
     ),
     (
       "{drop: rst, out: core", "{drop: rst, strip: syn, out: core",
-      "6:69: a rule of cgn has one of drop, reset, reject, strip or notrack, not drop and strip"
+      "6:69: a rule of cgn has one of drop, reset, reject, strip, notrack or synproxy, not drop and strip"
     ),
     ("listens: 1", "listen: 1", "8:24: unknown key \"listen\" in server; did you mean \"listens\"?"),
     ("by: nat", "by: tunel", "7:49: by is nat or route or tunnel, not \"tunel\"; did you mean \"tunnel\"?"),
@@ -91,6 +91,25 @@ import Testing
       "cgn: {nf_", "server: {nf_",
       "18:12: nf_conntrack_tcp_loose is a setting of cpe, cgn, director, not of server"
     ),
+    (
+      "captured: true", "captured: true, reorder: 5",
+      "13:54: lan.reorder: what is not late needs a delay for the rest"
+    ),
+    (
+      "captured: true", "delay: 5, from: {late: {loss: 1}}", "13:48: lan.from: late is not on it"
+    ),
+    (
+      "captured: true", "delay: 60001", "13:45: delay is a number of milliseconds from 0 to 60000"
+    ),
+    (
+      "{drop: rst, out: core", "{drop: rst, mss: 1400, out: core",
+      "6:81: mss is of synproxy, and this rule says drop"
+    ),
+    (
+      "{drop: rst, out: core", "{synproxy: syn, out: core",
+      "6:5: cgn: synproxy is by the link that packets come by: in, and not out"
+    ),
+    ("  - connect: late", "  - link: {wan: down, von: up}", "27:23: \"von\" is not a node or a link"),
     ("home: [early, late, cpe]", "home: [early, cpe]", "16:3: late: no link joins it"),
   ])
   func aMistakeIsAtItsPlace(right: String, wrong: String, message: String) {

@@ -6,6 +6,24 @@ import SystemPackage
 import TestSupport
 import Testing
 
+/// A line for each processor, in hexadecimal (`synproxy_cpu_seq_show`).
+@Suite struct SynproxyCounterTests {
+  @Test func processorsAreOneSum() {
+    let text = """
+      entries\t\tsyn_received\tcookie_invalid\tcookie_valid\tcookie_retrans\tconn_reopened
+      00000000\t0000000a\t00000000\t00000009\t00000001\t00000000
+      00000000\t00000006\t00000002\t00000000\t00000000\t00000000
+
+      """
+    #expect(
+      SynproxyCounters.sums(in: text) == [
+        "synproxy.syn_received": 16, "synproxy.cookie_invalid": 2, "synproxy.cookie_valid": 9,
+        "synproxy.cookie_retrans": 1, "synproxy.conn_reopened": 0,
+      ])
+    #expect(SynproxyCounters.sums(in: "") == [:])
+  }
+}
+
 extension KernelTests {
   /// Lists of sockets and of tracked connections, held against `ss` and `/proc`.
   @Suite struct Listings {

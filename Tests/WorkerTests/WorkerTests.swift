@@ -76,6 +76,69 @@ import Testing
     }
   }
 
+  /// Of a node that passes packets on and ends connections itself: each way has its chain, and counts by itself.
+  @Test func aRuleStandsWhereItsPacketsPass() {
+    func text(_ rules: [PacketRule], _ backend: NATRules.Backend, forwards: Bool = true, serves: Bool = true)
+      -> [String]
+    {
+      var host = Network.Node("node")
+      host.forwards = forwards
+      if serves { host.server = .init(ports: 8000...8000) }
+      host.rules = rules
+      let lines = NATRules(host, family: .ipv4, backend: backend).text.split(separator: "\n")
+      return lines.map { $0.trimmingPrefix { $0 == " " } }.map(String.init).filter {
+        $0.hasPrefix("-A") || $0.contains("counter") || $0.hasPrefix("type")
+      }
+    }
+    #expect(
+      text([PacketRule(.drop, .data, nth: 2)], .iptablesNft)
+        == ["FORWARD", "INPUT", "OUTPUT"].map {
+          "-A \($0) -p tcp --tcp-flags PSH PSH -m statistic --mode nth --every 1000000 --packet 1 -j DROP"
+        })
+    #expect(
+      text([PacketRule(.reset, .syn, in: "eth0")], .iptablesNft, forwards: false)
+        == ["-A INPUT -i eth0 -p tcp --tcp-flags SYN,ACK SYN -j REJECT --reject-with tcp-reset"])
+    #expect(
+      text([PacketRule(.drop, .any, out: "eth0")], .nft, forwards: false)
+        == [
+          "type filter hook output priority filter", "oifname \"eth0\" meta l4proto tcp counter drop",
+        ])
+    #expect(
+      text([PacketRule(.strip, .any)], .nft, serves: false)
+        == [
+          "type filter hook forward priority mangle", "meta l4proto tcp counter reset tcp option timestamp",
+        ])
+  }
+
+  /// By the example of iptables-extensions(8).
+  @Test func synproxyIsThreeRules() {
+    var host = Network.Node("wall")
+    host.forwards = true
+    var rule = PacketRule(.synproxy, .syn, in: "eth0")
+    rule.proxy = SynProxy(mss: 1440, timestamp: false)
+    host.rules = [rule]
+    #expect(
+      NATRules(host, family: .ipv4, backend: .iptablesNft).text == """
+        *raw
+        -A PREROUTING -i eth0 -p tcp --tcp-flags SYN,ACK SYN -j CT --notrack
+        COMMIT
+        *filter
+        -A FORWARD -i eth0 -p tcp -m conntrack --ctstate INVALID,UNTRACKED -j SYNPROXY --mss 1440 --wscale 7 --sack-perm
+        -A FORWARD -i eth0 -m conntrack --ctstate INVALID -j DROP
+        COMMIT
+
+        """)
+    let nft = NATRules(host, family: .ipv4, backend: .nft).text
+    #expect(nft.contains("counter synproxy mss 1440 wscale 7 sack-perm\n"))
+    let saved = """
+      *filter
+      :FORWARD ACCEPT [9:400]
+      [2:100] -A FORWARD -i eth0 -p tcp -m conntrack --ctstate INVALID,UNTRACKED -j SYNPROXY --sack-perm --mss 1440
+      [1:40] -A FORWARD -i eth0 -m conntrack --ctstate INVALID -j DROP
+      """
+    #expect(NATRules.counters(in: saved) == ["rule.synproxy": 2, "rule.FORWARD": 1])
+  }
+
   @Test func aBackendIsOneThatTheKernelTakes() {
     func chosen(_ features: Capability.Feature...) -> NATRules.Backend {
       let kernel = Kernel(

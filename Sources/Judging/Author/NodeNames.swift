@@ -15,7 +15,9 @@ struct NodeNames {
       addresses[host.name, default: []].formUnion(["127.0.0.1", "::1"])
     }
     for attempt in observation.attempts {
-      if let local = attempt.local?.host { addresses[attempt.client, default: []].insert(String(local)) }
+      if let local = attempt.local?.host {
+        addresses[attempt.client, default: []].insert(Self.bare(String(local)))
+      }
     }
     self.addresses = addresses
   }
@@ -37,10 +39,15 @@ struct NodeNames {
     matches(end, String(text.host), Int(text[text.host.endIndex...].dropFirst()) ?? -1)
   }
 
+  /// `2001:2::2` of `[2001:2::2]`.
+  private static func bare(_ address: String) -> String {
+    address.first == "[" ? String(address.dropFirst().dropLast()) : address
+  }
+
   /// Whether an address is a node's, or that one.
   func matches(host: String?, _ address: String) -> Bool {
     guard let host else { return true }
-    let address = address.first == "[" ? String(address.dropFirst().dropLast()) : address
+    let address = Self.bare(address)
     return host == address || nodes(host).contains { addresses[$0]?.contains(address) == true }
   }
 }

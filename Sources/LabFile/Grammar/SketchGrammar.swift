@@ -23,7 +23,7 @@ extension Grammar {
       "Which tool writes NAT and rules"),
     Field(
       "rules", .list(.record(rule(of: PacketRule.Verdict.self)), atMost: Bounds.rules),
-      "What becomes of packets of one kind that pass it, in order"),
+      "What becomes of packets of one kind that pass it, come to it or leave it, in order"),
     Field(
       "balances", .entries(key: .newName, .record(service)),
       "It is an IPVS director: the name of a virtual address to who is behind it"),
@@ -69,10 +69,18 @@ extension Grammar {
       "On how many ports; else on as many as the first server listens on"),
   ]
 
-  static let link: [Field] = [
-    Field("nodes", .list(.name(.node), atMost: Bounds.clients), isRequired: true, "Whom it joins"),
-    Field("captured", .flag, byDefault: "true", "Whether what passes it is captured"),
-  ]
+  static let link: [Field] =
+    [
+      Field("nodes", .list(.name(.node), atMost: Bounds.clients), isRequired: true, "Whom it joins"),
+      Field("captured", .flag, byDefault: "true", "Whether what passes it is captured"),
+    ] + Impairment.fields + [
+      Field(
+        "from", .entries(key: .name(.node), .record(Impairment.fields)),
+        "What happens besides to packets that one of them sends"),
+      Field(
+        "to", .entries(key: .name(.node), .record(Impairment.fields)),
+        "What happens besides to packets that one of them gets"),
+    ]
 
   private static func rule(of type: PacketRule.Verdict.Type) -> [Field] {
     type.allCases.map { verdict in
@@ -83,14 +91,16 @@ extension Grammar {
         case .reject: "They are answered by ICMP port unreachable"
         case .strip: "Their timestamp option is taken out (TCPOPTSTRIP)"
         case .notrack: "Conntrack does not see them"
+        case .synproxy: "They are answered by a cookie, before the server hears of them (SYNPROXY)"
         }
-      return Field(verdict.rawValue, .word(PacketRule.Kind.allCases.map(\.rawValue)), what)
+      let kinds = verdict == .synproxy ? [.syn] : PacketRule.Kind.allCases
+      return Field(verdict.rawValue, .word(kinds.map(\.rawValue)), what)
     } + [
       Field("in", .name(.link), "Only what comes by this link"),
       Field("out", .name(.link), "Only what leaves by this link"),
       Field("from", .name(.end), "Only from this node or address"),
       Field("to", .name(.end), "Only to this node or address"),
       Field("nth", .number(1...10_000), "Only the n-th that matches"),
-    ]
+    ] + SynProxy.fields
   }
 }

@@ -190,7 +190,7 @@ struct Checks {
         guard !told.contains(index) else { continue }
         if let mistake = action.mistake(in: test) {
           told.insert(index)
-          reader.report("\(mistake) in \(short(test.id))", at: step.node)
+          reader.report("\(mistake) in \(short(test.id))", at: step.place(of: mistake))
         } else if action.makes == .bytes, let group = action.groups.first(where: { !open.contains($0) }) {
           told.insert(index)
           reader.report(

@@ -60,6 +60,9 @@ struct NetworkReader {
       } else if entry.key == Grammar.links.name {
         links = fields.value(entry, Grammar.links)
         places.merge(Self.keys(entry.node)) { first, _ in first }
+        for (name, link) in entry.node.mapping ?? [:] {
+          for (key, place) in Self.keys(link) { places["\(name.string ?? "").\(key)"] = place }
+        }
       } else if entry.key == Network.hop {
         apply(Parameter.ofHop, entry.node, "hop")
         if base.topology == .direct, isRead {
@@ -105,6 +108,13 @@ struct NetworkReader {
       guard let rules = node.mapping?["rules"] else { continue }
       for rule in reader.places(of: rules) {
         let said = verdicts.filter { rule.mapping?[$0] != nil }
+        if said.count == 1, said != [PacketRule.Verdict.synproxy.rawValue],
+          let (key, _) = rule.mapping?.first(where: { key, _ in
+            SynProxy.fields.contains { $0.name == key.string }
+          })
+        {
+          reader.report("\(key.string ?? "") is of synproxy, and this rule says \(said[0])", at: key)
+        }
         guard said.count != 1 else { continue }
         let what = said.isEmpty ? "" : ", not \(alternatives(said, "and"))"
         reader.report("a rule of \(name.string ?? "") has one of \(alternatives(verdicts))\(what)", at: rule)

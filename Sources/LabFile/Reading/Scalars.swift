@@ -38,8 +38,21 @@ extension FieldReader {
     case .servedBy: return servedBy(text, node).map { .text($0.description) }
     case .either(let kinds):
       // Keys only: a name of one of these kinds.
-      guard let kind = kinds.last else { return nil }
-      return scalar(text, node, what, kind)
+      let named = kinds.compactMap { if case .name(let named) = $0 { named } else { nil } }
+      guard named.count == kinds.count else {
+        return kinds.last.flatMap { scalar(text, node, what, $0) }
+      }
+      let known = named.map(names.all)
+      // Links of a network that has a name of its own are asked for by each case.
+      if known.contains(where: { $0.contains(text) }) || names.isMember(text)
+        || zip(named, known).contains(where: { $0 == .link && $1.isEmpty })
+      {
+        return .text(text)
+      }
+      reader.report(
+        "\(Reader.quoted(text)) is not \(alternatives(kinds.map(\.words)))\(suggestion(text, known.flatMap(\.self)))",
+        at: node)
+      return nil
     case .text, .scalar, .paragraphs, .settingValue, .parameterValue: return .text(text)
     case .flag, .list, .entries, .record, .open, .condition, .step: return wrong(text, node, what, kind)
     }

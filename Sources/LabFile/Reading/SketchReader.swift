@@ -12,8 +12,17 @@ enum SketchReader {
       links: (links?.entries ?? []).map { name, value in
         var link = NetworkSketch.Link(name, (value["nodes"] ?? value).texts)
         link.isCaptured = value["captured"]?.flag ?? true
+        link.packets = Impairment { value[$0] }
+        link.from = impairments(value["from"])
+        link.to = impairments(value["to"])
         return link
       })
+  }
+
+  private static func impairments(_ value: FieldValue?) -> [String: Impairment] {
+    Dictionary((value?.entries ?? []).map { name, said in (name, Impairment { said[$0] }) }) { first, _ in
+      first
+    }
   }
 
   private static func word<Word: RawRepresentable>(_ value: FieldValue?, _ byDefault: Word) -> Word
@@ -62,6 +71,7 @@ enum SketchReader {
       rule.from = value["from"]?.text
       rule.to = value["to"]?.text
       rule.nth = value["nth"]?.number
+      if verdict == .synproxy { rule.proxy = SynProxy { value[$0] } }
       return rule
     }
     return nil

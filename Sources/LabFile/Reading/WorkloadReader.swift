@@ -8,6 +8,17 @@ struct PlacedStep {
   var node: Node
   /// What stands behind the verb.
   var subject: Node
+  /// The keys of its options.
+  var keys: [String: Node]
+
+  /// Where a mistake of its own is: at an option's key, at what stands behind the verb, or at the whole step.
+  func place(of mistake: StepMistake) -> Node {
+    guard let key = mistake.key else { return node }
+    if let option = keys[key] { return option }
+    // Of several that one step names, the one that is meant.
+    let names = step.step.action.names
+    return subject.mapping?.first { names.contains($0.key.string ?? "") }?.key ?? subject
+  }
 }
 
 extension Field {
@@ -78,7 +89,8 @@ struct WorkloadReader {
     }
     words.subject = subject
     if asNode != nil, words["as"] == nil { fields.names.lacksSteps = true }
-    for action in action.read(words) { add(action, condition, item, first.value, asNode) }
+    let keys = Dictionary(entries.dropFirst().map { ($0.key, $0.keyNode) }) { first, _ in first }
+    for action in action.read(words) { add(action, condition, item, first.value, keys, asNode) }
   }
 
   /// Fills in what goes without saying; false, with a mistake, where something is missing or too much.
@@ -101,7 +113,8 @@ struct WorkloadReader {
   }
 
   private mutating func add(
-    _ action: some StepAction, _ condition: Condition, _ item: Node, _ subject: Node, _ asNode: Node?
+    _ action: some StepAction, _ condition: Condition, _ item: Node, _ subject: Node, _ keys: [String: Node],
+    _ asNode: Node?
   ) {
     if let label = action.label { note(label, isSend: action.makes == .bytes, at: asNode ?? subject) }
     if let write = action.writes {
@@ -110,7 +123,8 @@ struct WorkloadReader {
     }
     steps.append(
       PlacedStep(
-        step: Scenario.GuardedStep(when: condition, step: Step(action)), node: item, subject: subject))
+        step: Scenario.GuardedStep(when: condition, step: Step(action)), node: item, subject: subject,
+        keys: keys))
   }
 
   private mutating func note(_ label: String, isSend: Bool, at node: Node) {

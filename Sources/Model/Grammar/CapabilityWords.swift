@@ -22,6 +22,8 @@ extension Capability.Feature {
     case .netem: "Links can be late, lossy and slow (netem)"
     case .bridge: "Bridges can be made: a LAN"
     case .ipip: "IPIP tunnels of both families can be made"
+    case .synproxy: "iptables answers SYNs in a server's place (SYNPROXY)"
+    case .nftSynproxy: "nft answers SYNs in a server's place (synproxy)"
     case .dropReasons:
       "The kernel names why it throws a packet away, and eBPF may listen (5.17; guests always)"
     case .dropHints:

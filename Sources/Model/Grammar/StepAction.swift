@@ -39,7 +39,7 @@ public protocol StepAction: Codable, Sendable, Equatable {
   /// A number that no lab file can have said, with its range; nil where there is none.
   var excess: String? { get }
   /// What is wrong with it in one case, e.g. a name that means nothing there; nil where all is well.
-  func mistake(in test: Case) -> String?
+  func mistake(in test: Case) -> StepMistake?
   /// The steps that it is in a case, given the nodes that a name of the lab file stands for.
   func perNode(_ members: (String) -> [String]) -> [Self]
 }

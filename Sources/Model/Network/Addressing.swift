@@ -10,12 +10,12 @@ public struct Addressing: Sendable {
 
   /// Client `index`'s own address.
   public func client(_ index: Int) -> String {
-    isIPv4 ? "198.18.\(index).2" : "2001:2:0:\(hex(index))::2"
+    isIPv4 ? "198.18.\(index).2" : "2001:2:\(subnet(index)):2"
   }
 
   /// The far end of client `index`'s link.
   public func gateway(_ index: Int) -> String {
-    isIPv4 ? "198.18.\(index).1" : "2001:2:0:\(hex(index))::1"
+    isIPv4 ? "198.18.\(index).1" : "2001:2:\(subnet(index)):1"
   }
 
   /// The address of server `index` on a link of its own.
@@ -38,13 +38,16 @@ public struct Addressing: Sendable {
 
   /// Node `host` of the `subnet`th link of a network that a lab file spells out.
   public func link(_ subnet: Int, host: Int) -> String {
-    isIPv4 ? "198.18.\(subnet).\(host)" : "2001:2:0:\(hex(subnet))::\(hex(host))"
+    isIPv4 ? "198.18.\(subnet).\(host)" : "2001:2:\(self.subnet(subnet)):\(hex(host))"
   }
 
   /// The `index`th address of such a network that is on no link.
   public func named(_ index: Int) -> String {
     isIPv4 ? "198.19.255.\(index + 1)" : "2001:2:0:fe00::\(hex(index + 1))"
   }
+
+  /// Of `2001:2:0:SUBNET::`, as captures have it: RFC 5952 leaves out the longest row of zeros.
+  private func subnet(_ number: Int) -> String { number == 0 ? "" : "0:\(hex(number)):" }
 
   private func hex(_ number: Int) -> String { String(number, radix: 16) }
 }

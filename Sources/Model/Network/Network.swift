@@ -128,6 +128,9 @@ extension Network {
   /// Whether it has a LAN.
   public var hasBridge: Bool { links.contains { $0.bridge != nil } }
 
+  /// Whether links of it are late, lossy or slow from the beginning.
+  public var isImpaired: Bool { links.contains(where: \.isImpaired) }
+
   /// Whether packets go through IPIP tunnels.
   public var hasTunnel: Bool { hosts.contains { $0.addresses.contains { $0.tunnel != nil } } }
 

@@ -74,6 +74,8 @@ public struct NetworkSketch: Sendable, Equatable {
     public var from: String?
     public var to: String?
     public var nth: Int?
+    /// What the verdict ``PacketRule/Verdict/synproxy`` answers with.
+    public var proxy: SynProxy?
 
     public init(_ verdict: PacketRule.Verdict, _ kind: PacketRule.Kind) {
       self.verdict = verdict
@@ -104,6 +106,11 @@ public struct NetworkSketch: Sendable, Equatable {
     public var nodes: [String]
     /// Whether what passes it is captured.
     public var isCaptured = true
+    /// What happens to packets on it, either way.
+    public var packets = Impairment()
+    /// What happens besides to those that a node sends on it, or gets.
+    public var from: [String: Impairment] = [:]
+    public var to: [String: Impairment] = [:]
 
     public init(_ name: String, _ nodes: [String]) {
       self.name = name
@@ -143,7 +150,7 @@ extension NetworkSketch {
 
 /// What a spelled-out network lacks: which part, and the words.
 public struct SketchMistake: Error, Sendable, Equatable {
-  /// Where it is: a node's or link's name; nil is the network as a whole.
+  /// Where it is: a node's or link's name, of a link also `NAME.KEY`; nil is the network as a whole.
   public var part: String?
   public var message: String
 

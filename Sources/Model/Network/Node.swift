@@ -40,6 +40,12 @@ extension Network {
     /// Whether conntrack is asked for though nothing here needs it.
     public var alwaysTracks = false
 
+    /// Whether connections begin or end at it.
+    public var isEnd: Bool { client != nil || server != nil }
+
+    /// Whether it answers SYNs in a server's place.
+    public var proxies: Bool { rules.contains { $0.verdict == .synproxy } }
+
     /// Whether rules are programmed on it.
     public var hasRules: Bool { nat != nil || !rules.isEmpty }
 
@@ -183,8 +189,14 @@ public struct Link: Codable, Sendable, Equatable {
     public var address: String?
     /// Whether what passes here is captured.
     public var isCaptured: Bool
+    /// What happens to packets that the node sends here; nil is nothing.
+    public var sent: Impairment?
+    /// What happens to those that it gets here, at the other end: the bridge's port on a LAN.
+    public var received: Impairment?
 
-    private enum CodingKeys: String, CodingKey { case host = "node", interface, address, isCaptured }
+    private enum CodingKeys: String, CodingKey {
+      case host = "node", interface, address, isCaptured, sent, received
+    }
 
     public init(_ host: String, _ interface: String, _ address: String? = nil, isCaptured: Bool = false) {
       self.host = host
@@ -196,6 +208,9 @@ public struct Link: Codable, Sendable, Equatable {
 
   /// Everybody's ends, the bridge's own among them.
   public var allEnds: [End] { ends + (bridge.map { [$0] } ?? []) }
+
+  /// Whether anything happens to packets on it.
+  public var isImpaired: Bool { ends.contains { $0.sent != nil || $0.received != nil } }
 
   /// Where a bridge's port of the `index`th end is called.
   public static func port(_ index: Int, of bridge: End) -> String { "\(bridge.interface)\(index)" }

@@ -12,6 +12,8 @@ public struct PacketRule: Codable, Sendable, Equatable {
   public var to: String?
   /// Only the n-th that matches, from 1; nil is each.
   public var nth: Int?
+  /// What ``Verdict/synproxy`` answers with; nil is ``SynProxy``'s own.
+  public var proxy: SynProxy?
 
   public init(
     _ verdict: Verdict, _ kind: Kind, in: String? = nil, out: String? = nil, from: String? = nil,
@@ -41,6 +43,12 @@ public struct PacketRule: Codable, Sendable, Equatable {
     case strip
     /// `-t raw -A PREROUTING -j CT --notrack`
     case notrack
+    /// `-j SYNPROXY`: SYNs are answered by a cookie, and the server hears of a connection when a client has answered
+    /// that.
+    case synproxy
+
+    /// Whether it stands where conntrack has not looked yet, by the link that a packet comes by.
+    public var isBeforeConntrack: Bool { self == .notrack || self == .synproxy }
   }
 
   /// Which TCP segments.
@@ -56,14 +64,81 @@ public struct PacketRule: Codable, Sendable, Equatable {
     case rst, fin
     /// Without SYN, RST or FIN: data and bare ACKs.
     case ack
+    /// With PSH: the last segment, mostly the only one, of what was sent at once.
+    case data
   }
 
-  /// The table and chain that it stands in.
-  public var chain: (table: String, chain: String) {
+  /// A table with one of its chains.
+  public struct Place: Sendable, Equatable {
+    public var table: String
+    public var chain: String
+
+    public init(table: String, chain: String) { (self.table, self.chain) = (table, chain) }
+  }
+
+  /// Where it stands on a node: on the way of what the node passes on, of what comes to it and of what it sends itself,
+  /// each with a count of its own for ``nth``. Empty where nothing could ever match.
+  public func places(on host: Network.Node) -> [Place] {
+    func places(_ table: String, _ chains: [(String, Bool)]) -> [Place] {
+      chains.filter(\.1).map { Place(table: table, chain: $0.0) }
+    }
+    let (comes, goes) = (out == nil, self.in == nil)
+    let passed = host.forwards || !host.isEnd
     switch verdict {
-    case .drop, .reset, .reject: ("filter", "FORWARD")
-    case .strip: ("mangle", "FORWARD")
-    case .notrack: ("raw", "PREROUTING")
+    case .drop, .reset, .reject, .strip:
+      return places(
+        verdict == .strip ? "mangle" : "filter",
+        [("FORWARD", passed), ("INPUT", host.isEnd && comes), ("OUTPUT", host.isEnd && goes)])
+    case .notrack: return places("raw", [("PREROUTING", comes), ("OUTPUT", host.isEnd && goes)])
+    // Its SYNs are hidden from conntrack in raw, and what conntrack does not know is answered here.
+    case .synproxy: return places("filter", [("FORWARD", passed && comes), ("INPUT", host.isEnd && comes)])
     }
   }
+}
+
+/// What SYNPROXY tells clients in the server's name (iptables-extensions(8)); it must be what the server would say.
+public struct SynProxy: Codable, Sendable, Equatable {
+  /// Maximum segment size, in bytes.
+  public var mss: Int
+  /// Window scale.
+  public var wscale: Int
+  /// Whether clients may have timestamps: without them there is neither scaling nor SACK
+  /// (`synproxy_tg4`, net/ipv4/netfilter/ipt_SYNPROXY.c).
+  public var timestamp: Bool
+  /// Whether clients may have SACK.
+  public var sackPerm: Bool
+
+  /// What a server of the lab says.
+  public init(mss: Int = 1460, wscale: Int = 7, timestamp: Bool = true, sackPerm: Bool = true) {
+    (self.mss, self.wscale, self.timestamp, self.sackPerm) = (mss, wscale, timestamp, sackPerm)
+  }
+
+  /// Its words in a lab file.
+  public static let fields: [Field] = {
+    let own = SynProxy()
+    return [
+      Field(
+        "mss", .number(88...65_495, unit: "bytes"), byDefault: "\(own.mss)",
+        "of synproxy: the maximum segment size that clients are told"),
+      Field(
+        "wscale", .number(0...14), byDefault: "\(own.wscale)",
+        "of synproxy: the window scale that clients are told"),
+      Field(
+        "timestamp", .flag, byDefault: "true",
+        "of synproxy: whether clients may have timestamps; without them neither scaling nor SACK"),
+      Field("sack_perm", .flag, byDefault: "true", "of synproxy: whether clients may have SACK"),
+    ]
+  }()
+
+  /// From what was read of ``fields``.
+  public init(_ words: (String) -> FieldValue?) {
+    self.init()
+    mss = words("mss")?.number ?? mss
+    wscale = words("wscale")?.number ?? wscale
+    timestamp = words("timestamp")?.flag ?? timestamp
+    sackPerm = words("sack_perm")?.flag ?? sackPerm
+  }
+
+  /// A number that no lab file can have said, with its range; nil where there is none.
+  package var excess: String? { outside("mss", mss, 88...65_495) ?? outside("wscale", wscale, 0...14) }
 }

@@ -99,6 +99,7 @@ private struct SketchLayout {
         made.append(Link.End(name, interface, address))
       }
       capture(link, &made)
+      try impair(link, &made)
       if made.count == 2 {
         links.append(Link(link.name, made))
       } else {
@@ -127,6 +128,37 @@ private struct SketchLayout {
       made[index].isCaptured = host?.client != nil || host.flatMap { sketches[$0.group]?.listens } != nil
     }
     if !made.contains(where: \.isCaptured) { made[0].isCaptured = true }
+  }
+
+  /// What happens to packets on a link: what is said of one end adds to what is said of all.
+  private func impair(_ link: NetworkSketch.Link, _ made: inout [Link.End]) throws(SketchMistake) {
+    if let mistake = link.packets.mistake {
+      throw SketchMistake("\(link.name).\(mistake.key)", mistake.message)
+    }
+    var (sent, received) = (made.map { _ in link.packets }, made.map { _ in Impairment() })
+    for (key, said) in [("from", link.from), ("to", link.to)] {
+      for (name, packets) in said.sorted(by: { $0.key < $1.key }) {
+        let own = made.indices.filter { members[name]?.contains(made[$0].host) == true }
+        guard !own.isEmpty else { throw SketchMistake("\(link.name).\(key)", "\(name) is not on it") }
+        for index in own {
+          if key == "from" {
+            sent[index].add(packets)
+          } else if made.count == 2 {
+            // Of two, what one gets is what the other sends.
+            sent[1 - index].add(packets)
+          } else {
+            received[index].add(packets)
+          }
+        }
+        if let mistake = (sent + received).lazy.compactMap(\.mistake).first {
+          throw SketchMistake("\(link.name).\(key)", mistake.message)
+        }
+      }
+    }
+    for index in made.indices {
+      made[index].sent = sent[index].isPlain ? nil : sent[index]
+      made[index].received = received[index].isPlain ? nil : received[index]
+    }
   }
 
   private func interface(of host: String, on link: String) -> String? {
@@ -172,6 +204,8 @@ private struct SketchLayout {
             scheduler: service.scheduler, forwarding: service.forwarding, servers: servers,
             persistence: service.persistence))
       }
+      // Else conntrack takes the ACK that a client answers the cookie with for a connection (iptables-extensions(8)).
+      if host.proxies { host.settings["nf_conntrack_tcp_loose"] = "0" }
       // Else ip_vs_notrack takes its packets out of conntrack's sight, and NAT is never asked.
       if host.nat != nil, !host.services.isEmpty { host.settings["vs.conntrack"] = "1" }
       hosts[index] = host
@@ -214,6 +248,7 @@ private struct SketchLayout {
     _ rule: NetworkSketch.Rule, of host: String, named name: String
   ) throws(SketchMistake) -> PacketRule {
     var made = PacketRule(rule.verdict, rule.kind, nth: rule.nth)
+    made.proxy = rule.proxy
     if let link = rule.in {
       guard let interface = interface(of: host, on: link) else {
         throw SketchMistake(name, "it is not on the link \(link)")
@@ -233,6 +268,13 @@ private struct SketchLayout {
     if let to = rule.to {
       guard let address = address(to) else { throw SketchMistake(name, "there is no \(to)") }
       made.to = address
+    }
+    if let host = hosts.first(where: { $0.name == host }), made.places(on: host).isEmpty {
+      throw SketchMistake(
+        name,
+        rule.verdict.isBeforeConntrack
+          ? "\(rule.verdict.rawValue) is by the link that packets come by: in, and not out"
+          : "only what a node passes on comes in and goes out, and it passes nothing on")
     }
     return made
   }

@@ -28,7 +28,7 @@ public struct Advance: StepAction {
     Step.Limits(attempt: 0, whole: Deadlines.slack)
   }
   public var excess: String? { outside("sets the wall clock forward, advance", seconds, 1...Bounds.advance) }
-  public func mistake(in test: Case) -> String? { nil }
+  public func mistake(in test: Case) -> StepMistake? { nil }
   public func perNode(_ members: (String) -> [String]) -> [Advance] { [self] }
 }
 

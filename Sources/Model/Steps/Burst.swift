@@ -68,8 +68,8 @@ public struct Burst: StepAction {
     return Step.Limits(attempt: attempt, whole: attempt.adding(Deadlines.settling))
   }
   public var excess: String? { outside("connections", connections, 1...Bounds.times) }
-  public func mistake(in test: Case) -> String? {
-    closer == .both ? "a burst cannot have both ends close at once" : nil
+  public func mistake(in test: Case) -> StepMistake? {
+    closer == .both ? StepMistake("a burst cannot have both ends close at once", at: "closes") : nil
   }
   public func perNode(_ members: (String) -> [String]) -> [Burst] { [self] }
 }

@@ -105,8 +105,8 @@ public struct Churn: StepAction {
   public var excess: String? {
     outside("connections", connections, 1...Bounds.connections) ?? outside("rate", rate, 1...Bounds.rate)
   }
-  public func mistake(in test: Case) -> String? {
-    flush.flatMap { Flush(table: $0).mistake(in: test) }
+  public func mistake(in test: Case) -> StepMistake? {
+    flush.flatMap { Flush(table: $0).mistake(in: test)?.at("flush") }
   }
   public func perNode(_ members: (String) -> [String]) -> [Churn] { [self] }
 }

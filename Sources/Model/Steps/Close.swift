@@ -77,8 +77,10 @@ public struct Close: StepAction {
       attempt: Deadlines.settling, whole: max(1, opened).multiplied(by: 2 * Deadlines.settling))
   }
   public var excess: String? { nil }
-  public func mistake(in test: Case) -> String? {
-    if aborts == true, half == true || peer != nil { return "a RST leaves nothing to stay or to be half" }
+  public func mistake(in test: Case) -> StepMistake? {
+    if aborts == true, half == true || peer != nil {
+      return StepMistake("a RST leaves nothing to stay or to be half", at: half == true ? "half" : "peer")
+    }
     return test.unknownOpener(on)
   }
   public func perNode(_ members: (String) -> [String]) -> [Close] { [self] }

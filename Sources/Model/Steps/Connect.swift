@@ -118,8 +118,9 @@ public struct Connect: StepAction {
       ?? outside("connects too long, again", again, 0...Bounds.again)
       ?? outside("connects from a port, port", port, 1...65535)
   }
-  public func mistake(in test: Case) -> String? {
-    aborts != nil && closer != .nobody ? "closes and abort are two ends of one connection" : nil
+  public func mistake(in test: Case) -> StepMistake? {
+    aborts != nil && closer != .nobody
+      ? StepMistake("closes and abort are two ends of one connection", at: "abort") : nil
   }
   public func perNode(_ members: (String) -> [String]) -> [Connect] { [self] }
 }

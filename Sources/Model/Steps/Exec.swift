@@ -80,9 +80,9 @@ public struct Exec: StepAction {
     outside("arguments", command.count, 1...Bounds.arguments) ?? outside("exit", exit, 0...255)
       ?? outside("within", within, 1...Bounds.exec)
   }
-  public func mistake(in test: Case) -> String? {
+  public func mistake(in test: Case) -> StepMistake? {
     test.network.nodes.contains(node) || test.network.clients.contains { $0.group == node }
-      ? nil : "there is no node \(node)"
+      ? nil : StepMistake("there is no node \(node)", at: "in")
   }
   public func perNode(_ members: (String) -> [String]) -> [Exec] {
     let nodes = members(node)

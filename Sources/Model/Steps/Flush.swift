@@ -59,14 +59,17 @@ public struct Flush: StepAction {
     Step.Limits(attempt: 0, whole: Deadlines.slack)
   }
   public var excess: String? { nil }
-  public func mistake(in test: Case) -> String? {
-    if let on, !test.network.nodes.contains(on) { return "there is no node \(on)" }
+  public func mistake(in test: Case) -> StepMistake? {
+    if let on, !test.network.nodes.contains(on) {
+      return StepMistake("there is no node \(on)", at: "on")
+    }
     func has(_ nodes: [String]) -> Bool { on.map(nodes.contains) ?? !nodes.isEmpty }
+    let key = on.map { _ in "on" } ?? Self.verb.name
     return switch table {
     case .conntrack where !has(test.network.trackingNodes):
-      "there is no \(on ?? "hop") whose conntrack could be flushed"
+      StepMistake("there is no \(on ?? "hop") whose conntrack could be flushed", at: key)
     case .ipvs where !has(test.network.directorNodes):
-      "there is no director whose connections could be flushed"
+      StepMistake("there is no director whose connections could be flushed", at: key)
     default: nil
     }
   }

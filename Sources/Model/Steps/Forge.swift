@@ -102,13 +102,16 @@ public struct Forge: StepAction {
     return numbers.lazy.compactMap { outside("forge", $0, Int(Int32.min)...Int(Int32.max)) }.first
       ?? outside("payload", payload, 0...1_400)
   }
-  public func mistake(in test: Case) -> String? {
+  public func mistake(in test: Case) -> StepMistake? {
     if flags.isEmpty || !flags.allSatisfy({ "FSRPU.EW".contains($0) }) || Set(flags).count < flags.count {
-      return "\"\(flags)\" are no control bits as tcpdump writes them: S, S., R, F., P., ."
+      return StepMistake(
+        "\"\(flags)\" are no control bits as tcpdump writes them: S, S., R, F., P., .", at: Self.verb.name)
     }
-    if !test.network.nodes.contains(from) { return "there is no node \(from)" }
+    if !test.network.nodes.contains(from) {
+      return StepMistake("there is no node \(from)", at: "from")
+    }
     return test.workload.contains { $0.label == like && $0.action.makes == .connections }
-      ? nil : "no step makes connections called \(like)"
+      ? nil : StepMistake("no step makes connections called \(like)", at: "like")
   }
   public func perNode(_ members: (String) -> [String]) -> [Forge] { [self] }
 }

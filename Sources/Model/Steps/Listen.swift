@@ -60,9 +60,10 @@ public struct Listen: StepAction {
     Step.Limits(attempt: 0, whole: Deadlines.slack)
   }
   public var excess: String? { outside("lets wait, backlog", backlog, 0...Bounds.backlog) }
-  public func mistake(in test: Case) -> String? {
-    if backlog == nil, accepts == nil, isOpen == nil { return "listen changes nothing" }
-    return test.network.serverNames.contains(server) ? nil : "there is no server \(server)"
+  public func mistake(in test: Case) -> StepMistake? {
+    if backlog == nil, accepts == nil, isOpen == nil { return StepMistake("listen changes nothing") }
+    return test.network.serverNames.contains(server)
+      ? nil : StepMistake("there is no server \(server)", at: Self.verb.name)
   }
   public func perNode(_ members: (String) -> [String]) -> [Listen] { [self] }
 }

@@ -29,16 +29,16 @@ public struct RemoveServer: StepAction {
     Step.Limits(attempt: 0, whole: Deadlines.slack)
   }
   public var excess: String? { nil }
-  public func mistake(in test: Case) -> String? {
-    test.realServerMistake(server)
+  public func mistake(in test: Case) -> StepMistake? {
+    test.realServerMistake(server, at: Self.verb.name)
   }
   public func perNode(_ members: (String) -> [String]) -> [RemoveServer] { [self] }
 }
 
 extension Case {
   /// What is wrong with a real server's name, of which every verb about real servers says the same.
-  func realServerMistake(_ server: String) -> String? {
-    network.balances(to: server) ? nil : "no director has a server \(server)"
+  func realServerMistake(_ server: String, at verb: String) -> StepMistake? {
+    network.balances(to: server) ? nil : StepMistake("no director has a server \(server)", at: verb)
   }
 }
 

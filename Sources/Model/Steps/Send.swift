@@ -59,7 +59,7 @@ public struct Send: StepAction {
   }
 
   public var excess: String? { nil }
-  public func mistake(in test: Case) -> String? { nil }
+  public func mistake(in test: Case) -> StepMistake? { nil }
   public func perNode(_ members: (String) -> [String]) -> [Send] { [self] }
 }
 

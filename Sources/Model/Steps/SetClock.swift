@@ -44,11 +44,12 @@ public struct SetClock: StepAction {
     guard case .offset(let milliseconds) = to else { return nil }
     return outside("clock", milliseconds, -Bounds.offset...Bounds.offset)
   }
-  public func mistake(in test: Case) -> String? {
+  public func mistake(in test: Case) -> StepMistake? {
     let isOffset = test.network.clients.filter { $0.group == client }.allSatisfy {
       if case .offset = $0.clock { true } else { false }
     }
-    return isOffset ? nil : "\(client)'s clock is no offset, so it cannot step"
+    return isOffset
+      ? nil : StepMistake("\(client)'s clock is no offset, so it cannot step", at: Self.verb.name)
   }
   public func perNode(_ members: (String) -> [String]) -> [SetClock] { [self] }
 }

@@ -10,9 +10,10 @@ public struct SetLink: StepAction {
   public init(node: String, isUp: Bool) { (self.node, self.isUp) = (node, isUp) }
 
   public static let verb = Verb(
-    "link", "the links of a node lose their carrier, or have it again",
+    "link",
+    "a node's links lose their carrier, or have it again; a link by its name goes down where its first node is not",
     shell: "ip link set dev PEER down",
-    subject: .entries(key: .name(.node), .word(["up", "down"])), options: [],
+    subject: .entries(key: .either([.name(.node), .name(.link)]), .word(["up", "down"])), options: [],
     example: "{link: {late: down}}")
 
   public static func read(_ words: StepWords) -> [SetLink] {
@@ -37,7 +38,9 @@ public struct SetLink: StepAction {
     Step.Limits(attempt: 0, whole: Deadlines.slack)
   }
   public var excess: String? { nil }
-  public func mistake(in test: Case) -> String? { test.linkMistake(node) }
+  public func mistake(in test: Case) -> StepMistake? {
+    test.linkMistake(node, at: Self.verb.name)
+  }
   public func perNode(_ members: (String) -> [String]) -> [SetLink] {
     let nodes = members(node)
     return nodes.isEmpty ? [self] : nodes.map { SetLink(node: $0, isUp: isUp) }

@@ -41,9 +41,12 @@ public struct SetRoute: StepAction {
     Step.Limits(attempt: 0, whole: Deadlines.slack)
   }
   public var excess: String? { nil }
-  public func mistake(in test: Case) -> String? {
-    if test.network.address(named: to) == nil { return "there is no \(to) to which a route could lead" }
-    return gateway(in: test.network) == nil ? "\(node) and \(via) are on no link together" : nil
+  public func mistake(in test: Case) -> StepMistake? {
+    if test.network.address(named: to) == nil {
+      return StepMistake("there is no \(to) to which a route could lead", at: "to")
+    }
+    return gateway(in: test.network) == nil
+      ? StepMistake("\(node) and \(via) are on no link together", at: "via") : nil
   }
   public func perNode(_ members: (String) -> [String]) -> [SetRoute] {
     let nodes = members(node)

@@ -45,11 +45,12 @@ public struct SetSetting: StepAction {
     Step.Limits(attempt: 0, whole: Deadlines.slack)
   }
   public var excess: String? { nil }
-  public func mistake(in test: Case) -> String? {
+  public func mistake(in test: Case) -> StepMistake? {
     let isThere =
       ["all", Network.server].contains(node) || test.network.nodes.contains(node)
       || test.network.clients.contains { $0.group == node }
-    return isThere ? nil : "there is no \(node) whose \(setting) could be set"
+    return isThere
+      ? nil : StepMistake("there is no \(node) whose \(setting) could be set", at: Self.verb.name)
   }
   public func perNode(_ members: (String) -> [String]) -> [SetSetting] {
     members(node).map { SetSetting(node: $0, setting: setting, value: value) }

@@ -40,6 +40,6 @@ public struct Vanish: StepAction {
     Step.Limits(attempt: 0, whole: Deadlines.slack)
   }
   public var excess: String? { nil }
-  public func mistake(in test: Case) -> String? { test.unknownOpener(on) }
+  public func mistake(in test: Case) -> StepMistake? { test.unknownOpener(on) }
   public func perNode(_ members: (String) -> [String]) -> [Vanish] { [self] }
 }

@@ -31,6 +31,6 @@ public struct Wait: StepAction {
     Step.Limits(attempt: milliseconds.adding(Deadlines.slack), whole: milliseconds.adding(Deadlines.slack))
   }
   public var excess: String? { outside("wait", milliseconds, 1...Bounds.wait * 1000) }
-  public func mistake(in test: Case) -> String? { nil }
+  public func mistake(in test: Case) -> StepMistake? { nil }
   public func perNode(_ members: (String) -> [String]) -> [Wait] { [self] }
 }

@@ -33,6 +33,6 @@ public struct WeighServer: StepAction {
     Step.Limits(attempt: 0, whole: Deadlines.slack)
   }
   public var excess: String? { outside("weight", weight, 0...Bounds.weight) }
-  public func mistake(in test: Case) -> String? { test.realServerMistake(server) }
+  public func mistake(in test: Case) -> StepMistake? { test.realServerMistake(server, at: Self.verb.name) }
   public func perNode(_ members: (String) -> [String]) -> [WeighServer] { [self] }
 }

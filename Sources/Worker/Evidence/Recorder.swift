@@ -208,6 +208,7 @@ final class Recorder {
       try drainAll()
     } while packets != seen
     try losses()
+    try linkLosses()
     try settings()
     try rules { node, rules in
       // A rule that may drop is asked how often it did; the others are told as they were given.
@@ -244,6 +245,7 @@ final class Recorder {
     observation.drops = kernelDrops()
     observation.dropsNotHeard = drops?.misses ?? hints?.notHeard
     try? losses()
+    try? linkLosses()
     try? settings()
     rules { _, rules in rules.text }
     conclude()
@@ -268,6 +270,13 @@ final class Recorder {
         let lost = try capture.socket.lost()
         if lost > 0 { observation.captureLosses[node.name, default: 0] += lost }
       }
+    }
+  }
+
+  /// Packets that netem has lost, by node.
+  private func linkLosses() throws {
+    for (node, count) in try testbed.packetsLost() {
+      observation.countersAfter[node, default: [:]]["netem.drops"] = count
     }
   }
 
@@ -317,6 +326,7 @@ final class Recorder {
           values["conntrack.\(name)"] = value
         }
       }
+      for (name, value) in try node.synproxy?.read() ?? [:] where value != 0 { values[name] = value }
       if let refused = testbed.recycling?.refused(by: node.name), refused != 0 {
         values[Observation.emulatedPAWSPassive] = refused
       }

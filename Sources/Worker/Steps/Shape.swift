@@ -1,33 +1,23 @@
 import Model
-import Netlink
 
 extension Shape: Performable {
   func perform(in workload: Workload, index: Int) throws {
-    let links = try workload.testbed.links(named: node)
+    let testbed = workload.testbed
+    let links = try testbed.links(named: node)
     guard !links.isEmpty else {
       throw workload.lacks("shape", node, "no link of that name, and no node with one")
     }
-    let way = of ?? .both
-    do {
-      for (own, far) in links {
-        for interface in (way == .received ? [] : [own]) + (way == .sent ? [] : [far]) { try set(interface) }
-      }
-    } catch { throw Failure(error, stage: "netem", object: node) }
-    workload.delay = max(workload.delay, 2 * (delay ?? 0))
-  }
-
-  private func set(_ interface: Testbed.Interface) throws {
-    let routes = interface.node.routes
-    if isPlain {
-      guard try routes.qdiscs(index: interface.index).contains(where: { $0.isRoot && $0.kind == "netem" })
-      else { return }
-      routes.unshape(index: interface.index)
-    } else {
-      routes.shape(
-        index: interface.index,
-        try Shaping(
-          delay: delay ?? 0, loss: loss ?? 0, duplicate: duplicate ?? 0, reorder: reorder ?? 0, rate: rate))
+    var way = of ?? .both
+    // On a whole LAN what everybody sends is all that there is.
+    if way == .both, testbed.test.network.links.contains(where: { $0.name == node && $0.bridge != nil }) {
+      way = .sent
     }
-    try routes.commit()
+    for (own, far) in links {
+      if way != .received { try testbed.impair(own, packets, of: own.node.name) }
+      guard way != .sent else { continue }
+      let isPort = testbed.switches.contains { $0 === far.node }
+      try testbed.impair(far, packets, of: isPort ? own.node.name : far.node.name)
+    }
+    workload.delay = max(workload.delay, 2 * (packets.delay ?? 0))
   }
 }

@@ -74,46 +74,13 @@ struct NATRules {
       for out in nat.out { text += "-A POSTROUTING -o \(out) -p tcp -j \(target)\(random)\n" }
       text += "COMMIT\n"
     }
-    for table in ["raw", "mangle", "filter"] {
-      let rules = host.rules.filter { $0.chain.table == table }
-      guard !rules.isEmpty else { continue }
-      text += "*\(table)\n" + rules.map { "-A \($0.chain.chain)\(iptables($0))\n" }.joined() + "COMMIT\n"
+    let lines = host.rules.flatMap { PacketRuleLine.lines(of: $0, on: host, ipv6: !isIPv4) }
+    for table in PacketRuleLine.tables {
+      let own = lines.filter { $0.place.table == table }
+      guard !own.isEmpty else { continue }
+      text += "*\(table)\n" + own.map { "-A \($0.place.chain) \($0.iptables)\n" }.joined() + "COMMIT\n"
     }
     return text
-  }
-
-  private func iptables(_ rule: PacketRule) -> String {
-    var words = ""
-    if let name = rule.in { words += " -i \(name)" }
-    if let name = rule.out { words += " -o \(name)" }
-    if let address = rule.from { words += " -s \(address)" }
-    if let address = rule.to { words += " -d \(address)" }
-    words += " " + iptables(rule.kind)
-    // One turn of the wheel is longer than any case.
-    if let nth = rule.nth { words += " -m statistic --mode nth --every 1000000 --packet \(nth - 1)" }
-    return words + " -j " + iptables(rule.verdict)
-  }
-
-  private func iptables(_ kind: PacketRule.Kind) -> String {
-    switch kind {
-    case .any: "-p tcp"
-    case .invalid: "-m conntrack --ctstate INVALID"
-    case .syn: "-p tcp --tcp-flags SYN,ACK SYN"
-    case .synAck: "-p tcp --tcp-flags SYN,ACK SYN,ACK"
-    case .rst: "-p tcp --tcp-flags RST RST"
-    case .fin: "-p tcp --tcp-flags FIN FIN"
-    case .ack: "-p tcp --tcp-flags SYN,RST,FIN NONE"
-    }
-  }
-
-  private func iptables(_ verdict: PacketRule.Verdict) -> String {
-    switch verdict {
-    case .drop: "DROP"
-    case .reset: "REJECT --reject-with tcp-reset"
-    case .reject: "REJECT --reject-with \(isIPv4 ? "icmp" : "icmp6")-port-unreachable"
-    case .strip: "TCPOPTSTRIP --strip-options timestamp"
-    case .notrack: "CT --notrack"
-    }
   }
 
   // MARK: nft
@@ -146,50 +113,18 @@ struct NATRules {
 
         """
     }
-    for (table, chain, hook, priority) in [
-      ("raw", "PREROUTING", "prerouting", "raw"), ("mangle", "FORWARD", "forward", "mangle"),
-      ("filter", "FORWARD", "forward", "filter"),
-    ] {
-      let rules = host.rules.filter { $0.chain.table == table }
-      guard !rules.isEmpty else { continue }
-      let name = chain == "FORWARD" && table == "filter" ? "forward" : table
-      text += "  chain \(name) {\n    type filter hook \(hook) priority \(priority)\n"
-      text += rules.map { "    \(nft($0))\n" }.joined() + "  }\n"
+    let lines = host.rules.flatMap { PacketRuleLine.lines(of: $0, on: host, ipv6: !isIPv4) }
+    for table in PacketRuleLine.tables {
+      for chain in ["PREROUTING", "FORWARD", "INPUT", "OUTPUT"] {
+        let own = lines.filter { $0.place == PacketRule.Place(table: table, chain: chain) }
+        guard !own.isEmpty else { continue }
+        let hook = chain.lowercased()
+        text += "  chain \(table == "filter" ? hook : "\(table)_\(hook)") {\n"
+        text += "    type filter hook \(hook) priority \(table)\n"
+        text += own.map { "    \($0.nft)\n" }.joined() + "  }\n"
+      }
     }
     return text + "}\n"
-  }
-
-  private func nft(_ rule: PacketRule) -> String {
-    var words: [String] = []
-    if let name = rule.in { words.append("iifname \"\(name)\"") }
-    if let name = rule.out { words.append("oifname \"\(name)\"") }
-    if let address = rule.from { words.append("\(isIPv4 ? "ip" : "ip6") saddr \(address)") }
-    if let address = rule.to { words.append("\(isIPv4 ? "ip" : "ip6") daddr \(address)") }
-    words.append(nft(rule.kind))
-    if let nth = rule.nth { words.append("numgen inc mod 1000000 == \(nth - 1)") }
-    return words.joined(separator: " ") + " counter " + nft(rule.verdict)
-  }
-
-  private func nft(_ kind: PacketRule.Kind) -> String {
-    switch kind {
-    case .any: "meta l4proto tcp"
-    case .invalid: "ct state invalid"
-    case .syn: "tcp flags & (syn | ack) == syn"
-    case .synAck: "tcp flags & (syn | ack) == syn | ack"
-    case .rst: "tcp flags & rst == rst"
-    case .fin: "tcp flags & fin == fin"
-    case .ack: "tcp flags & (syn | rst | fin) == 0"
-    }
-  }
-
-  private func nft(_ verdict: PacketRule.Verdict) -> String {
-    switch verdict {
-    case .drop: "drop"
-    case .reset: "reject with tcp reset"
-    case .reject: "reject with \(isIPv4 ? "icmp" : "icmpv6") port-unreachable"
-    case .strip: "reset tcp option timestamp"
-    case .notrack: "notrack"
-    }
   }
 
   /// One transaction: `iptables-restore` or `nft -f -` inside the hop.
@@ -229,24 +164,24 @@ struct NATRules {
   /// Legacy iptables would leave `/run/xtables.lock` on the host; nobody else can reach this namespace.
   static let environment = ["XTABLES_LOCKFILE": "/dev/null"]
 
-  /// Packets that rules with a verdict or target have counted, by chain, `rule.POSTROUTING`; what strips options or hides
-  /// from conntrack by that: `rule.strip`, `rule.notrack`.
+  /// Packets that rules with a verdict or target have counted, by chain, `rule.POSTROUTING`; what strips options, hides
+  /// from conntrack or answers in a server's place by that: `rule.strip`, `rule.notrack`, `rule.synproxy`.
   static func counters(in saved: String) -> [String: Int] {
     var counters: [String: Int] = [:]
     var chain = ""
     for line in saved.split(separator: "\n") {
       let words = line.split(whereSeparator: \.isWhitespace)
       if let first = words.first, first.hasPrefix("["), words.count > 2, words[1] == "-A" {
-        let name =
-          words.contains("TCPOPTSTRIP") ? "strip" : words.contains("CT") ? "notrack" : String(words[2])
-        counters["rule.\(name)", default: 0] += Int(first.dropFirst().prefix { $0 != ":" }) ?? 0
+        let target = words.lastIndex(of: "-j").map { words[$0 + 1] }
+        let name = target.flatMap { ["TCPOPTSTRIP": "strip", "CT": "notrack", "SYNPROXY": "synproxy"][$0] }
+        counters["rule.\(name ?? String(words[2]))", default: 0] +=
+          Int(first.dropFirst().prefix { $0 != ":" }) ?? 0
       } else if words.first == "chain", words.count > 1 {
         chain = words[1].uppercased()
       } else if let at = words.firstIndex(of: "packets"), words.count > at + 1 {
         let name =
           words.contains("reset") && words.contains("option")
-          ? "strip"
-          : words.contains("notrack") ? "notrack" : chain
+          ? "strip" : ["notrack", "synproxy"].first { words.contains($0[...]) } ?? chain
         counters["rule.\(name)", default: 0] += Int(words[at + 1]) ?? 0
       }
     }

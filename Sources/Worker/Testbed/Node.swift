@@ -16,6 +16,8 @@ final class Node {
   private(set) var conntrack: ConntrackSocket?
   /// Connections through it; only a director has them.
   private(set) var connections: IPVSConnectionTable?
+  /// What SYNPROXY counts; only where a rule has it.
+  private(set) var synproxy: SynproxyCounters?
   /// One capture per interface that is watched.
   private(set) var captures: [Capture] = []
 
@@ -43,6 +45,10 @@ final class Node {
 
   func openConnections() throws {
     connections = try namespace.run { try IPVSConnectionTable() }
+  }
+
+  func openSynproxy() throws {
+    synproxy = try namespace.run { try SynproxyCounters() }
   }
 
   func capture(_ interface: String) throws {

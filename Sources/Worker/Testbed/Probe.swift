@@ -114,6 +114,21 @@ enum Probe {
       found.probe(backend.feature) { try NATProof.hold(backend, on: kernel) }
     }
     (kernel.capabilities, kernel.missing) = (found.capabilities, found.missing)
+    for (feature, backends) in [
+      (Capability.Feature.synproxy, [NATRules.Backend.iptablesNft, .iptablesLegacy]), (.nftSynproxy, [.nft]),
+    ] {
+      found.probe(feature) {
+        guard let backend = backends.first(where: { kernel.has($0.feature) }) else {
+          throw Failure(stage: "SYNPROXY", object: "rules", cause: "no tool that could make any")
+        }
+        var proxy = Network.Node("probe")
+        proxy.forwards = true
+        proxy.rules = [PacketRule(.synproxy, .syn)]
+        let node = try Node(name: "probe")
+        try NATRules(proxy, family: .ipv4, backend: backend).apply(on: node)
+        try node.openSynproxy()
+      }
+    }
     if !found.withoutEffect.isEmpty { kernel.withoutEffect = found.withoutEffect }
     found.probe(.stripTimestamps) {
       try StrippedTimestamps.apply(on: try Node(name: "probe"), ipv6: false, kernel: kernel)

@@ -25,6 +25,10 @@ final class Testbed {
   /// Namespaces of switches, which are nobody's node.
   let switches: [Node]
   let links: LinkLayer
+  /// Interfaces at which packets are late, lost or slow, with the node on whose account.
+  var impaired: [(owner: String, interface: Interface)] = []
+  /// What such interfaces have lost that are no more, by node.
+  var lost: [String: Int] = [:]
   /// How long each part of the set-up took.
   private(set) var timings: [Timing] = []
 
@@ -72,6 +76,7 @@ final class Testbed {
     timings.append(stopwatch.lap("settings"))
 
     links = try LinkLayer(network, nodes: byName, test: test.id)
+    try impairLinks()
     timings.append(stopwatch.lap("links"))
 
     for host in network.hosts {
@@ -80,6 +85,7 @@ final class Testbed {
         let made = NATRules(host, family: network.family, kernel: kernel)
         try made.apply(on: node)
         rules.append((node, made))
+        if host.proxies { try node.openSynproxy() }
       }
       if host.tracks { try node.openConntrack() }
       if !host.services.isEmpty {

@@ -37,11 +37,13 @@ extension Testbed {
     let address: String?
   }
 
-  /// A node's links, or the link of that name: its own end, and the other.
+  /// A node's links, or the link of that name: its own end, and the other. Of a link of two its first node's is the own
+  /// end; of a LAN everybody's is.
   func links(named name: String) throws -> [(own: Interface, far: Interface)] {
     var found: [(own: Interface, far: Interface)] = []
     for link in test.network.links {
-      for (number, end) in link.ends.enumerated() where end.host == name || link.name == name && number == 0 {
+      for (number, end) in link.ends.enumerated()
+      where end.host == name || link.name == name && (number == 0 || link.bridge != nil) {
         let far: Link.End
         if let bridge = link.bridge {
           far = Link.End(bridge.host, Link.port(number, of: bridge))
@@ -56,7 +58,7 @@ extension Testbed {
     return found
   }
 
-  private func interface(_ end: Link.End) throws -> Interface {
+  func interface(_ end: Link.End) throws -> Interface {
     guard let node = (nodes + switches).first(where: { $0.name == end.host }),
       let index = links.index(of: end.interface, on: end.host)
     else { throw Failure(stage: "link", object: end.host, cause: "no interface \(end.interface)") }

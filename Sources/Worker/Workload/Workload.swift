@@ -51,6 +51,7 @@ final class Workload {
   func run() throws {
     defer { conclude() }
     losesPackets = test.needs.losesPackets
+    delay = test.network.delay
     for (index, step) in test.workload.enumerated() {
       emit(.step(index))
       guard let action = step.action as? any Performable else {
