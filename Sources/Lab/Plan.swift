@@ -11,11 +11,11 @@ public struct Machine: Sendable {
   /// Why nothing can run on it, although it was asked for: it does not boot, or its probe broke.
   public let failure: Failure?
 
-  /// The same machine with a setting emulated that Linux has removed; nil where it has that, or cannot.
-  public func emulating(_ setting: String) -> Machine? {
-    kernel.emulating(setting).map {
-      Machine(name: name + "-emulated", kernel: $0, stored: stored, failure: failure)
-    }
+  /// The same machine with something emulated that Linux has removed; nil where it has that, or cannot.
+  public func emulating(_ emulation: Emulation) -> Machine? {
+    guard let kernel = kernel.emulating(emulation), let name = try? KernelName(name) else { return nil }
+    return Machine(
+      name: ResultName(name, emulation).description, kernel: kernel, stored: stored, failure: failure)
   }
 
   /// Makes a machine.
@@ -72,13 +72,14 @@ public enum Plan: Sendable, Equatable {
     let network = test.network
     // debian-12 has all but what Linux removed.
     let elsewhere =
-      test.setsRecycling
-      ? "a guest of its own has it: pawslab kernels add a kernel below 4.12, or --kernel debian-12 --emulate tw_recycle"
-      : "--kernel debian-12 has its own"
+      test.emulation.map {
+        "a guest of its own has it: pawslab kernels add a kernel below \($0.removedIn), "
+          + "or --kernel debian-12 \($0.option)"
+      } ?? "--kernel debian-12 has its own"
     if !network.directorNodes.isEmpty, !kernel.has(.ipvs) {
       return why(
         "ipvs",
-        test.setsRecycling ? "modprobe ip_vs, or \(elsewhere)" : "modprobe ip_vs, or --kernel debian-12")
+        test.emulation != nil ? "modprobe ip_vs, or \(elsewhere)" : "modprobe ip_vs, or --kernel debian-12")
     }
     for feature in test.workload.flatMap(\.action.needs.features) where !kernel.has(feature) {
       let mend =
@@ -97,13 +98,12 @@ public enum Plan: Sendable, Equatable {
     let own = network.nodes.flatMap { test.settings[$0, default: [:]].keys }.sorted()
     for name in own + baseline.map(\.name) where !kernel.capabilities.contains(.setting(name)) {
       guard kernel.perKernelSettings.contains(name) else {
-        guard name == "tcp_tw_recycle" else { return why(name, "it needs a kernel that has it") }
+        guard let emulation = Emulation.giving(name) else {
+          return why(name, "it needs a kernel that has it")
+        }
         let elsewhere =
-          kernel.missing["tw-recycle-emulation"].map { " in debian-12 (here it cannot: \($0))" } ?? ""
-        return why(
-          name,
-          "a kernel below 4.12 has it (pawslab kernels add), --emulate tw_recycle brings its rule back"
-            + elsewhere)
+          kernel.missing[emulation.means.rawValue].map { " in debian-12 (here it cannot: \($0))" } ?? ""
+        return why(name, emulation.mend + elsewhere)
       }
       if !guest {
         return
@@ -181,11 +181,6 @@ public enum Plan: Sendable, Equatable {
 }
 
 extension Case {
-  /// Whether it sets what Linux removed in 4.12.
-  public var setsRecycling: Bool {
-    settings.values.contains { $0["tcp_tw_recycle"] != nil }
-  }
-
   /// Whether it waits for a client to give up, so that it is worth an early start.
   var waits: Bool {
     rules.contains { rule in

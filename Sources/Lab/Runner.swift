@@ -358,7 +358,7 @@ public struct Runner: Sendable {
     let elapsed = began.duration(to: .now) / .seconds(1)
     let result = CaseResult(
       test: test, kernel: machine.name, judgement: judgement, observation: observation, seconds: elapsed,
-      emulated: machine.kernel.emulated == nil ? nil : true)
+      emulation: machine.kernel.emulation)
     return Outcome(result: result, scarcity: scarcity)
   }
 

@@ -18,7 +18,7 @@ import Testing
   @Test func everyPropertyOfAKernelIsSaved() throws {
     var kernel = Kernel.current()
     kernel.layout = ["net.net_cookie": 1]
-    kernel.emulated = ["tcp_tw_recycle"]
+    kernel.emulation = TimeWaitRecycling.emulation
     let properties = Mirror(reflecting: kernel).children.compactMap(\.label)
     let saved = try JSONSerialization.jsonObject(with: JSONEncoder().encode(kernel)) as? [String: Any]
     #expect(Set(properties) == Set((saved ?? [:]).keys))

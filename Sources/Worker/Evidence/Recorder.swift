@@ -275,7 +275,7 @@ final class Recorder {
     for node in testbed.nodes {
       observation.settings[node.name] = try Settings.inForce(on: node, kernel: testbed.kernel)
       if let recycling = testbed.recycling {
-        observation.settings[node.name]?["tcp_tw_recycle"] = recycling.value(on: node.name)
+        observation.settings[node.name]?[TimeWaitRecycling.setting] = recycling.value(on: node.name)
       }
     }
   }
@@ -318,7 +318,7 @@ final class Recorder {
         }
       }
       if let refused = testbed.recycling?.refused(by: node.name), refused != 0 {
-        values[Observation.emulatedPAWSPassive] = refused
+        values[TimeWaitRecycling.refused] = refused
       }
       all[node.name] = values
     }
