@@ -37,6 +37,9 @@ extension HTMLReport {
       if entry.attempts.count > 20 { text += "<p>and \(entry.attempts.count - 20) more attempts</p>\n" }
     }
     text += unread
+    if let until = result?.untilItBroke, !until.isEmpty {
+      text += "<h4>Until it broke</h4><pre>" + until.map { "\($0)\n" }.joined() + "</pre>\n"
+    }
     if let result, let kernel { text += drawings(result, on: kernel) }
     let moved = entry.counters.sorted { $0.key < $1.key }.flatMap { node, counters in
       counters.sorted { $0.key < $1.key }.map { "\(node) \($0.key) +\($0.value)" }

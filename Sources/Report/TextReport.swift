@@ -46,6 +46,11 @@ public struct TextReport: Sendable {
       lines += Visible.lines(whatFits(fits)).map { "       \($0)" }
     }
     if let first = result.again { lines.append("       \(ranAgain(first))") }
+    if detail == .verbose {
+      let until = result.untilItBroke
+      if !until.isEmpty { lines.append("       until then") }
+      lines += until.flatMap { Visible.lines($0) }.map { "         \($0)" }
+    }
     return lines + details
   }
 
