@@ -22,6 +22,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -562,6 +563,37 @@ int clinux_fork_worker(int in, int out, int err) {
   if (pid != 0) return result(pid);
   if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(127);
   // close_range(2) is there since 5.9 only.
+  for (int fd = 3; fd < 1024; fd++) close(fd);
+  return 0;
+}
+
+int clinux_set_window(int terminal, int rows, int columns) {
+  struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
+  return result(ioctl(terminal, TIOCSWINSZ, &size));
+}
+
+int clinux_fork_terminal(int rows, int columns, int *terminal) {
+  char name[64];
+  int own = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+  if (own < 0) return -errno;
+  if (grantpt(own) < 0 || unlockpt(own) < 0 || ptsname_r(own, name, sizeof(name)) != 0 ||
+      clinux_set_window(own, rows, columns) < 0) {
+    int error = errno;
+    close(own);
+    return -error;
+  }
+  pid_t pid = fork();
+  if (pid < 0) {
+    int error = errno;
+    close(own);
+    return -error;
+  }
+  *terminal = own;
+  if (pid > 0) return pid;
+  setsid();
+  // The first terminal that a session's leader opens is the one that controls it.
+  int end = open(name, O_RDWR);
+  if (end < 0 || dup2(end, 0) < 0 || dup2(end, 1) < 0 || dup2(end, 2) < 0) _exit(127);
   for (int fd = 3; fd < 1024; fd++) close(fd);
   return 0;
 }

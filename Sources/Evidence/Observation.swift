@@ -8,6 +8,8 @@ import Model
 
 /// Everything that a worker saw while it ran one case. Verdicts and reports need nothing else.
 public struct Observation: Codable, Sendable, Equatable {
+  /// How it is written.
+  public private(set) var format = EvidenceFormat()
   /// Name of the case.
   public var caseID: String
   /// Every attempt, in the order in which they began.
@@ -20,6 +22,9 @@ public struct Observation: Codable, Sendable, Equatable {
   /// Packets that were seen and are not kept, for a file's size is bounded. More than 0 means that nothing can be
   /// judged again; nil is none.
   public var packetsNotKept: Int?
+  /// Packets that were kept beside a saved observation, against which their file is held when it is read; nil
+  /// anywhere else, and of a format that did not say.
+  public var packetsKept: Int?
   /// Node to counter to value, before the workload; zeros left out.
   public var countersBefore: [String: [String: Int]] = [:]
   /// Node to counter to value, after the workload; zeros left out.
@@ -66,13 +71,12 @@ public struct Observation: Codable, Sendable, Equatable {
 
   /// All but ``packets``, held against the properties by a test: what is missing here would never be saved.
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case caseID, attempts, captureLosses, packetsNotKept, countersBefore, countersAfter, settings, sockets,
+    case format, caseID, attempts, captureLosses, packetsNotKept, packetsKept, countersBefore, countersAfter,
+      settings,
+      sockets,
       samples, drops, dropsNotHeard, dropHints, stamps, rules, conntrack, ipvs
     case natBackend, clockMethod, clockChanges, clockReference, processorSeconds, timings, broke, programs
   }
-
-  /// The counter of what the emulation of `tcp_tw_recycle` has refused: its own, for the kernel's is gone.
-  public static let emulatedPAWSPassive = "emulated.PAWSPassive"
 
   /// Starts an empty observation.
   public init(caseID: String) { self.caseID = caseID }

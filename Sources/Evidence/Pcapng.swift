@@ -194,6 +194,13 @@ public enum Pcapng {
       return packets
     }
 
+    /// Says that nothing more comes.
+    ///
+    /// - Throws: `Failure` where the last block is cut short.
+    public func end() throws {
+      if !rest.isEmpty { throw Self.broken }
+    }
+
     private static var broken: Failure {
       Failure(
         stage: "read", object: "packets", cause: "not pcapng as the lab writes it", mend: "run the case again"

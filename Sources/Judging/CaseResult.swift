@@ -13,21 +13,21 @@ public struct CaseResult: Codable, Sendable, Equatable {
   public var observation: Observation?
   /// Wall time from the worker's start to its end.
   public var seconds: Double
-  /// Whether what was judged is the lab's emulation of a removed setting and not the kernel; nil is not.
-  public var emulated: Bool?
+  /// What was judged, where that is an emulation of the lab's and not the kernel; nil where it is the kernel.
+  public var emulation: Emulation?
   /// What the first run came to, where this is the second (``Judgement/lacksOnlyDropReasons``).
   public var again: String?
 
   /// Makes a result.
   public init(
     test: Case, kernel: String = "host", judgement: Judgement, observation: Observation?, seconds: Double,
-    emulated: Bool? = nil
+    emulation: Emulation? = nil
   ) {
     self.test = test
     self.kernel = kernel
     self.judgement = judgement
     self.observation = observation
     self.seconds = seconds
-    self.emulated = emulated
+    self.emulation = emulation
   }
 }

@@ -26,7 +26,8 @@ package struct ExpectedCounters {
     + ["Tcp.OutRsts", "Tcp.AttemptFails", "Tcp.EstabResets", "Icmp.InDestUnreachs", "Icmp.OutDestUnreachs"]
     + ["IpExt.InNoRoutes", "Ip6.InNoRoutes"]
     + ["insert_failed", "drop", "early_drop", "invalid", "error"].map { "conntrack.\($0)" }
-    + ["rule.FORWARD", "rule.INPUT", "rule.OUTPUT", "netem.drops", Observation.emulatedPAWSPassive]
+    + ["rule.FORWARD", "rule.INPUT", "rule.OUTPUT", "netem.drops"]
+    + Emulation.all.flatMap(\.counters.values).sorted()
 
   private var values: [String: [String: ClosedRange<Int>]] = [:]
 

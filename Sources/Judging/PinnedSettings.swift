@@ -31,7 +31,7 @@ enum PinnedSettings {
   private static func recycled(
     _ attempts: [JudgedAttempt], in test: Case, on kernel: Kernel, node: String
   ) -> ClosedRange<Int> {
-    guard !kernel.emulates("tcp_tw_recycle") else { return 0...0 }
+    guard !kernel.emulates(TimeWaitRecycling.setting) else { return 0...0 }
     // On some kernels one setting for all nodes.
     let values =
       kernel.perKernelSettings.contains("tcp_tw_recycle")

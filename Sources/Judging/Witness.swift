@@ -108,24 +108,17 @@ extension Witness: Codable {
     case name, expected, seen, holds, unheard, subject, wanted, was
   }
 
-  /// Reads a witness; of a version that saved words only, a counter is told by them, and everything else is a text.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     let holds = try container.decode(Bool.self, forKey: .holds)
-    let unheard = try container.decodeIfPresent(Bool.self, forKey: .unheard)
-    if let subject = try container.decodeIfPresent(Subject.self, forKey: .subject) {
-      self.init(
-        subject, expected: try container.decode(Reading.self, forKey: .wanted),
-        seen: try container.decode(Reading.self, forKey: .was), holds: holds, unheard: unheard)
-    } else {
-      self.init(
-        name: try container.decode(String.self, forKey: .name),
-        expected: try container.decode(String.self, forKey: .expected),
-        seen: try container.decode(String.self, forKey: .seen), holds: holds, unheard: unheard)
-    }
+    self.init(
+      try container.decode(Subject.self, forKey: .subject),
+      expected: try container.decode(Reading.self, forKey: .wanted),
+      seen: try container.decode(Reading.self, forKey: .was), holds: holds,
+      unheard: try container.decodeIfPresent(Bool.self, forKey: .unheard))
   }
 
-  /// Writes the words, for who reads them, and where there is more than words, that.
+  /// Writes the words too, for who reads them.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(name, forKey: .name)
@@ -133,7 +126,6 @@ extension Witness: Codable {
     try container.encode(seenWords, forKey: .seen)
     try container.encode(holds, forKey: .holds)
     try container.encodeIfPresent(unheard, forKey: .unheard)
-    if case .text = subject, case .words = expected, case .words = seen { return }
     try container.encode(subject, forKey: .subject)
     try container.encode(expected, forKey: .wanted)
     try container.encode(seen, forKey: .was)

@@ -87,9 +87,9 @@ public struct Machines: Sendable {
   ///
   /// - Parameters:
   ///   - host: nil where this machine lets us run nothing.
-  ///   - emulate: a setting to emulate for the cases that no kernel here can run without it.
+  ///   - emulate: what to emulate for the cases that no kernel here can run without it.
   /// - Returns: a machine per case; one that cannot run it either is what names the reason of its skip.
-  public func assign(_ cases: [Case], host: Machine?, emulate: String? = nil) async throws
+  public func assign(_ cases: [Case], host: Machine?, emulate: Emulation? = nil) async throws
     -> [(test: Case, machine: Machine)]
   {
     var assigned: [String: Machine] = [:]
@@ -104,7 +104,7 @@ public struct Machines: Sendable {
     let store = hypervisor.store
     var candidates = store.all().filter { $0.name != Self.fallback && $0.name != "running" }
     // What was removed from Linux long ago no current release has.
-    let removed = emulate == nil ? open.filter(\.needs.setsRecycling) : []
+    let removed = emulate == nil ? open.filter { $0.needs.emulation != nil } : []
     let wanted = open.count - removed.count
     var fallback: Machine?
     if wanted > 0, !Hypervisor.canBoot {

@@ -11,11 +11,11 @@ public struct Machine: Sendable {
   /// Why nothing can run on it, although it was asked for: it does not boot, or its probe broke.
   public let failure: Failure?
 
-  /// The same machine with a setting emulated that Linux has removed; nil where it has that, or cannot.
-  public func emulating(_ setting: String) -> Machine? {
-    kernel.emulating(setting).map {
-      Machine(name: name + "-emulated", kernel: $0, stored: stored, failure: failure)
-    }
+  /// The same machine with something emulated that Linux has removed; nil where it has that, or cannot.
+  public func emulating(_ emulation: Emulation) -> Machine? {
+    guard let kernel = kernel.emulating(emulation), let name = try? KernelName(name) else { return nil }
+    return Machine(
+      name: ResultName(name, emulation).description, kernel: kernel, stored: stored, failure: failure)
   }
 
   /// Makes a machine.

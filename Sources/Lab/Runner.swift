@@ -75,7 +75,7 @@ public struct Runner: Sendable {
   }
 
   /// Boots a guest for one request and ends it.
-  private func inGuest<Answer: Sendable>(
+  func inGuest<Answer: Sendable>(
     _ stored: StoredKernel, bundles: [String], _ body: (GuestWorker) async throws -> Answer
   ) async throws -> Answer {
     let guest = try await needHypervisor(stored.name).boot(stored)
@@ -359,7 +359,7 @@ public struct Runner: Sendable {
     let elapsed = began.duration(to: .now) / .seconds(1)
     let result = CaseResult(
       test: test, kernel: machine.name, judgement: judgement, observation: observation, seconds: elapsed,
-      emulated: machine.kernel.emulated == nil ? nil : true)
+      emulation: machine.kernel.emulation)
     return Outcome(result: result, scarcity: scarcity)
   }
 
@@ -401,16 +401,11 @@ public struct Runner: Sendable {
     guard machine.stored == nil else {
       throw Failure(
         stage: "shell", object: test.id,
-        cause: "a guest has no terminal to give; this is for the host's kernel")
+        cause: "it is a guest, which gives its own terminal")
     }
     if case .skip(let reason) = Plan(test, on: machine) {
-      // A plan's reason is what is missing, then what `run` can do about it: another kernel, which a shell is not on.
-      let missing = reason.components(separatedBy: "; ")
       throw Failure(
-        stage: "shell", object: test.id,
-        cause: "it cannot run on this machine's kernel, and a shell can be on no other: "
-          + missing.prefix(max(1, missing.count - 1)).joined(separator: "; "),
-        mend: "pawslab explain CASE --run runs it in a guest, and shows its packets")
+        stage: "shell", object: test.id, cause: "it cannot run on this machine's kernel: \(reason)")
     }
     try await worker.hold(test, on: machine.kernel, body)
   }

@@ -180,10 +180,11 @@ public actor Guest {
   /// - Parameters:
   ///   - seconds: after which the worker is killed, and the guest given up if that does not help.
   ///   - silence: the same while nothing comes back.
+  ///   - onBegin: is given the id, for what is added to it (``add(_:)``).
   /// - Returns: the cause where the worker or the request did not end well.
   public func exchange(
     _ kind: Frame.Kind, _ payload: [UInt8], within seconds: Int, silence: Int = .max,
-    onFrame: (Frame) throws -> Void
+    onBegin: (Int) -> Void = { _ in }, onFrame: (Frame) throws -> Void
   ) async throws -> String? {
     if let gone { throw gone }
     guard let writer else { throw failure("not connected") }
@@ -202,6 +203,7 @@ public actor Guest {
       }
       throw gone ?? failure("cannot be written to: \(error)")
     }
+    onBegin(id)
     let late = Late()
     let words = silence < seconds ? "not a word for \(silence) s" : "no answer within \(seconds) s"
     let watchdog = Task {
@@ -230,6 +232,11 @@ public actor Guest {
     }
     try Task.checkCancellation()
     throw gone ?? failure("\(words), and the guest does not end the worker either")
+  }
+
+  /// One more frame of a request that has begun.
+  func add(_ frame: Frame) async throws {
+    if let writer { try await send(frame, by: writer) }
   }
 
   /// One frame after the other: a write that has to wait for room must not let another's bytes in between.

@@ -26,6 +26,8 @@ public actor Hypervisor {
     public var bootDeadline = 60
     /// Programs of this machine that guests take along.
     public var tools: [String] = []
+    /// Whether they take a shell along, and what is of use in it.
+    public var hasShell = false
     public init() {}
   }
 
@@ -68,7 +70,8 @@ public actor Hypervisor {
     }
     var phases = [clock.lap("verify")]
     let archive = try await Initramfs.make(
-      kernel, in: store.folder(kernel.key), worker: worker, extraTools: additions.tools)
+      kernel, in: store.folder(kernel.key), worker: worker, extraTools: additions.tools,
+      hasShell: additions.hasShell)
     phases.append(clock.lap("initramfs"))
     do {
       return try await boot(kernel, archive, phases, verbose: false)

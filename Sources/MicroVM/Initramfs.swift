@@ -70,8 +70,10 @@ enum Initramfs {
   /// - Parameters:
   ///   - worker: path of `pawslab-worker`.
   ///   - extraTools: programs of this machine that are taken along besides.
+  ///   - hasShell: whether somebody is to look around in it (``ShellTools``).
   static func make(
-    _ kernel: StoredKernel, in folder: URL, worker: String, extraTools: [String] = []
+    _ kernel: StoredKernel, in folder: URL, worker: String, extraTools: [String] = [],
+    hasShell: Bool = false
   ) async throws -> Data {
     var archive = Cpio()
     archive.characterDevice("dev/console", 5, 1)
@@ -81,12 +83,13 @@ enum Initramfs {
     archive.file("etc/group", Data("root:x:0:\n".utf8))
     var programs = [worker]
     archive.file("init", try read(worker), executable: true)
-    for (program, names) in tools + extraTools.map({ ($0, []) }) {
+    for (program, names) in tools + (extraTools + (hasShell ? ShellTools.programs : [])).map({ ($0, []) }) {
       guard let path = Command.path(program) else { continue }
       programs.append(path)
       archive.file("usr/sbin/\(program)", try read(path), executable: true)
       for name in names { archive.link("usr/sbin/\(name)", to: program) }
     }
+    for link in hasShell ? try await ShellTools.links() : [] { archive.link(link.name, to: link.program) }
     for library in try await libraries(of: programs) {
       archive.file(String(library.dropFirst()), try read(library), executable: true)
     }

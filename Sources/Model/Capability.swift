@@ -136,8 +136,8 @@ public struct Kernel: Codable, Sendable, Equatable {
   /// Where this kernel keeps what the lab's tracing programs read, and the numbers of its drop reasons; nil where
   /// no such program loads.
   public var layout: [String: Int]?
-  /// Settings that this kernel lacks and that the lab emulates on it; nil on the kernel as it is.
-  public var emulated: Set<String>?
+  /// What the lab emulates on it; nil on the kernel as it is.
+  public var emulation: Emulation?
 
   /// Under what rights cases run.
   public enum Privilege: String, Codable, Sendable {
@@ -164,7 +164,7 @@ public struct Kernel: Codable, Sendable, Equatable {
 
   private enum CodingKeys: String, CodingKey {
     case release, machine, capabilities, perKernelSettings, timestampTicksPerSecond, privilege, missing
-    case withoutEffect, layout, emulated
+    case withoutEffect, layout, emulation
   }
 
   public init(from decoder: any Decoder) throws {
@@ -184,7 +184,7 @@ public struct Kernel: Codable, Sendable, Equatable {
       throw DecodingError.dataCorruptedError(
         forKey: .layout, in: container, debugDescription: "\(odd.key) is at \(odd.value)")
     }
-    emulated = try container.decodeIfPresent(Set<String>.self, forKey: .emulated)
+    emulation = try container.decodeIfPresent(Emulation.self, forKey: .emulation)
   }
 
   /// TSval ticks per second of any kernel: HZ, or 1000 since 4.13, or with `TCP_USEC_TS` (6.7) a million.
@@ -206,28 +206,13 @@ public struct Kernel: Codable, Sendable, Equatable {
     try container.encode(missing, forKey: .missing)
     try container.encodeIfPresent(withoutEffect?.sorted(), forKey: .withoutEffect)
     try container.encodeIfPresent(layout, forKey: .layout)
-    try container.encodeIfPresent(emulated?.sorted(), forKey: .emulated)
-  }
-
-  /// The same kernel with a removed setting emulated; nil where it has that itself, or the means are missing.
-  public func emulating(_ setting: String) -> Kernel? {
-    guard setting == "tcp_tw_recycle", has(.recycleEmulation), !perKernelSettings.contains(setting),
-      !capabilities.contains(.setting(setting))
-    else { return nil }
-    var kernel = self
-    kernel.emulated = [setting]
-    kernel.capabilities.insert(.setting(setting))
-    kernel.missing[setting] = nil
-    return kernel
+    try container.encodeIfPresent(emulation, forKey: .emulation)
   }
 
   /// Whether the kernel has a drop reason of that name, and tells it.
   public func names(dropReason: String) -> Bool {
     has(.dropReasons) && layout?["reason \(dropReason)"] != nil
   }
-
-  /// Whether a setting is the lab's emulation and not the kernel's own.
-  public func emulates(_ setting: String) -> Bool { emulated?.contains(setting) == true }
 
   /// The same without its counters, which a worker has no use for.
   public var forWorker: Kernel {

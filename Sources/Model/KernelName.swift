@@ -13,8 +13,6 @@ public struct KernelName: Hashable, Sendable, Comparable, CustomStringConvertibl
   public static let host = KernelName(known: "host")
   /// This machine's own kernel in a guest.
   public static let running = KernelName(known: "running")
-  /// What results call a kernel with a removed setting emulated: that and this.
-  public static let emulatedSuffix = "-emulated"
 
   /// `host`, `running`, or a name that a stored kernel may have.
   /// - Throws: `Failure`, a mistake in usage, which says what a name may be.
@@ -33,8 +31,8 @@ public struct KernelName: Hashable, Sendable, Comparable, CustomStringConvertibl
       throw refused("it has a character that no kernel's name may have")
     }
     guard Self.isWord(first) else { throw refused("it begins with \(text.prefix(1))") }
-    guard !text.hasSuffix(Self.emulatedSuffix) else {
-      throw refused("names ending in \(Self.emulatedSuffix) are those of emulations in results")
+    if let mark = Emulation.all.map(\.mark).first(where: text.hasSuffix) {
+      throw refused("names ending in \(mark) are those of emulations in results")
     }
     self.text = text
   }
@@ -47,12 +45,6 @@ public struct KernelName: Hashable, Sendable, Comparable, CustomStringConvertibl
         stage: "kernel name", object: text, cause: "it is this machine's own kernel's", mend: "take another",
         isUsage: true)
     }
-  }
-
-  /// The name that a result has: a kernel's, or that of its emulation.
-  public static func inResult(_ text: String) throws(Failure) -> (kernel: KernelName, emulated: Bool) {
-    guard text.hasSuffix(emulatedSuffix) else { return (try KernelName(text), false) }
-    return (try KernelName(String(text.dropLast(emulatedSuffix.count))), true)
   }
 
   private init(known: String) { text = known }

@@ -19,8 +19,10 @@ public struct Needs: Sendable, Equatable {
   /// Whether time really passes in it, more than anybody waits for by the way.
   public var isSlow: Bool { passes > 2_000 }
 
-  /// Whether it sets what Linux removed in 4.12.
-  public var setsRecycling: Bool { kernel.contains(.setting("tcp_tw_recycle", isOwn: true)) }
+  /// What gives a setting of the case's own that Linux has removed; nil where it sets none such.
+  public var emulation: Emulation? {
+    Emulation.all.first { $0.settings.contains { kernel.contains(.setting($0, isOwn: true)) } }
+  }
 
   /// The names of ``kernel``, sorted: `a|b` is one of these, `guest` a kernel of its own; a setting of the case's own by
   /// its name. What every case needs is left out.
@@ -75,9 +77,10 @@ public enum Need: Sendable, Hashable {
     }
     // debian-12 has all but what Linux removed.
     let elsewhere =
-      needs.setsRecycling
-      ? "a guest of its own has it: pawslab kernels add a kernel below 4.12, or --kernel debian-12 --emulate tw_recycle"
-      : "--kernel debian-12 has its own"
+      needs.emulation.map {
+        "a guest of its own has it: pawslab kernels add a kernel below \($0.removedIn), "
+          + "or --kernel debian-12 \($0.option)"
+      } ?? "--kernel debian-12 has its own"
     switch self {
     case .oneOf(let means):
       guard met(by: kernel) == nil, let first = means.first else { return nil }
@@ -90,7 +93,7 @@ public enum Need: Sendable, Hashable {
       if isGuest {
         if ways.isEmpty { ways.append("another kernel may have it") }
       } else {
-        ways.append(ways.isEmpty || needs.setsRecycling ? elsewhere : "--kernel debian-12")
+        ways.append(ways.isEmpty || needs.emulation != nil ? elsewhere : "--kernel debian-12")
       }
       return why(
         first.description,
@@ -99,13 +102,12 @@ public enum Need: Sendable, Hashable {
     case .setting(let name, _):
       if kernel.capabilities.contains(.setting(name)) { return nil }
       guard kernel.perKernelSettings.contains(name) else {
-        guard name == "tcp_tw_recycle" else { return why(name, "it needs a kernel that has it") }
-        let emulation =
-          kernel.missing["tw-recycle-emulation"].map { " in debian-12 (here it cannot: \($0))" } ?? ""
-        return why(
-          name,
-          "a kernel below 4.12 has it (pawslab kernels add), --emulate tw_recycle brings its rule back"
-            + emulation)
+        guard let emulation = Emulation.giving(name) else {
+          return why(name, "it needs a kernel that has it")
+        }
+        let elsewhere =
+          kernel.missing[emulation.means.rawValue].map { " in debian-12 (here it cannot: \($0))" } ?? ""
+        return why(name, emulation.mend + elsewhere)
       }
       return isGuest
         ? nil : "\(name) is one per kernel here, and nothing on the host is changed; \(elsewhere)"

@@ -129,7 +129,6 @@ extension Step: Codable {
     init?(intValue: Int) { nil }
   }
 
-  /// Reads what is written now, and what was while a step was an enumeration: there the value lay under `_0`.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
     guard container.allKeys.count == 1, let verb = container.allKeys.first else {
@@ -146,12 +145,8 @@ extension Step: Codable {
           debugDescription: "no step is called \(verb.stringValue.prefix(Bounds.name))"
             + (nearest.map { "; did you mean \($0)?" } ?? "; those known are \(Self.known)")))
     }
-    let old = Key(stringValue: "_0")
     func read<Action: StepAction>(_ type: Action.Type) throws -> any StepAction {
-      if let nested = try? container.nestedContainer(keyedBy: Key.self, forKey: verb), nested.contains(old) {
-        return try nested.decode(type, forKey: old)
-      }
-      return try container.decode(type, forKey: verb)
+      try container.decode(type, forKey: verb)
     }
     action = try read(type)
   }

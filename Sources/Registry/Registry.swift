@@ -1,7 +1,7 @@
 import Foundation
 import PackagePlugin
 
-/// Lists what a target's folders `Mechanisms`, `Presets` and `Steps` hold, so that a new one is one file and nobody keeps a list.
+/// Lists what a target's folders `Emulations`, `Mechanisms`, `Presets` and `Steps` hold, so that a new one is one file and nobody keeps a list.
 ///
 /// Each file there has the type of its own name. What is made is one value, sorted by name:
 /// `let registeredMechanisms: [any MechanismRule] = [Hop(), ...]`, `let registeredSteps: [any StepAction.Type] = [Churn.self, ...]`.
@@ -14,6 +14,9 @@ struct Registry: BuildToolPlugin {
   }
 
   private let kinds = [
+    Kind(
+      folder: "Emulations", declaration: "let registeredEmulations: [Emulation]",
+      entry: { "\($0).emulation" }),
     Kind(
       folder: "Mechanisms", declaration: "let registeredMechanisms: [any MechanismRule]", entry: { "\($0)()" }
     ),

@@ -15,9 +15,7 @@ struct CaptureFile {
     packets = observation.packets
     comments = remarks(on: result.judgement, of: result.test, on: kernel, seen: observation)
     var lines = [result.test.id, result.test.title]
-    if kernel.emulated != nil {
-      lines.append("emulated: tcp_tw_recycle is not this kernel's, the lab brings its rule back")
-    }
+    if let emulation = kernel.emulation { lines.append("emulated: \(emulation.caution)") }
     lines.append("\(result.judgement.verdict.rawValue): \(result.judgement.reason)")
     for (node, values) in result.test.settings.sorted(by: { $0.key < $1.key }) {
       let words = values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }

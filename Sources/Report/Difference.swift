@@ -36,9 +36,10 @@ public struct Difference: Sendable {
         guard case .counter(let node, let name) = witness.subject, witness.seen != .number(0),
           !name.contains("ACKSkipped")
         else { continue }
-        // The emulation counts what PAWSPassive counted.
-        let isPlain = ["emulated.", "TcpExt.", "conntrack."].contains(where: name.hasPrefix)
-        counters.insert("\(node) \(isPlain ? String(name.drop { $0 != "." }.dropFirst()) : name)")
+        // An emulation counts what a counter of the kernel's counted.
+        let stood = Emulation.all.flatMap(\.counters).first { $0.value == name }?.key ?? name
+        let isPlain = ["TcpExt.", "conntrack."].contains(where: stood.hasPrefix)
+        counters.insert("\(node) \(isPlain ? String(stood.drop { $0 != "." }.dropFirst()) : stood)")
       }
     }
 

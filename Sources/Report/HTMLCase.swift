@@ -14,7 +14,7 @@ extension HTMLReport {
     var text: HTMLText =
       """
       <details class="case" id="c\(number)"><summary><span class="v \(entry.verdict.rawValue)">\(entry.label)\
-      \(entry.emulated == true ? " (emulated)" : "")</span> \(entry.id) \
+      \(entry.emulation != nil ? " (emulated)" : "")</span> \(entry.id) \
       <span class="on">on \(entry.kernel)</span></summary>
       <p>\(entry.title)</p>
       <p><strong>\(entry.why)</strong></p>
@@ -37,6 +37,9 @@ extension HTMLReport {
       if entry.attempts.count > 20 { text += "<p>and \(entry.attempts.count - 20) more attempts</p>\n" }
     }
     text += unread
+    if let until = result?.untilItBroke, !until.isEmpty {
+      text += "<h4>Until it broke</h4><pre>" + until.map { "\($0)\n" }.joined() + "</pre>\n"
+    }
     if let result, let kernel { text += drawings(result, on: kernel) }
     let moved = entry.counters.sorted { $0.key < $1.key }.flatMap { node, counters in
       counters.sorted { $0.key < $1.key }.map { "\(node) \($0.key) +\($0.value)" }
@@ -92,19 +95,17 @@ extension HTMLReport {
 
   /// The command that runs it again, as a shell takes it.
   private func again(_ entry: Results.Entry) -> String {
-    let emulated = entry.kernel.hasSuffix(Self.emulatedSuffix) && entry.emulated == true
-    let kernel = emulated ? String(entry.kernel.dropLast(Self.emulatedSuffix.count)) : entry.kernel
+    // Another that is called so is no emulation for that.
+    let name = entry.emulation.flatMap { _ in try? ResultName(entry.kernel) }
     var words = ["pawslab run"]
     if let source = entry.source {
       words.append(ShellWord.quoted(source.file.hasPrefix("-") ? "./" + source.file : source.file))
     }
-    words.append(ShellWord.option("--kernel", kernel))
-    if emulated { words.append("--emulate tw_recycle") }
+    words.append(ShellWord.option("--kernel", name?.kernel.text ?? entry.kernel))
+    if let emulation = entry.emulation { words.append("\(emulation.option)") }
     words.append(ShellWord.option("--case", entry.id))
     return words.joined(separator: " ")
   }
-
-  private static let emulatedSuffix = "-emulated"
 
   /// Those that are not the baseline.
   private func settings(of entry: Results.Entry) -> [String] {

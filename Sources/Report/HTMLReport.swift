@@ -36,10 +36,10 @@ public struct HTMLReport {
       <header><h1>pawslab: \(title)</h1><p>\(results.headline)</p>
 
       """
-    if results.cases.contains(where: { $0.emulated == true }) {
+    for emulation in Set(results.cases.compactMap(\.emulation)).sorted(by: { $0.name < $1.name }) {
       page += """
-        <p class="note">Columns marked <em>emulated</em> show a rule that Linux removed in 4.12, brought back by eBPF: \
-        they are not what that kernel does.</p>
+        <p class="note">Columns marked <em>emulated</em>: \(emulation.caution). What it cannot do: \
+        \(emulation.limits.joined(separator: "; ")).</p>
 
         """
     }

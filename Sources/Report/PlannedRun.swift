@@ -9,9 +9,8 @@ public struct PlannedRun: Codable, Sendable {
   /// The mark of a folder that is ours.
   private var format = Self.mark
   private static let mark = "pawslab run"
-  /// Of this format.
-  private var version = Self.currentVersion
-  static let currentVersion = 1
+  /// How it is written.
+  private var version = EvidenceFormat()
   /// When it began.
   public var began: Date
   /// The kernels that cases were to run on, as they were probed.
@@ -55,7 +54,6 @@ public struct PlannedRun: Codable, Sendable {
   /// What makes no sense in it; nil where all is well.
   var mistake: String? {
     if format != Self.mark { return "it is not of pawslab" }
-    if version != Self.currentVersion { return "of version \(version); this is for \(Self.currentVersion)" }
     if let mistake = kernels.savedMistake { return mistake }
     let tests = testsByID
     guard tests.count == self.tests.count else { return "a case stands in it twice" }
@@ -74,6 +72,8 @@ public struct PlannedRun: Codable, Sendable {
 
 /// A line of `events.jsonl`: what happened while cases ran, as it happened.
 public struct RunEvent: Codable, Sendable {
+  /// How it is written.
+  private var format = EvidenceFormat()
   /// `started`, `finished`, `guest ended`.
   public var event: String
   /// ISO 8601.
@@ -86,7 +86,7 @@ public struct RunEvent: Codable, Sendable {
   public var reason: String?
   /// Wall time; of a guest, processor time.
   public var seconds: Double?
-  public var emulated: Bool?
+  public var emulation: Emulation?
   /// What a guest has cost.
   public var cost: GuestCost?
 
@@ -105,7 +105,7 @@ public struct RunEvent: Codable, Sendable {
     verdict = result.judgement.verdict
     reason = result.judgement.reason
     seconds = result.seconds
-    emulated = result.emulated
+    emulation = result.emulation
   }
 
   /// A guest has ended.

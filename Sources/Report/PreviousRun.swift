@@ -65,13 +65,15 @@ extension RunFolder {
     var places: [PlannedRun.Place] = []
     var kernels: Set<String> = []
     if let data = try? files.read("\(folder)/\(Self.plan)", limit: Self.limit),
-      let plan = try? decode(PlannedRun.self, from: data, Self.plan), plan.mistake == nil
+      let plan = try? StoredFile(kind: .plan, name: Self.plan).decoded(PlannedRun.self, from: data),
+      plan.mistake == nil
     {
       places += plan.cases
       kernels.formUnion(plan.kernels.keys)
     }
     if let data = try? files.read("\(folder)/\(Self.results)", limit: Self.limit),
-      let results = try? decode(Results.self, from: data, Self.results), results.mistake == nil
+      let results = try? StoredFile(kind: .results, name: Self.results).decoded(Results.self, from: data),
+      results.mistake == nil
     {
       places += results.cases.map { .init(id: $0.id, kernel: $0.kernel) }
       kernels.formUnion(results.kernels.keys)

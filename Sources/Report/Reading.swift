@@ -59,7 +59,7 @@ extension Results {
     if cases.count + (notJudged?.count ?? 0) > Self.most { return "more than \(Self.most) cases" }
     if let mistake = kernels.savedMistake { return mistake }
     for guest in guests {
-      do { _ = try KernelName.inResult(guest.kernel) } catch { return error.description }
+      do { _ = try ResultName(guest.kernel) } catch { return error.description }
     }
     var known: Set<PlannedRun.Place> = []
     for (list, entries) in [("cases", cases), ("notJudged", notJudged ?? [])] {
@@ -80,7 +80,7 @@ extension [String: Kernel] {
   /// What makes no sense in kernels that were read.
   var savedMistake: String? {
     for (name, kernel) in sorted(by: { $0.key < $1.key }) {
-      do { _ = try KernelName.inResult(name) } catch { return error.description }
+      do { _ = try ResultName(name) } catch { return error.description }
       // CONFIG_HZ was once the clock; microseconds are the finest there is.
       guard (1...1_000_000).contains(kernel.timestampTicksPerSecond) else {
         return "kernel \(name): \(kernel.timestampTicksPerSecond) ticks per second"
@@ -94,14 +94,14 @@ extension Results.Summary {
   /// Counts the verdicts of cases that were read back; what else it says stays.
   mutating func count(_ entries: [Results.Entry]) {
     func count(_ verdict: Verdict, emulated: Bool) -> Int {
-      entries.count { $0.verdict == verdict && ($0.emulated == true) == emulated }
+      entries.count { $0.verdict == verdict && ($0.emulation != nil) == emulated }
     }
     pass = count(.pass, emulated: false)
     fail = count(.fail, emulated: false)
     skip = count(.skip, emulated: false)
     error = count(.error, emulated: false)
     emulated =
-      entries.contains { $0.emulated == true }
+      entries.contains { $0.emulation != nil }
       ? Counts(
         pass: count(.pass, emulated: true), fail: count(.fail, emulated: true),
         error: count(.error, emulated: true)) : nil

@@ -2,13 +2,13 @@ import Evidence
 import Judging
 import Model
 
-/// `results.json`, version 3: what a run came to. Keys are written sorted, durations in the unit they name.
+/// `results.json`: what a run came to. Keys are written sorted, durations in the unit they name.
 ///
 /// A case's `observation` names the file in the same folder that holds everything that was seen, from which it
 /// can be judged again.
 public struct Results: Codable, Sendable {
-  /// Of this format.
-  public var version = Results.currentVersion
+  /// How it is written.
+  public private(set) var version = EvidenceFormat()
   /// `pass`, `fail`, `skip`, `error` counted, and wall seconds.
   public var summary: Summary
   /// The kernels that cases ran on, by the names that `--kernel` takes.
@@ -43,13 +43,13 @@ public struct Results: Codable, Sendable {
     public init(_ results: [CaseResult], seconds: Double) {
       self.seconds = seconds
       func count(_ verdict: Verdict, emulated: Bool) -> Int {
-        results.count { $0.judgement.verdict == verdict && ($0.emulated == true) == emulated }
+        results.count { $0.judgement.verdict == verdict && ($0.emulation != nil) == emulated }
       }
       pass = count(.pass, emulated: false)
       fail = count(.fail, emulated: false)
       skip = count(.skip, emulated: false)
       error = count(.error, emulated: false)
-      if results.contains(where: { $0.emulated == true }) {
+      if results.contains(where: { $0.emulation != nil }) {
         emulated = Counts(
           pass: count(.pass, emulated: true), fail: count(.fail, emulated: true),
           error: count(.error, emulated: true))
@@ -104,8 +104,8 @@ public struct Results: Codable, Sendable {
     public var timings: [Timing]
     /// Wall time.
     public var seconds: Double
-    /// Whether an emulation was judged and not the kernel; nil is not.
-    public var emulated: Bool?
+    /// What was judged, where that is an emulation and not the kernel: `tw_recycle`; nil where it is the kernel.
+    public var emulation: Emulation?
     /// What it could have expected and would have passed, where it failed; nil where nothing fits.
     public var fits: [String]?
     /// What the first run came to, where the case was run again; nil where it was not.
@@ -136,7 +136,7 @@ public struct Results: Codable, Sendable {
       id = result.test.id
       name = CaseName(result.test).description
       source = result.test.place(on: kernel)
-      emulated = result.emulated
+      emulation = result.emulation
       again = result.again
       fits = result.judgement.fits
       self.kernel = result.kernel
@@ -168,9 +168,6 @@ public struct Results: Codable, Sendable {
     self.guests = guests
     cases = results.map { Entry($0, on: kernels[$0.kernel]) }
   }
-
-  /// Of this version of the lab.
-  public static let currentVersion = 3
 
   /// The names of its kernels: the host first, the others by name.
   public var kernelNames: [String] { Self.ordered(kernels.keys) }

@@ -84,16 +84,16 @@ public struct RunFolder: Sendable {
     guard !names.isEmpty else { return nil }
     if names.contains(plan) {
       let own: PlannedRun? = (try? files.read(plan, limit: limit)).flatMap {
-        try? decode(PlannedRun.self, from: $0, plan)
+        try? StoredFile(kind: .plan, name: plan).decoded(PlannedRun.self, from: $0)
       }
-      return own?.mistake == nil && own != nil ? nil : "holds a \(plan) that is not pawslab's, or is damaged"
+      return own?.mistake == nil && own != nil
+        ? nil : "holds a \(plan) that is not pawslab's, is damaged, or of another format"
     }
     guard names.contains(results) else { return "holds something that is not a run of pawslab" }
     let own = (try? files.read(results, limit: limit)).flatMap {
-      try? decode(Results.self, from: $0, results)
+      try? StoredFile(kind: .results, name: results).decoded(Results.self, from: $0)
     }
-    return own?.version == Results.currentVersion
-      ? nil : "holds a \(results) that is not pawslab's, or is of another version"
+    return own != nil ? nil : "holds a \(results) that is not pawslab's, is damaged, or of another format"
   }
 
   /// Who is writing there now, e.g. ` (process 4711)`; nil where nobody is.
@@ -128,6 +128,7 @@ public struct RunFolder: Sendable {
     var result = result
     let packets = CaptureFile(result, on: kernel)
     observation.packetsNotKept = packets.notKept(limit: limit)
+    observation.packetsKept = observation.packets.count - (observation.packetsNotKept ?? 0)
     result.observation = observation
     let names = try Self.files(result.test.id, result.kernel)
     try files.write(names.capture) { piece in
@@ -138,7 +139,7 @@ public struct RunFolder: Sendable {
 
   /// Keeps what a guest's kernel said: `consoles/KERNEL-1.txt` and so on.
   public func save(console: String, of kernel: String) throws {
-    _ = try KernelName.inResult(kernel)
+    _ = try ResultName(kernel)
     var number = 1
     func file() -> String { "consoles/\(kernel)-\(number).txt" }
     while files.size(of: file()) != nil { number += 1 }
@@ -181,7 +182,7 @@ public struct RunFolder: Sendable {
 
   static func files(_ id: String, _ kernel: String) throws -> CaseFiles {
     // What a kernel is called is a folder's name here.
-    _ = try KernelName.inResult(kernel)
+    _ = try ResultName(kernel)
     return CaseFiles(id: id, kernel: kernel)
   }
 }

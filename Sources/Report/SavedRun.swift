@@ -15,8 +15,8 @@ extension RunFolder {
       if files.size(of: old.observation) != nil { names = old }
     }
     let file = files.shown(names.observation)
-    var result = try decode(
-      CaseResult.self, from: try files.read(names.observation, limit: Self.limit), file)
+    var result = try StoredFile(kind: .observation, name: file).decoded(
+      CaseResult.self, from: try files.read(names.observation, limit: Self.limit))
     func strange(_ cause: String) -> Failure {
       Failure(stage: "read", object: file, cause: cause, mend: "it is not what the run has written there")
     }
@@ -25,14 +25,28 @@ extension RunFolder {
         "of \(quoted(result.test.id)) on \(quoted(result.kernel)), not of \(quoted(id)) on \(kernel)")
     }
     if let mistake = result.test.savedMistake { throw strange(mistake) }
+    let kept = result.observation?.packetsKept
+    result.observation?.packetsKept = nil
     guard packets, result.observation != nil else { return result }
     var reader = Pcapng.Reader()
     var seen: [Packet] = []
+    struct Odd: Error {}
     do {
-      try files.read(names.capture, limit: Self.limit) { seen += try reader.add($0) }
+      try files.read(names.capture, limit: Self.limit) { piece in
+        // Which names no file.
+        guard let packets = try? reader.add(piece) else { throw Odd() }
+        seen += packets
+      }
+      guard (try? reader.end()) != nil else { throw Odd() }
     } catch let failure as Failure { throw failure } catch {
       throw Failure(
         stage: "read", object: files.shown(names.capture), cause: "no pcapng of the lab's, or cut short",
+        mend: "it is not what the run has written there")
+    }
+    guard kept == nil || kept == seen.count else {
+      throw Failure(
+        stage: "read", object: files.shown(names.capture),
+        cause: "\(seen.count) packets, and the run has kept \(kept ?? 0)",
         mend: "it is not what the run has written there")
     }
     result.observation?.packets = seen
@@ -43,7 +57,8 @@ extension RunFolder {
   public func loadPlan() throws -> PlannedRun? {
     guard files.size(of: Self.plan) != nil else { return nil }
     let file = files.shown(Self.plan)
-    let plan = try decode(PlannedRun.self, from: try files.read(Self.plan, limit: Self.limit), file)
+    let plan = try StoredFile(kind: .plan, name: file).decoded(
+      PlannedRun.self, from: try files.read(Self.plan, limit: Self.limit))
     if let mistake = plan.mistake { throw Failure(stage: "read", object: file, cause: mistake) }
     return plan
   }
@@ -52,17 +67,10 @@ extension RunFolder {
   /// and ``Results/notJudged`` has the rest.
   public func loadResults() throws -> Results {
     let file = files.shown(Self.results)
-    struct Version: Decodable { var version: Int }
     var saved: Results?
     if files.size(of: Self.results) != nil {
       let data = try files.read(Self.results, limit: Self.limit)
-      let version = try decode(Version.self, from: data, file).version
-      guard version == Results.currentVersion else {
-        throw Failure(
-          stage: "read", object: file, cause: "of version \(version); this is for \(Results.currentVersion)",
-          mend: "run it again with this version of the lab")
-      }
-      var results = try decode(Results.self, from: data, file)
+      var results = try StoredFile(kind: .results, name: file).decoded(Results.self, from: data)
       if let mistake = results.mistake { throw Failure(stage: "read", object: file, cause: mistake) }
       // What is counted is what is there.
       results.summary.count(results.cases)
@@ -132,10 +140,13 @@ extension RunFolder {
     var ended: [PlannedRun.Place: RunEvent] = [:]
     var guests: [GuestCost] = []
     if files.size(of: Self.events) != nil {
-      let decoder = JSONDecoder()
+      let file = StoredFile(kind: .event, name: files.shown(Self.events))
       let data = try files.read(Self.events, limit: Self.limit)
       for line in data.split(separator: UInt8(ascii: "\n")) {
-        guard let event = try? decoder.decode(RunEvent.self, from: line) else { continue }
+        // Half a line is none; a whole one of another format is said.
+        guard let format = try? file.format(of: line) else { continue }
+        try file.check(format)
+        guard let event = try? file.decoded(RunEvent.self, from: line) else { continue }
         if let cost = event.cost { guests.append(cost) }
         guard event.event == "finished", let id = event.case else { continue }
         ended[.init(id: id, kernel: event.kernel)] = event
@@ -153,7 +164,7 @@ extension RunFolder {
       else { return nil }
       return CaseResult(
         test: test, kernel: place.kernel, judgement: Judgement(verdict: verdict, reason: event.reason ?? ""),
-        observation: nil, seconds: max(0, event.seconds ?? 0), emulated: event.emulated)
+        observation: nil, seconds: max(0, event.seconds ?? 0), emulation: event.emulation)
     }
     return (results, guests)
   }

@@ -113,10 +113,10 @@ public struct Required: Sendable {
   /// The cases that are required and that no kernel itself was judged by, each with what happened instead.
   func unmet(by entries: [Results.Entry]) -> [String: String] {
     guard !patterns.isEmpty else { return [:] }
-    let judged = Set(entries.filter { $0.verdict != .skip && $0.emulated != true }.map(\.id))
+    let judged = Set(entries.filter { $0.verdict != .skip && $0.emulation == nil }.map(\.id))
     var unmet: [String: String] = [:]
     for entry in entries where !judged.contains(entry.id) && includes(entry.id, of: entry.scenario) {
-      let emulated = entry.emulated == true && entry.verdict != .skip
+      let emulated = entry.emulation != nil && entry.verdict != .skip
       if emulated || unmet[entry.id] == nil {
         unmet[entry.id] = emulated ? "required, but only emulated" : "required, but skipped"
       }

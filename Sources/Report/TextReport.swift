@@ -28,7 +28,7 @@ public struct TextReport: Sendable {
   public func lines(_ result: CaseResult) -> [TerminalText] {
     let verdict = result.judgement.verdict
     if detail == .quiet, verdict == .pass || verdict == .skip { return [] }
-    let emulated = result.emulated == true ? "emulated  " : ""
+    let emulated = result.emulation != nil ? "emulated  " : ""
     let elsewhere = result.kernel == "host" ? "" : "  \(result.kernel)"
     var lines: [TerminalText] = [
       painted(verdict) + "  \(emulated)\(result.test.id)  \(fixed(result.seconds, decimals: 2)) s\(elsewhere)"
@@ -46,6 +46,11 @@ public struct TextReport: Sendable {
       lines += Visible.lines(whatFits(fits)).map { "       \($0)" }
     }
     if let first = result.again { lines.append("       \(ranAgain(first))") }
+    if detail == .verbose {
+      let until = result.untilItBroke
+      if !until.isEmpty { lines.append("       until then") }
+      lines += until.flatMap { Visible.lines($0) }.map { "         \($0)" }
+    }
     return lines + details
   }
 
@@ -142,7 +147,7 @@ public struct TextReport: Sendable {
   private func table(_ results: [CaseResult]) -> [String] {
     // What was emulated is a row of its own.
     let rows = [false, true].flatMap { emulated in
-      let own = results.filter { ($0.emulated == true) == emulated }
+      let own = results.filter { ($0.emulation != nil) == emulated }
       return scenarios(of: own).map { scenario in
         (
           name: scenario + (emulated ? " (emulated)" : ""),

@@ -10,6 +10,12 @@ public struct Frame: Sendable, Equatable {
     case settings = "s"
     /// To the guest: end that worker.
     case kill = "k"
+    /// To the guest: a shell on a terminal (``TerminalOrder``). It ends with its exit status.
+    case terminal = "t"
+    /// To the guest: what is typed on that terminal.
+    case input = "i"
+    /// To the guest: that terminal's new size (``TerminalSize``).
+    case window = "w"
     /// From the guest, first of all: what booted.
     case hello = "h"
     /// From the guest: what a worker wrote to its standard output, as it comes.

@@ -21,3 +21,17 @@ extension KnownFailures {
     self = try KnownFailures(text, file: file)
   }
 }
+
+extension Emulation: ExpressibleByArgument {
+  public init?(argument: String) {
+    guard let known = Emulation.named(argument) else { return nil }
+    self = known
+  }
+
+  public static var allValueStrings: [String] { all.map(\.name) }
+
+  /// What `--emulate` says of itself.
+  static let help = ArgumentHelp(
+    "Run cases of a setting that Linux removed by an emulation, where the kernel lacks it: "
+      + all.map(\.name).joined(separator: ", ") + ".")
+}

@@ -20,9 +20,8 @@ struct BenchCrossCheck: AsyncParsableCommand {
   @Option(help: "The kernel to run on (default: the first that can).")
   var kernel: String?
 
-  @Option(
-    help: "Run cases of a setting that Linux removed by an emulation, where the kernel lacks it: tw_recycle.")
-  var emulate: Run.Emulation?
+  @Option(help: Emulation.help)
+  var emulate: Emulation?
 
   @Flag(help: "Let cases run the programs that their lab files name (exec).")
   var allowExec = false
@@ -42,11 +41,11 @@ struct BenchCrossCheck: AsyncParsableCommand {
     let tests: [(test: Case, machine: Machine)]
     if let kernel {
       let machine = try await machines.named(kernel)
-      let emulated = emulate.flatMap { machine.emulating($0.setting) }
+      let emulated = emulate.flatMap { machine.emulating($0) }
       tests = cases.map { ($0, !Plan($0, on: machine).runs ? emulated ?? machine : machine) }
     } else {
       tests = try await machines.assign(
-        cases, host: try? await machines.host(), emulate: emulate?.setting)
+        cases, host: try? await machines.host(), emulate: emulate)
     }
     var (checked, wrong) = (0, 0)
     for (test, machine) in tests {

@@ -37,6 +37,11 @@ enum Console {
 
   static let isInActions = ProcessInfo.processInfo.environment["GITHUB_ACTIONS"] == "true"
 
+  /// What a shell says that has the terminal for itself: it is somebody's own, and obeyed.
+  @Sendable static func lend(_ bytes: [UInt8]) {
+    do { try FileHandle.standardOutput.write(contentsOf: Data(bytes)) } catch { _exit(128 + SIGPIPE) }
+  }
+
   /// A document in a format, which has escaped what is not its own.
   ///
   /// Ends the process as SIGPIPE would, where nobody reads any more; the workers end with it.

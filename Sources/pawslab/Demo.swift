@@ -33,6 +33,8 @@ struct Demo: AsyncParsableCommand {
     case emulated(Machine)
     case recorded(RunFolder, name: String, Kernel)
 
+    private static let emulation = TimeWaitRecycling.emulation
+
     var kernel: Kernel {
       switch self {
       case .genuine(let machine), .emulated(let machine): machine.kernel
@@ -45,7 +47,8 @@ struct Demo: AsyncParsableCommand {
       case .genuine(let machine): "a genuine kernel, running now in a guest (\(machine.name))"
       case .emulated(let machine):
         """
-        running now (\(machine.name)), with tcp_tw_recycle EMULATED: 4.12 removed it, eBPF brings its rule back.
+        running now (\(machine.name)), with \(Self.emulation.subject) EMULATED: \(Self.emulation.removedIn) removed it, \
+        \(Self.emulation.tool) brings its rule back.
         A genuine 4.9.115 does the same, as recorded: pawslab demo --recorded
         """
       case .recorded: "recorded on a genuine kernel (lab/recorded); it is not this machine's"
@@ -85,9 +88,9 @@ struct Demo: AsyncParsableCommand {
     stage.say("\n" + teller.noted(dropped, on: source.kernel) + "\n\(teller.story(dropped))\n")
 
     let moved = dropped.observation?.counters(of: Network.server) ?? [:]
-    let emulated = source.kernel.emulates("tcp_tw_recycle")
+    let emulated = source.kernel.emulation != nil
     let shown = [
-      emulated ? Observation.emulatedPAWSPassive : "TcpExt.PAWSPassive", "TcpExt.ListenDrops",
+      source.kernel.counting("TcpExt.PAWSPassive"), "TcpExt.ListenDrops",
       "TcpExt.PAWSEstab",
     ].map { "  \($0.padding(toLength: 20, withPad: " ", startingAt: 0)) +\(moved[$0] ?? 0)" }
     stage.part(
@@ -188,15 +191,20 @@ struct Demo: AsyncParsableCommand {
   private func source(_ lab: String, _ machines: Machines, _ hypervisor: Hypervisor) async throws -> Source {
     if !recorded {
       for stored in hypervisor.store.all() where Hypervisor.canBoot {
-        guard let known = hypervisor.probed(stored), known.perKernelSettings.contains("tcp_tw_recycle") else {
+        guard let known = hypervisor.probed(stored),
+          known.perKernelSettings.contains(TimeWaitRecycling.setting)
+        else {
           continue
         }
         return .genuine(Machine(name: stored.name, kernel: known, stored: stored))
       }
-      if let machine = try? await machines.host().emulating("tcp_tw_recycle") { return .emulated(machine) }
+      if let machine = try? await machines.host().emulating(TimeWaitRecycling.emulation) {
+        return .emulated(machine)
+      }
       if Hypervisor.canBoot {
         do {
-          if let machine = try await machines.named(Machines.fallback).emulating("tcp_tw_recycle") {
+          if let machine = try await machines.named(Machines.fallback).emulating(TimeWaitRecycling.emulation)
+          {
             return .emulated(machine)
           }
         } catch let failure as Failure {

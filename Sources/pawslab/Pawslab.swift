@@ -123,10 +123,12 @@ struct Running: ParsableArguments {
 
   /// Boots guests; says what happens on standard error.
   func hypervisor(
-    tools: [String] = [], onEvent: @escaping @Sendable (Hypervisor.Event) async -> Void = Self.tell
+    tools: [String] = [], hasShell: Bool = false,
+    onEvent: @escaping @Sendable (Hypervisor.Event) async -> Void = Self.tell
   ) throws -> Hypervisor {
     var additions = Hypervisor.Additions()
     additions.tools = tools
+    additions.hasShell = hasShell
     return Hypervisor(store: KernelStore(), worker: try Self.worker(), additions: additions, onEvent: onEvent)
   }
 

@@ -17,8 +17,7 @@ struct Run: AsyncParsableCommand {
     help: "Run everything on each of these: host, running, debian-12, ... (pawslab kernels list).")
   var kernels: [String] = []
 
-  @Option(
-    help: "Run cases of a setting that Linux removed by an emulation, where the kernel lacks it: tw_recycle.")
+  @Option(help: Emulation.help)
   var emulate: Emulation?
 
   @Flag(help: "Boot no guest: what the host's kernel lacks is skipped.")
@@ -62,14 +61,6 @@ struct Run: AsyncParsableCommand {
 
   /// `--kernel a,b --kernel c`
   private var kernelNames: [String] { kernels.flatMap { $0.split(separator: ",").map(String.init) } }
-
-  /// What the lab can emulate.
-  enum Emulation: String, CaseIterable, ExpressibleByArgument {
-    case recycling = "tw_recycle"
-
-    /// The setting's name.
-    var setting: String { "tcp_\(rawValue)" }
-  }
 
   @Option(
     help:
@@ -162,7 +153,12 @@ struct Run: AsyncParsableCommand {
 
   /// The columns of the comparison: the kernels in the order in which they were named, each before its emulation.
   private func compared(_ kernels: [String: Kernel]) -> [String] {
-    kernelNames.flatMap { [$0, $0 + "-emulated"] }.filter { kernels[$0] != nil }
+    kernelNames.flatMap { name in
+      [name]
+        + Emulation.all.compactMap { emulation in
+          (try? KernelName(name)).map { ResultName($0, emulation).description }
+        }
+    }.filter { kernels[$0] != nil }
   }
 
   /// Every case on every named kernel; else each on the first that can.
@@ -178,7 +174,7 @@ struct Run: AsyncParsableCommand {
         host = nil
         await Console.note("no case can run on this machine's own kernel: \(failure)")
       }
-      return try await machines.assign(cases, host: host, emulate: emulate?.setting)
+      return try await machines.assign(cases, host: host, emulate: emulate)
     }
     var tests: [(test: Case, machine: Machine)] = []
     for name in kernelNames {
@@ -188,10 +184,10 @@ struct Run: AsyncParsableCommand {
     return tests
   }
 
-  /// The machine, or where the case needs it and it was asked for, the machine with the setting emulated.
+  /// The machine, or where the case needs it and it was asked for, the machine with that emulated.
   private func able(_ machine: Machine, _ test: Case) -> Machine {
-    guard test.needs.setsRecycling, let emulate else { return machine }
-    return machine.emulating(emulate.setting) ?? machine
+    guard let emulate, emulate.serves(test) else { return machine }
+    return machine.emulating(emulate) ?? machine
   }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Lab
+import MicroVM
 import Model
 import Wire
 
@@ -11,8 +12,12 @@ struct Shell: AsyncParsableCommand {
       The network is as the case has it before its first step: settings, NAT, clocks, servers that answer. ip, ss, \
       tcpdump, nstat and sysctl show that node's own. It is gone when the shell ends, and so is what was started in it.
 
-      Example:
-        pawslab shell 'time-wait-clash/*rfc1337=1,clock=behind,isn=ahead*flushed,family=ipv4,topology=snat' server
+      With --kernel it is in a guest of that kernel, which takes this machine's tools along: a shell (busybox, if there \
+      is one), ip, ss, nstat, tcpdump, iptables, nft, nsenter. Nothing is kept: the guest is gone with the shell.
+
+      Examples:
+        pawslab shell 'time-wait-clash/*rfc1337=1,clock=behind,isn=ahead,timestamps=1*flushed,family=ipv4,topology=snat' server
+        pawslab shell 'lvs-time-wait/*' hop --kernel debian-12
       """)
 
   @Argument(help: "The case's name, or a pattern that matches one.")
@@ -23,6 +28,12 @@ struct Shell: AsyncParsableCommand {
 
   @Option(name: .customLong("lab"), help: "Lab files, or folders of them (default: $PAWSLAB_LAB, else lab).")
   var paths: [String] = []
+
+  @Option(help: "A guest of this kernel: running, debian-12, ... (default: this machine's own, host).")
+  var kernel: String?
+
+  @Option(help: Emulation.help)
+  var emulate: Emulation?
 
   func run() async throws {
     var selection = Selection()
@@ -35,19 +46,96 @@ struct Shell: AsyncParsableCommand {
       throw ValidationError(
         "\(id) has no node \(node), but \(test.network.nodes.joined(separator: ", "))")
     }
-    let runner = try Running.fixed().runner()
-    let host = Machine(name: "host", kernel: try await runner.probe(), stored: nil)
-    let status = Status()
-    try await runner.hold(test, on: host) { [node] nodes, keeper in
-      Console.error(id)
-      Console.error("this shell is in \(node); from another terminal, until it ends:")
-      for held in nodes {
-        Console.error("  \(Self.way(into: held, keeper).joined(separator: " "))    # \(held.name)")
+    let status =
+      if let kernel, kernel != KernelName.host.text {
+        try await inGuest(kernel, test, node)
+      } else { try await onHost(test, node) }
+    if status != 0 { throw ExitCode(status) }
+  }
+
+  /// What is said before the first prompt: the case, where it runs, its nodes and how each is entered.
+  ///
+  /// - Parameter way: the command that enters a node.
+  static func introduction(_ test: Case, on machine: Machine, in node: String, way: (String) -> String?)
+    -> [String]
+  {
+    let network = test.network
+    var lines = ["\(test.id), before its first step, on \(machine.name) (Linux \(machine.kernel.release))"]
+    let width = network.nodes.map(\.count).max() ?? 0
+    for host in network.hosts where !host.isSwitch {
+      var words = ["  " + host.name.padding(toLength: width, withPad: " ", startingAt: 0)]
+      words += network.addresses(of: host.name)
+      if let client = host.client { words.append("connects to \(client.target)") }
+      if let server = host.server { words.append("listens on \(ports(server.ports))") }
+      if let nat = host.nat { words.append("NAT to \(nat.address), \(ports(nat.ports))") }
+      for service in host.services {
+        words.append(
+          "balances \(service.address), \(ports(service.ports)), to \(service.servers.joined(separator: ", "))"
+        )
       }
-      guard let held = nodes.first(where: { $0.name == node }) else { return }
-      status.value = try await Self.shell(Self.way(into: held, keeper), name: node)
+      lines.append(words.joined(separator: "  "))
     }
-    if status.value != 0 { throw ExitCode(status.value) }
+    lines.append("this shell is in \(node), and ends all of it; the others:")
+    for other in network.nodes where other != node {
+      if let way = way(other) { lines.append("  \(way)    # \(other)") }
+    }
+    return lines
+  }
+
+  private static func ports(_ ports: ClosedRange<Int>) -> String {
+    ports.count == 1 ? "port \(ports.lowerBound)" : "ports \(ports.lowerBound)-\(ports.upperBound)"
+  }
+
+  // MARK: in a guest
+
+  /// A shell in a guest, on our terminal: its exit status. Whatever ends us ends the guest.
+  private func inGuest(_ kernel: String, _ test: Case, _ node: String) async throws -> Int32 {
+    let running = Running.fixed()
+    let hypervisor = try running.hypervisor(hasShell: true)
+    let runner = try running.runner(hypervisor)
+    var machine = try await Machines(runner: runner, hypervisor: hypervisor, say: Console.note).named(kernel)
+    if let emulate, emulate.serves(test) { machine = machine.emulating(emulate) ?? machine }
+    let terminal = OwnTerminal()
+    defer { terminal.restore() }
+    let interrupt = Interrupt()
+    let shell = Task { [machine] in
+      try await runner.shell(in: node, of: test, on: machine) { nodes in
+        let lines = Self.introduction(test, on: machine, in: node) { name in
+          nodes.first { $0.name == name }.map { "nsenter --net=\($0.path) sh" }
+        }
+        for line in lines { Console.error(line) }
+        let type = ProcessInfo.processInfo.environment["TERM"] ?? "dumb"
+        return Terminal(
+          size: OwnTerminal.size,
+          environment: ["HOME=/root", "PAWSLAB_NODE=\(node)", "PS1=\(node)# ", "TERM=\(type)"],
+          input: terminal.lend(), show: Console.lend)
+      }
+    }
+    interrupt.onSignal { shell.cancel() }
+    do { return try await shell.value } catch {
+      if let signal = interrupt.received { return 128 + signal }
+      throw error
+    }
+  }
+
+  // MARK: on this machine's kernel
+
+  private func onHost(_ test: Case, _ node: String) async throws -> Int32 {
+    let runner = try Running.fixed().runner()
+    var host = Machine(name: "host", kernel: try await runner.probe(), stored: nil)
+    if let emulate, emulate.serves(test) { host = host.emulating(emulate) ?? host }
+    let status = Status()
+    try await runner.hold(test, on: host) { [host] nodes, keeper in
+      func way(_ name: String) -> [String]? {
+        nodes.first { $0.name == name }.map { Self.way(into: $0, keeper) }
+      }
+      for line in Self.introduction(test, on: host, in: node, way: { way($0)?.joined(separator: " ") }) {
+        Console.error(line)
+      }
+      guard let way = way(node) else { return }
+      status.value = try await Self.shell(way, name: node)
+    }
+    return status.value
   }
 
   private final class Status: @unchecked Sendable { var value: Int32 = 0 }

@@ -19,7 +19,7 @@ import Testing
     var kernel = Kernel.current()
     kernel.layout = ["net.net_cookie": 1]
     kernel.withoutEffect = [.feature(.nft)]
-    kernel.emulated = ["tcp_tw_recycle"]
+    kernel.emulation = TimeWaitRecycling.emulation
     let properties = Mirror(reflecting: kernel).children.compactMap(\.label)
     let saved = try JSONSerialization.jsonObject(with: JSONEncoder().encode(kernel)) as? [String: Any]
     #expect(Set(properties) == Set((saved ?? [:]).keys))

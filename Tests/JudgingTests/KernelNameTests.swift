@@ -12,7 +12,7 @@ import Testing
   {
     #expect(throws: Failure.self) { try KernelName(text) }
     #expect(throws: Failure.self) { try KernelName(ofEntry: text) }
-    let failure = #expect(throws: Failure.self) { try KernelName.inResult(text.isEmpty ? "" : text + "/") }
+    let failure = #expect(throws: Failure.self) { try ResultName(text.isEmpty ? "" : text + "/") }
     #expect(failure?.isUsage == true)
     // It can be printed as it is.
     #expect("\(failure?.description ?? "")".unicodeScalars.allSatisfy { (0x20...0x7e).contains($0.value) })
@@ -33,11 +33,12 @@ import Testing
   }
 
   @Test func aResultsNameMayBeThatOfAnEmulation() throws {
-    let emulated = try KernelName.inResult("debian-12-emulated")
-    #expect(emulated.kernel.text == "debian-12" && emulated.emulated)
-    #expect(try !KernelName.inResult("host").emulated)
+    let emulated = try ResultName("debian-12-emulated")
+    #expect(emulated.kernel.text == "debian-12" && emulated.emulation == TimeWaitRecycling.emulation)
+    #expect("\(emulated)" == "debian-12-emulated")
+    #expect(try ResultName("host").emulation == nil)
     for name in ["../x", "../x-emulated", "-emulated", "a-emulated-emulated"] {
-      #expect(throws: Failure.self) { try KernelName.inResult(name) }
+      #expect(throws: Failure.self) { try ResultName(name) }
     }
   }
 }

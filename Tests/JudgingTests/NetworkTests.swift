@@ -83,25 +83,6 @@ import Testing
     #expect(again == network)
   }
 
-  /// As runs were saved before networks were values.
-  @Test func aSavedNetworkOfParametersIsRead() throws {
-    let saved = """
-      {"topology":"ipvs-fullnat","family":"ipv6","serverPorts":2,"listening":false,"servers":2,
-      "clients":[{"name":"a","group":"a","clock":{"off":{}},"isn":"natural"}],
-      "hop":{"nat":"snat","backend":"auto","ports":[40000,40001],"random":"none","dropInvalid":true,"scheduler":"wrr"}}
-      """
-    let network = try JSONDecoder().decode(Network.self, from: Data(saved.utf8))
-    #expect(network.topology == .ipvsFullNAT)
-    #expect(network.clients.map(\.clock) == [.off])
-    #expect(!network.listening)
-    #expect(network.serverPorts == 2)
-    let hop = try #require(network.host("hop"))
-    #expect(hop.nat?.ports == 40000...40001)
-    #expect(hop.services.map(\.scheduler) == [.wrr])
-    #expect(hop.services.map(\.servers) == [["server.1", "server.2"]])
-    #expect(hop.rules == [.dropInvalid])
-  }
-
   /// They become words of iptables' and nft's input.
   @Test(arguments: [
     #""out":["srv+ -j ACCEPT\n-A FORWARD"]"#, #""address":"198.19.0.1\n""#, #""interface":"eth0;x""#,

@@ -9,42 +9,6 @@ import Testing
     try JSONDecoder().decode(Step.self, from: Data(text.utf8))
   }
 
-  /// What runs of before have: Swift's own coding of an enumeration.
-  @Test(arguments: [
-    (
-      #"{"connect":{"_0":{"again":0,"client":"early","closes":"server","label":"first","times":2}}}"#,
-      Step.connect(.init(client: "early", label: "first", closes: .server, times: 2, again: 0))
-    ),
-    (
-      #"{"send":{"_0":{"client":"late","from":"server","label":"later"}}}"#,
-      .send(.init(client: "late", label: "later", from: .server))
-    ),
-    (
-      #"{"churn":{"_0":{"clients":["c"],"closes":"client","connections":3,"flush":"tcp_metrics","label":"c"}}}"#,
-      .churn(
-        .init(clients: ["c"], label: "c", connections: 3, rate: nil, closes: .client, flush: .tcpMetrics))
-    ),
-    (#"{"flush":{"_0":"conntrack"}}"#, .flush(.conntrack)),
-    (#"{"flush":{"_0":"tcp_metrics"}}"#, .flush(.tcpMetrics)),
-    (
-      #"{"set":{"node":"server","setting":"tcp_rfc1337","value":"1"}}"#,
-      .set(node: "server", setting: "tcp_rfc1337", value: "1")
-    ),
-    (#"{"remove":{"server":"server.1"}}"#, .remove(server: "server.1")),
-    (#"{"advance":{"seconds":61}}"#, .advance(seconds: 61)),
-    (
-      #"{"clock":{"client":"c","to":{"offset":{"milliseconds":-5}}}}"#,
-      .clock(client: "c", to: .offset(milliseconds: -5))
-    ),
-  ])
-  func whatWasSavedBeforeIsReadAndSavedByItsVerb(text: String, step: Step) throws {
-    let read = try Self.decoded(text)
-    #expect(read == step)
-    let again = try JSONEncoder().encode(read)
-    #expect(!String(decoding: again, as: UTF8.self).contains("_0"))
-    #expect(try JSONDecoder().decode(Step.self, from: again) == step)
-  }
-
   @Test(arguments: [
     (#"{"conect":{}}"#, "no step is called conect; did you mean connect?"),
     (#"{"explode":{}}"#, "no step is called explode; those known are "),

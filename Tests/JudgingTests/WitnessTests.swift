@@ -46,9 +46,8 @@ import Testing
   ])
   func oldCountersAreReadAsCounters(
     name: String, expected: String, seen: String, wanted: Witness.Reading, was: Int
-  ) throws {
-    let text = "{\"name\":\"\(name)\",\"expected\":\"\(expected)\",\"seen\":\"\(seen)\",\"holds\":true}"
-    let witness = try JSONDecoder().decode(Witness.self, from: Data(text.utf8))
+  ) {
+    let witness = Witness(name: name, expected: expected, seen: seen, holds: true)
     guard case .counter(let node, let counter) = witness.subject else {
       Issue.record("\(witness.subject)")
       return
@@ -64,9 +63,7 @@ import Testing
     ("late #1 drop reason NETFILTER_DROP", "2", "1"), ("early late.x", "+1 to", "+1"), ("a b.c", "+1", "+"),
   ])
   func otherOldOnesStayAsTheyWere(name: String, expected: String, seen: String) throws {
-    let text =
-      "{\"name\":\"\(name)\",\"expected\":\"\(expected)\",\"seen\":\"\(seen)\",\"holds\":true,\"unheard\":true}"
-    let witness = try JSONDecoder().decode(Witness.self, from: Data(text.utf8))
+    let witness = Witness(name: name, expected: expected, seen: seen, holds: true, unheard: true)
     #expect(witness.subject == .text(name: name))
     #expect((witness.expectedWords, witness.seenWords) == (expected, seen))
     #expect(witness.unheard == true)

@@ -67,7 +67,7 @@ struct GuestTests {
   @Test func theEmulationDoesWhatTheGenuineKernelDid() async throws {
     let (runner, machine) = try await machine(hypervisor())
     let why = machine.kernel.missing["tw-recycle-emulation"] ?? ""
-    let emulating = machine.emulating("tcp_tw_recycle")
+    let emulating = machine.emulating(TimeWaitRecycling.emulation)
     let emulated = try #require(emulating, "\(why)")
     let folder = try RunFolder(reading: RecordedTests.folder)
     let saved = try folder.loadResults()
@@ -90,7 +90,7 @@ struct GuestTests {
     let results = await runner.run(tests.map { ($0, emulated) }, onEvent: { _ in })
     for result in results {
       #expect(result.judgement.verdict == .pass, "\(told(result, on: emulated.kernel))")
-      #expect(result.emulated == true)
+      #expect(result.emulation == TimeWaitRecycling.emulation)
       #expect(result.kernel == "debian-12-emulated")
     }
     let own = Results(results, kernels: [emulated.name: emulated.kernel], seconds: 0)

@@ -90,15 +90,15 @@ import Testing
     let lacks = Machine(
       name: "debian-12", kernel: Self.kernel(without: [.setting("tcp_tw_recycle")]), stored: nil)
     #expect(!Plan(recycle, on: lacks).runs)
-    let emulated = try #require(lacks.emulating("tcp_tw_recycle"))
+    let emulated = try #require(lacks.emulating(TimeWaitRecycling.emulation))
     #expect(emulated.name == "debian-12-emulated")
     #expect(emulated.kernel.emulates("tcp_tw_recycle"))
     #expect(Plan(recycle, on: emulated).runs)
     // Never in place of the kernel's own, and not without the means.
-    #expect(Machine(name: "has", kernel: Self.kernel(), stored: nil).emulating("tcp_tw_recycle") == nil)
+    #expect(
+      Machine(name: "has", kernel: Self.kernel(), stored: nil).emulating(TimeWaitRecycling.emulation) == nil)
     let without = Self.kernel(without: [.setting("tcp_tw_recycle"), .feature(.recycleEmulation)])
-    #expect(Machine(name: "x", kernel: without, stored: nil).emulating("tcp_tw_recycle") == nil)
-    #expect(lacks.emulating("tcp_rfc1337") == nil)
+    #expect(Machine(name: "x", kernel: without, stored: nil).emulating(TimeWaitRecycling.emulation) == nil)
   }
 
   @Test func aSettingThatIsOnePerKernelIsNotWrittenOnAHost() {

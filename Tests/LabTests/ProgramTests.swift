@@ -327,7 +327,7 @@ import Wire
   }
 
   @Test(arguments: [
-    ("{", "no JSON, cut short"), (#"{"version":1}"#, "of version 1; this is for 3"),
+    ("{", "no JSON, cut short"), (#"{"version":1}"#, "of format 1; this program reads 3 to 4"),
   ])
   func aBrokenOrOldRunIsOneClearError(text: String, words: String) throws {
     let out = ReportTests.folder()

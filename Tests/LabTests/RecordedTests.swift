@@ -1,3 +1,4 @@
+import Evidence
 import Foundation
 import Judging
 import LabFile
@@ -32,6 +33,76 @@ import Testing
       #expect(judge(result.test, on: kernel, seen: without).verdict == .fail, "\(entry.id)")
     }
     #expect(dropped >= 4)
+  }
+
+  /// Verdict, outcomes and what was expected, as they were saved; of a counter that was named then, the same.
+  @Test func everyRecordedFileIsReadAndJudgedAsItWas() throws {
+    let folder = try RunFolder(reading: Self.folder)
+    let results = try folder.loadResults()
+    #expect(results.cases.count == (try Self.files("observations")).count)
+    var counters = 0
+    for entry in results.cases {
+      let result = try folder.load(entry.id, kernel: entry.kernel)
+      let kernel = try #require(results.kernels[entry.kernel])
+      let again = judge(result.test, on: kernel, seen: try #require(result.observation))
+      #expect(again.verdict == entry.verdict && again.verdict == result.judgement.verdict, "\(entry.id)")
+      #expect(again.attempts.map(\.outcome) == result.judgement.attempts.map(\.outcome), "\(entry.id)")
+      #expect(again.attempts.map(\.expected) == result.judgement.attempts.map(\.expected), "\(entry.id)")
+      for witness in result.judgement.witnesses {
+        guard case .counter = witness.subject,
+          let now = again.witnesses.first(where: { $0.subject == witness.subject })
+        else { continue }
+        #expect(now.seen == witness.seen && now.holds == witness.holds, "\(entry.id): \(witness.name)")
+        counters += 1
+      }
+    }
+    #expect(counters > 20)
+  }
+
+  private static func files(_ below: String) throws -> [String] {
+    let names = try #require(FileManager.default.enumerator(atPath: folder + "/" + below)).allObjects
+    return names.compactMap { $0 as? String }.filter { $0.hasSuffix(".json") || $0.hasSuffix(".pcapng") }
+      .map { "\(below)/\($0)" }.sorted()
+  }
+
+  /// Each file in turn: it is named, its format and ours, and nothing of it is taken.
+  @Test(arguments: ["the future", "half"])
+  func aFileThatCannotBeReadIsSaidAtItsPlace(spoilt: String) throws {
+    let copy = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+    try FileManager.default.copyItem(atPath: Self.folder, toPath: copy)
+    defer { try? FileManager.default.removeItem(atPath: copy) }
+    let sound = try RunFolder(reading: copy).loadResults()
+    for name in try ["results.json"] + Self.files("observations") + Self.files("captures")
+    where spoilt == "half" || name.hasSuffix(".json") {
+      let whole = try Data(contentsOf: URL(fileURLWithPath: "\(copy)/\(name)"))
+      var bad = whole.prefix(whole.count / 2 | 1)
+      if spoilt == "the future" {
+        var fields = try #require(try JSONSerialization.jsonObject(with: whole) as? [String: Any])
+        if fields["version"] != nil {
+          fields = ["version": 9, "cases": "elsewhere"]
+        } else {
+          fields = ["observation": ["format": 9]]
+        }
+        bad = try JSONSerialization.data(withJSONObject: fields)
+      }
+      try bad.write(to: URL(fileURLWithPath: "\(copy)/\(name)"))
+      defer { try? whole.write(to: URL(fileURLWithPath: "\(copy)/\(name)")) }
+      let failure = #expect(throws: Failure.self) {
+        let folder = try RunFolder(reading: copy)
+        _ = try folder.loadResults()
+        for entry in sound.cases where [entry.observation, entry.capture].contains(name) {
+          _ = try folder.load(entry.id, kernel: entry.kernel)
+        }
+      }
+      #expect(failure?.object == "\(copy)/\(name)")
+      if spoilt == "the future" {
+        #expect(failure?.cause == "of format 9; this program reads 3 to \(EvidenceFormat.current)")
+      } else {
+        #expect(
+          failure?.cause.hasPrefix(name.hasSuffix(".json") ? "no JSON, cut short" : "no pcapng") == true,
+          "\(failure?.cause ?? "")")
+      }
+    }
   }
 
   /// What was recorded is what the lab files say now.

@@ -33,7 +33,7 @@ import Testing
     let again = try RunFolder(reading: path)
     #expect(try again.load("x/a=1", kernel: "host") == Self.result(.pass))
     let results = try again.loadResults()
-    #expect(results.version == 3)
+    #expect(results.version == EvidenceFormat())
     #expect(results.summary == Results.Summary([Self.result(.pass)], seconds: 2))
     #expect(results.cases.map(\.id) == ["x/a=1"])
     #expect(FileManager.default.fileExists(atPath: path + "/" + (results.cases[0].observation ?? "-")))

@@ -28,6 +28,10 @@ import Wire
 
   @Test(arguments: [
     ("echo gibberish", "not an event: gibberish (The given data was not valid JSON.)"),
+    (
+      #"echo '{"observation":{"_0":{"format":9,"caseID":[]}}}'"#,
+      "at observation._0.format: of format 9; this program reads \(EvidenceFormat.current))"
+    ),
     (#"echo '{"stage":{"_0":7}}'"#, #"not an event: {"stage":{"_0":7}} (at stage._0: "#),
     ("echo oops >&2; exit 7", "ended early"),
     ("echo oops >&2; exit 7", "oops"),

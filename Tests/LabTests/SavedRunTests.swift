@@ -1,3 +1,4 @@
+import Evidence
 import Foundation
 import Judging
 import Model
@@ -90,7 +91,8 @@ import Testing
       #"{"version":3,"summary":{"pass":1,"fail":0,"skip":0,"error":0,"seconds":1},"guests":[],"cases":[],"kernels":{"a\u001b":{}}}"#,
       #"kernels."a\u{1B}": no "release""#
     ),
-    (#"{"version":4}"#, "of version 4; this is for 3"),
+    (#"{"version":2}"#, "of format 2; this program reads 3 to 4"),
+    (#"{"version":4}"#, "no \"summary\""),
   ])
   func whatCannotBeReadIsSaidWithItsPlace(text: String, words: String) throws {
     let scratch = try RunFolderTests.Scratch()
@@ -100,6 +102,32 @@ import Testing
     #expect(failure?.cause.hasPrefix(words) == true, "\(failure?.cause ?? "")")
     for foreign in ["Error Domain", "DecodingError", "NSCocoa", "CodingKeys"] {
       #expect(failure?.description.contains(foreign) == false)
+    }
+  }
+
+  /// Cut between two packets a capture is sound, and not what was seen.
+  @Test func aCaptureThatLacksPacketsIsRefused() throws {
+    let scratch = try RunFolderTests.Scratch()
+    var result = RunFolderTests.result(.pass, "x/a=1")
+    result.observation?.packets = (0..<3).map {
+      Packet(
+        node: "server", interface: "eth0", time: Int64($0), outgoing: false, length: 60,
+        bytes: Data(count: 60))
+    }
+    let folder = try RunFolder(creating: scratch.path)
+    try folder.begin(PlannedRun([(result.test, "host")], kernels: ["host": PlanTests.kernel()]))
+    try folder.save(result, on: PlanTests.kernel())
+    #expect(try folder.load("x/a=1", kernel: "host") == result)
+    let file = "captures/host/\(CaseName(id: "x/a=1")).pcapng"
+    let whole = try Data(contentsOf: URL(fileURLWithPath: "\(scratch.path)/\(file)"))
+    let block = 32 + 60 + 8 + 4
+    for (cut, words) in [
+      (block, "2 packets, and the run has kept 3"), (block / 4 * 2, "no pcapng of the lab's, or cut short"),
+    ] {
+      try whole.dropLast(cut).write(to: URL(fileURLWithPath: "\(scratch.path)/\(file)"))
+      let failure = #expect(throws: Failure.self) { try folder.load("x/a=1", kernel: "host") }
+      #expect(failure?.object == "\(scratch.path)/\(file)")
+      #expect(failure?.cause == words)
     }
   }
 

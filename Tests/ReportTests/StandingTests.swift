@@ -56,7 +56,7 @@ import Testing
     let elsewhere = [Sample.result(.skip), Sample.result(.pass, kernel: "debian-12")]
     #expect(try Self.accounted(elsewhere, require: ["x"]).count(.failed) == 0)
     var emulated = Sample.result(.pass, kernel: "host-emulated")
-    emulated.emulated = true
+    emulated.emulation = TimeWaitRecycling.emulation
     let results = try Self.accounted([emulated], require: ["x/*"])
     #expect(results.cases[0].unmet == "required, but only emulated")
     #expect(results.summary.text.hasPrefix("0 passed, 1 failed (1 required and not judged), 0 skipped"))

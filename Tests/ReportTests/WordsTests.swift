@@ -55,7 +55,7 @@ import Testing
     }
     #expect(again(Sample.result(.pass)) == "pawslab run lab/x.yaml --kernel host --case x/a=1")
     var result = Sample.result(.pass, id: "x/a='; touch y; '", kernel: "debian-12-emulated")
-    result.emulated = true
+    result.emulation = TimeWaitRecycling.emulation
     result.test.source = Place(file: "my lab/x.yaml")
     #expect(
       again(result)

@@ -124,6 +124,11 @@ int clinux_keeper(void);
 int clinux_mount(const char *type, const char *target);
 /// finit_module(2): loads a module file (3.8). EEXIST where it is loaded already.
 int clinux_load_module(int fd);
+/// fork(2) onto a new terminal of that size: 0 in the child, which is in a session of its own, controls the terminal, has
+/// it for its standard streams and no other descriptor. The parent has the other end, which does not block.
+int clinux_fork_terminal(int rows, int columns, int *terminal);
+/// TIOCSWINSZ
+int clinux_set_window(int terminal, int rows, int columns);
 /// fork(2), nothing else: 0 in the child, which has the given standard streams and no other descriptor.
 int clinux_fork_worker(int in, int out, int err);
 /// Rate of the time stamp counter in kHz, measured over some milliseconds; 0 where there is none.

@@ -43,16 +43,14 @@ struct Recycle: MechanismRule {
           stamp.map { "\($0.tsval), \($0.age) s old; the SYN's is \(tsval.map(String.init) ?? "none")" }
             ?? "none"),
         holds: rule.refuses(tsval, by: stamp)))
-    book.move(
-      book.kernel.emulates("tcp_tw_recycle") ? Observation.emulatedPAWSPassive : "TcpExt.PAWSPassive",
-      refused, on: flow.serverNode)
+    book.move(book.kernel.counting("TcpExt.PAWSPassive"), refused, on: flow.serverNode)
     book.move("TcpExt.ListenDrops", refused, on: flow.serverNode)
   }
 
   func refusal(_ book: Book, counts: Bool) -> String? {
     guard counts else { return "dropped by tcp_tw_recycle" }
     return book.kernel.emulates("tcp_tw_recycle")
-      ? "dropped by the emulated tcp_tw_recycle: emulated.PAWSPassive +1, ListenDrops +1"
+      ? "dropped by the emulated tcp_tw_recycle: \(book.kernel.counting("TcpExt.PAWSPassive")) +1, ListenDrops +1"
       : "dropped by tcp_tw_recycle: PAWSPassive +1, ListenDrops +1"
   }
 

@@ -106,6 +106,11 @@ public struct Reference: Sendable {
         if setting.optional {
           entry.facts.append(("kernels", "some lack it: a case that sets it is skipped there"))
         }
+        if let emulation = Emulation.giving(setting.name) {
+          entry.facts.append(
+            ("emulated", "by \(emulation.option), on a kernel of \(emulation.removedIn) or later"))
+          entry.facts.append(("the emulation", emulation.limits.joined(separator: "; ")))
+        }
         return entry
       })
   }

@@ -15,33 +15,11 @@ extension Network {
 
 extension Network: Codable {
   private enum CodingKeys: String, CodingKey { case topology, family, hosts, links, names }
-  /// What saved runs had before networks were values.
-  private enum Parameters: String, CodingKey { case clients, serverPorts, listening, hop, servers }
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     let topology = try container.decode(Topology.self, forKey: .topology)
     let family = try container.decode(Family.self, forKey: .family)
-    guard container.contains(.hosts) else {
-      let old = try decoder.container(keyedBy: Parameters.self)
-      let servers = try old.decode(.servers, in: 1...Bounds.servers)
-      let ports = try old.decode(.serverPorts, in: 1...Bounds.serverPorts)
-      let clients = try old.decode([Client].self, forKey: .clients)
-      let hop = try old.decodeIfPresent(Hop.self, forKey: .hop)
-      guard clients.count <= Bounds.clients else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .clients, in: old,
-          debugDescription: "\(clients.count) clients, and not within 0 to \(Bounds.clients)")
-      }
-      guard (hop == nil) == (topology == .direct) else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .hop, in: old, debugDescription: "a hop where none can be, or none")
-      }
-      self.init(
-        topology: topology, family: family, clients: clients, serverPorts: ports,
-        listening: try old.decode(Bool.self, forKey: .listening), hop: hop, servers: servers)
-      return
-    }
     self.init(
       topology: topology, family: family, hosts: try container.decode([Network.Node].self, forKey: .hosts),
       links: try container.decode([Link].self, forKey: .links),

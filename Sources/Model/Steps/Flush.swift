@@ -6,20 +6,6 @@ public struct Flush: StepAction {
 
   public init(table: Step.Table, on: String? = nil) { (self.table, self.on) = (table, on) }
 
-  enum CodingKeys: String, CodingKey { case table, on }
-
-  /// A table alone is what was written while a step was an enumeration.
-  public init(from decoder: any Decoder) throws {
-    if let table = try? decoder.singleValueContainer().decode(Step.Table.self) {
-      self.init(table: table)
-      return
-    }
-    let container = try decoder.container(keyedBy: CodingKeys.self)
-    self.init(
-      table: try container.decode(Step.Table.self, forKey: .table),
-      on: try container.decodeIfPresent(String.self, forKey: .on))
-  }
-
   public static let verb = Verb(
     "flush", "a table of a node is emptied",
     shell: "conntrack -F; ip tcp_metrics flush; ip neigh flush all",

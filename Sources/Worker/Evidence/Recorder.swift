@@ -284,7 +284,7 @@ final class Recorder {
     for node in testbed.nodes {
       observation.settings[node.name] = try Settings.inForce(on: node, kernel: testbed.kernel)
       if let recycling = testbed.recycling {
-        observation.settings[node.name]?["tcp_tw_recycle"] = recycling.value(on: node.name)
+        observation.settings[node.name]?[TimeWaitRecycling.setting] = recycling.value(on: node.name)
       }
     }
   }
@@ -328,7 +328,7 @@ final class Recorder {
       }
       for (name, value) in try node.synproxy?.read() ?? [:] where value != 0 { values[name] = value }
       if let refused = testbed.recycling?.refused(by: node.name), refused != 0 {
-        values[Observation.emulatedPAWSPassive] = refused
+        values[TimeWaitRecycling.refused] = refused
       }
       all[node.name] = values
     }

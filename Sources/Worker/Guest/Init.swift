@@ -35,6 +35,7 @@ public enum Init {
 
     WorkerProgram.warmUp()
     var workers: [Int: Guest.Child] = [:]
+    var terminals = Terminals()
     var reader = Frame.Reader()
     while true {
       let order = workers.keys.sorted()
@@ -44,7 +45,13 @@ public enum Init {
         requests.append(Poll.Request(descriptor: worker.output, events: Poll.readable))
         requests.append(Poll.Request(descriptor: worker.errors, events: Poll.readable))
       }
+      let shells = terminals.ids
+      let first = requests.count
+      requests += shells.compactMap { terminals.request($0) }
       _ = try Poll.wait(&requests, timeout: 60_000)
+      for (index, id) in shells.enumerated() where requests[first + index].ready != 0 {
+        for frame in terminals.serve(id) { try Stream.write(port, frame.bytes) }
+      }
       for (index, id) in order.enumerated() {
         guard let worker = workers[id] else { continue }
         if requests[2 + 2 * index].ready != 0 {
@@ -83,6 +90,12 @@ public enum Init {
           }
         case .kill:
           if let worker = workers[frame.id] { Guest.kill(worker) }
+          terminals.take(frame)
+        case .terminal:
+          do { try terminals.start(frame.id, frame.payload) } catch {
+            try end(frame.id, "\(error)", on: port)
+          }
+        case .input, .window: terminals.take(frame)
         case .hello, .output, .errors, .end:
           break
         }

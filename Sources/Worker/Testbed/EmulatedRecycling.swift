@@ -14,14 +14,14 @@ final class EmulatedRecycling {
 
   /// Nil where the kernel has no need of it.
   init?(_ test: Case, nodes: [Node], kernel: Kernel) throws {
-    guard kernel.emulates("tcp_tw_recycle"), let layout = kernel.layout else { return nil }
+    guard kernel.emulation == TimeWaitRecycling.emulation, let layout = kernel.layout else { return nil }
     ipv6 = test.network.family == .ipv6
     do { emulation = try RecycleEmulation(.init(values: layout)) } catch {
-      throw Failure(error, stage: "emulation of tcp_tw_recycle", object: test.id)
+      throw Failure(error, stage: "emulation of \(TimeWaitRecycling.setting)", object: test.id)
     }
     for node in nodes {
       self.nodes[node.name] = (node, try node.namespace.cookie)
-      try set(test.settings[node.name]?["tcp_tw_recycle"] == "1", on: node.name)
+      try set(test.settings[node.name]?[TimeWaitRecycling.setting] == "1", on: node.name)
     }
   }
 
@@ -29,13 +29,14 @@ final class EmulatedRecycling {
   func set(_ on: Bool, on name: String) throws {
     guard let cookie = nodes[name]?.cookie else { return }
     do { try emulation.set(on, in: cookie) } catch {
-      throw Failure(error, stage: "emulation of tcp_tw_recycle", object: name)
+      throw Failure(error, stage: "emulation of \(TimeWaitRecycling.setting)", object: name)
     }
   }
 
   /// `1 (emulated)`, as a setting in force.
   func value(on name: String) -> String {
-    (nodes[name].map { emulation.isOn(in: $0.cookie) } == true ? "1" : "0") + " (emulated)"
+    TimeWaitRecycling.emulation.inForce(
+      nodes[name].map { emulation.isOn(in: $0.cookie) } == true ? "1" : "0")
   }
 
   /// SYNs that it has refused.

@@ -80,7 +80,7 @@ enum Privilege {
   static func needed(by test: Case, on kernel: Kernel) -> Set<Confinement.Right> {
     var rights: Set<Confinement.Right> = [.sysAdmin]
     // TCP_REPAIR pins sequence numbers and sets clocks; conntrack, IPVS and nft are asked and changed by netlink.
-    if !test.network.trackingNodes.isEmpty || kernel.has(.socketClocks) || kernel.emulates("tcp_tw_recycle")
+    if !test.network.trackingNodes.isEmpty || kernel.has(.socketClocks) || kernel.emulation != nil
       || test.network.clients.contains(where: { $0.isn != .natural })
     {
       rights.insert(.netAdmin)
