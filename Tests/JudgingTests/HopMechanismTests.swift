@@ -80,6 +80,17 @@ import struct Model.Expectation
     #expect(try judgedByte("lost by conntrack-invalid", dropped, rule).verdict == .fail)
   }
 
+  /// A listener that is looked at five minutes after a boot seems to have sent cookies (tcp_synq_no_recent_overflow), and
+  /// what it then counts is one of the segments that its RSTs answer: no more, and never without one.
+  @Test(arguments: [(0, true), (1, true), (2, false)])
+  func aCookieThatWasNeverSentMayBeCounted(failed: Int, passes: Bool) throws {
+    var wire = sent(from: ("198.18.0.2", Wire().port("late")), resets: true)
+    wire.moved("hop", ["conntrack.invalid": 2])
+    wire.moved("server", ["Tcp.OutRsts": 1, "TcpExt.SyncookiesFailed": failed])
+    wire.moved("late", ["Tcp.EstabResets": 1])
+    #expect((try judgedByte("reset by conntrack-invalid", wire).verdict == .pass) == passes)
+  }
+
   /// The NAT itself has the address: its RST is seen only where it comes.
   @Test(arguments: [("1", 0, true), ("1", 2, false), ("0", 2, true), ("0", 0, false)])
   func aNATThatForgotAnswersForTheClient(loose: String, invalid: Int, passes: Bool) throws {
