@@ -49,7 +49,7 @@ public struct SecondReading: Codable, Sendable {
   /// (conntrack's counters and the rules') stays.
   public func replacing(in observation: Observation) -> Observation {
     var second = observation
-    second.packets = captures.flatMap(packets).filter { $0.time <= until }.sorted { $0.time < $1.time }
+    second.packets = captures.flatMap(bothWays).filter { $0.time <= until }.sorted { $0.time < $1.time }
     for (node, text) in before {
       second.countersBefore[node] = merge(text, into: observation.countersBefore[node])
     }
@@ -57,6 +57,18 @@ public struct SecondReading: Codable, Sendable {
       second.countersAfter[node] = merge(text, into: observation.countersAfter[node])
     }
     return second
+  }
+
+  /// libpcap shows what passes `lo` once, as coming in (`linux_check_direction`, pcap-linux.c): it has left there too.
+  private func bothWays(_ capture: Capture) -> [Packet] {
+    let packets = packets(capture)
+    guard capture.interface == "lo" else { return packets }
+    guard !capture.outgoing else { return [] }
+    return packets.flatMap { packet in
+      var sent = packet
+      sent.outgoing = true
+      return [sent, packet]
+    }
   }
 
   /// pcap (pcap-savefile(5)) with nanoseconds, of this machine's byte order.

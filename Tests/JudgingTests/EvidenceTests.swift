@@ -71,6 +71,14 @@ import Testing
     var cut = reading
     cut.until = 10_999_999_999
     #expect(cut.replacing(in: Observation(caseID: "x/y")).packets.map(\.time) == [9_000_000_000])
+    // libpcap shows once what passes lo, as coming in; the lab's own sockets see it leave too.
+    var looped = reading
+    looped.captures[0].interface = "lo"
+    var nothing = looped.captures[0]
+    (nothing.outgoing, nothing.pcap) = (true, Data(header))
+    looped.captures.append(nothing)
+    #expect(
+      looped.replacing(in: Observation(caseID: "x/y")).packets.map(\.outgoing) == [true, false, true, false])
   }
 }
 
