@@ -67,8 +67,19 @@ package struct Mutation: Sendable {
   var applies: @Sendable (Case) -> Bool
   var apply: @Sendable (inout Case) -> Void
 
-  /// Every clock is the kernel's own, and stays so; for cases with clocks that differ.
-  static let skew = Mutation(name: "skew", applies: { $0.hasSkew }, apply: { $0.removeSkew() })
+  /// Every clock is the kernel's own, and stays so; for cases with clocks that differ, and servers that look at them.
+  static let skew = Mutation(
+    name: "skew", applies: { $0.hasSkew && !$0.isStampless }, apply: { $0.removeSkew() })
+
+  /// Sequence numbers lie ahead, where they are left to the kernel and nothing else speaks for a SYN.
+  static let pinned = Mutation(
+    name: "pinned",
+    applies: { test in test.isStampless && test.network.clients.contains { $0.isn == .natural } },
+    apply: { test in
+      for index in test.network.clients.indices where test.network.clients[index].isn == .natural {
+        test.network.clients[index].isn = .ahead
+      }
+    })
 
   /// No node has rules of its own.
   private static let rules = Mutation(
@@ -115,9 +126,11 @@ package struct Mutation: Sendable {
   /// Pinned sequence numbers lie on the other side.
   static let isn = Mutation(name: "isn", applies: { _ in true }, apply: { $0.flipSequences() })
 
-  /// The hop's range is wide and it keeps each client's own port, so none comes again.
+  /// No port comes again: a NAT's range is wide and it keeps each client's own, and no step names one.
   static let ports = Mutation(
-    name: "ports", applies: { !$0.network.forwardingNodes.isEmpty }, apply: { $0.widenPorts() })
+    name: "ports",
+    applies: { !$0.network.natNodes.isEmpty || $0.workload.contains(where: \.fixesPort) },
+    apply: { $0.widenPorts() })
 
   /// The server listens to nothing.
   static let listener = Mutation(
@@ -154,6 +167,11 @@ extension Case {
     return differ || workload.contains(where: \.changesClock)
   }
 
+  /// Whether no server has timestamps.
+  fileprivate var isStampless: Bool {
+    network.serverNames.allSatisfy { settings[$0]?["tcp_timestamps"] == "0" }
+  }
+
   fileprivate mutating func stampAll() {
     for index in network.clients.indices where network.clients[index].clock == .off {
       network.clients[index].clock = .offset(milliseconds: 0)
@@ -177,6 +195,7 @@ extension Case {
       network.hosts[index].nat?.ports = 20000...59999
       network.hosts[index].nat?.random = .none
     }
+    workload = workload.map(\.withoutPort)
     let width = 40000 / max(1, network.clients.count)
     for (index, client) in network.clients.enumerated() {
       let first = 20000 + index * width

@@ -31,6 +31,16 @@ extension Step {
   /// Whether it does so again and again while it runs.
   var forgetsConnectionsWithin: Bool { (action as? Churn)?.flush == .conntrack }
 
+  /// Whether it names the client's own port.
+  var fixesPort: Bool { (action as? Connect)?.port != nil }
+
+  /// The same, with the kernel choosing the client's port.
+  var withoutPort: Step {
+    guard var connect = action as? Connect else { return self }
+    connect.port = nil
+    return Step(connect)
+  }
+
   /// By how much it sets the wall clock forward.
   var secondsForward: Int { (action as? Advance)?.seconds ?? 0 }
 

@@ -57,4 +57,31 @@ import struct Model.Expectation
     test.workload = [.set(node: "server", setting: "tcp_syncookies", value: "1")]
     #expect(mutation.applies(test))
   }
+
+  /// Without timestamps no server looks at a clock: the sequence number is the cause.
+  @Test func whatAServerDoesNotLookAtIsNotTakenAway() {
+    var test = JudgeTests.test(Expectation(.predicted, by: "time-wait"))
+    test.network.clients = test.network.clients.map {
+      var client = $0
+      (client.clock, client.isn) = (.natural, .natural)
+      return client
+    }
+    func changes() -> [String] { Mutant.all(of: [test], on: .current()).map(\.change) }
+    #expect(changes() == ["skew", "ports"])
+    test.settings["server"] = ["tcp_timestamps": "0"]
+    #expect(changes() == ["pinned", "ports"])
+  }
+
+  /// A port comes again through a NAT that has few, or because a step names it.
+  @Test func aPortThatAStepNamesIsTakenAway() throws {
+    var test = JudgeTests.test(Expectation(.delayed, by: "challenge-ack"))
+    for index in test.network.hosts.indices { test.network.hosts[index].nat = nil }
+    test.workload = [
+      Step(Connect(client: "late", label: "late", closes: .nobody, times: 1, again: 0, port: 45000))
+    ]
+    let mutant = try #require(Mutant.all(of: [test], on: .current()).first { $0.change == "ports" })
+    #expect((mutant.test.workload[0].action as? Connect)?.port == nil)
+    test.workload = []
+    #expect(!Mutant.all(of: [test], on: .current()).contains { $0.change == "ports" })
+  }
 }

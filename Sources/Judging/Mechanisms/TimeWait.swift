@@ -8,7 +8,7 @@ struct TimeWait: MechanismRule {
   let summary =
     "what TIME_WAIT does with each SYN, and the hop before it, by the captured numbers; over the case both branches must occur"
   let source = "tcp_timewait_state_process, net/ipv4/tcp_minisocks.c"
-  let mutations: [Mutation] = [.skew, .ports]
+  let mutations: [Mutation] = [.skew, .pinned, .ports]
 
   /// The first SYN that is accepted connects. One that the hop has no free tuple for, and so keeps, meets nothing.
   func predict(_ book: Book) -> Expectation? {
