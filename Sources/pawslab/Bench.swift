@@ -145,10 +145,11 @@ struct BenchMutate: AsyncParsableCommand {
     {
       // One kernel for all of a file: a neighbour's world may need what only the guest has.
       guard let machine = (own.first { $0.machine.stored != nil } ?? own.first)?.machine else { continue }
-      let canRun = { (test: Case) in Plan(test, on: machine).runs }
+      let canRun = { (test: Case) in runner.consent.refusal(of: test) == nil && Plan(test, on: machine).runs }
       let cases = own.map(\.test).filter(canRun)
       guard !cases.isEmpty else {
-        Console.print("skip  \(scenario): no case runs on any kernel here")
+        let refusal = own.lazy.compactMap { runner.consent.refusal(of: $0.test) }.first
+        Console.print("skip  \(scenario): \(refusal ?? "no case runs on any kernel here")")
         continue
       }
       runnable.insert(scenario)
