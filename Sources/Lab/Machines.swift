@@ -71,7 +71,11 @@ public struct Machines: Sendable {
         stage: "--kernel", object: name, cause: "a past release, which the mirrors no longer have",
         mend: "pawslab kernels fetch \(name) --mirror URL of an archive of old releases", isUsage: true)
     }
-    return try await packages.fetch(known, mirror: mirror, progress: say)
+    do { return try await packages.fetch(known, mirror: mirror, progress: say) } catch {
+      // Another pawslab may have been asked for it at the same time, and been first: its entry is as good.
+      guard case .success(let entry)? = store.look(at: key) else { throw error }
+      return entry
+    }
   }
 
   /// A stored kernel with what probing finds.

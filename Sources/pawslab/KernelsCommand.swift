@@ -116,10 +116,11 @@ struct KernelsAdd: AsyncParsableCommand {
   @Option(help: "lib/modules/RELEASE of that image; without it everything must be built in.")
   var modules: String?
 
-  @Option(help: "Debian or Ubuntu packages of one kernel; may be given several times.")
+  @Option(
+    parsing: .upToNextOption, help: "Debian or Ubuntu packages of one kernel; may be given several times.")
   var deb: [String] = []
 
-  @Option(help: "RPM packages of one kernel; may be given several times.")
+  @Option(parsing: .upToNextOption, help: "RPM packages of one kernel; may be given several times.")
   var rpm: [String] = []
 
   @Flag(help: "Put it in the place of a stored kernel of that name, once it has booted.")
