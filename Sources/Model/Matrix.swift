@@ -33,7 +33,7 @@ extension Scenario {
       id: "\(self.name)/" + (name.isEmpty ? "default" : name), scenario: self.name,
       title: title, why: why, axes: axisValues, network: network,
       settings: parameters.settingsByNode(network),
-      workload: steps.flatMap { parameters.perNode($0) }, rules: rules)
+      workload: steps.flatMap { parameters.perNode($0, in: network) }, rules: rules)
     test.source = file.map { Place(file: $0) }
     return test
   }
@@ -214,5 +214,5 @@ extension Parameters {
   }
 
   /// What a step of a group is for each of its nodes.
-  func perNode(_ step: Step) -> [Step] { step.perNode { members(of: $0, in: network) } }
+  func perNode(_ step: Step, in network: Network) -> [Step] { step.perNode { members(of: $0, in: network) } }
 }
