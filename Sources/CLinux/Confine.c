@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <sched.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -200,8 +201,26 @@ int clinux_guard(const char *program, char *const argv[], char *const envp[], co
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+int clinux_processors(void) {
+  cpu_set_t may;
+  return sched_getaffinity(0, sizeof may, &may) < 0 ? -errno : CPU_COUNT(&may);
+}
+
+int clinux_pin(uint32_t nth) {
+  cpu_set_t may, one;
+  if (sched_getaffinity(0, sizeof may, &may) < 0) return -errno;
+  uint32_t left = nth % (uint32_t)CPU_COUNT(&may);
+  for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+    if (!CPU_ISSET(cpu, &may) || left-- > 0) continue;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    return sched_setaffinity(0, sizeof one, &one) < 0 ? -errno : 0;
+  }
+  return -EINVAL;
+}
+
 int clinux_memory_file(const char *name) {
-  int fd = memfd_create(name, MFD_CLOEXEC);
+  int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) return -errno;
   // Its reader is somebody else and opens it by its descriptor, which asks for the file's own rights.
   if (fchmod(fd, 0666) < 0) {
@@ -210,6 +229,10 @@ int clinux_memory_file(const char *name) {
     return -error;
   }
   return fd;
+}
+
+int clinux_seal(int fd) {
+  return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0 ? -errno : 0;
 }
 
 static int rename_with(const char *from, const char *to, unsigned flags) {

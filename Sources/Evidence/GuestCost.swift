@@ -10,6 +10,8 @@ public struct GuestCost: Sendable, Codable, Equatable {
   public var boot: [Timing]
   /// `kvm` or `tcg`.
   public var accelerator: String
+  /// Whether each case had a guest of its own, which went on from a saved one; nil is not.
+  public var isSaved: Bool?
 
   /// Makes a cost.
   public init(kernel: String, cases: Int, processorSeconds: Double?, boot: [Timing], accelerator: String) {

@@ -17,6 +17,27 @@ public struct CaseResult: Codable, Sendable, Equatable {
   public var emulation: Emulation?
   /// What the first run came to, where this is the second (``Judgement/lacksOnlyDropReasons``).
   public var again: String?
+  /// What ran in a guest's own time: its seed, and the SHA-256 of what the guest was made of and of all that it said,
+  /// in that order. nil for what ran in this machine's time.
+  public var exact: Exact?
+
+  /// Names a run in a guest's own time: the same origin and seed give the same digest.
+  public struct Exact: Codable, Sendable, Equatable {
+    public var seed: UInt64
+    /// SHA-256 of kernel, initramfs, QEMU and its arguments.
+    public var origin: String
+    /// SHA-256 of all that the guest said.
+    public var digest: String
+
+    public init(seed: UInt64, origin: String, digest: String) {
+      (self.seed, self.origin, self.digest) = (seed, origin, digest)
+    }
+  }
+
+  /// Seconds that passed in the guest, from building the network to the last evidence; nil for this machine's time.
+  public var guestSeconds: Double? {
+    exact == nil ? nil : observation.map { $0.timings.reduce(0) { $0 + $1.milliseconds } / 1000 }
+  }
 
   /// Makes a result.
   public init(

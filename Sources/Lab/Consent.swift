@@ -9,17 +9,19 @@ public struct Consent: Sendable {
 
   public init() {}
 
-  /// Why a case is not run; nil where it may be.
-  public func refusal(of test: Case) -> String? {
+  /// Why a case is not run in that time; nil where it may be.
+  public func refusal(of test: Case, in time: GuestTime = .real) -> String? {
     let needs = test.needs
     if !programs, needs.runsPrograms {
       return "it runs a program that its lab file names; --allow-exec lets it"
     }
-    if !waiting, needs.isSlow { return "\(needs.passes / 1000) s really pass in it; --slow runs it" }
+    if !waiting, time == .real, needs.isSlow {
+      return "\(needs.passes / 1000) s really pass in it; --slow runs it"
+    }
     return nil
   }
 
   func plan(_ test: Case, on machine: Machine) -> Plan {
-    refusal(of: test).map { .skip(reason: $0) } ?? Plan(test, on: machine)
+    refusal(of: test, in: machine.time).map { .skip(reason: $0) } ?? Plan(test, on: machine)
   }
 }

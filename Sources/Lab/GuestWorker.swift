@@ -45,15 +45,17 @@ struct GuestWorker: WorkerHost {
   ///
   /// - Parameter bundles: of modules that must be loaded first, for some bring their settings.
   static func apply(_ settings: [String: String], bundles: [String], on guest: Guest) async throws {
+    guard let payload = payload(of: settings, bundles: bundles) else { return }
+    if let cause = try await guest.exchange(.settings, payload, within: 30, onFrame: { _ in }) {
+      throw Failure(stage: "settings", object: guest.name, cause: cause)
+    }
+  }
+
+  /// Settings as a guest takes them, `path value` per line below the bundles; nil where there are none.
+  static func payload(of settings: [String: String], bundles: [String]) -> [UInt8]? {
     let lines = settings.sorted { $0.key < $1.key }.compactMap { name, value in
       Setting.named(name).map { "\($0.path) \(value)\n" }
     }
-    guard !lines.isEmpty else { return }
-    if let cause = try await guest.exchange(
-      .settings, Array((bundles.joined(separator: " ") + "\n" + lines.joined()).utf8), within: 30,
-      onFrame: { _ in })
-    {
-      throw Failure(stage: "settings", object: guest.name, cause: cause)
-    }
+    return lines.isEmpty ? nil : Array((bundles.joined(separator: " ") + "\n" + lines.joined()).utf8)
   }
 }

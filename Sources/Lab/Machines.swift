@@ -92,15 +92,21 @@ public struct Machines: Sendable {
   /// - Parameters:
   ///   - host: nil where this machine lets us run nothing.
   ///   - emulate: what to emulate for the cases that no kernel here can run without it.
+  ///   - slow: where cases run in which more than a moment really passes; nil is where any other does.
   /// - Returns: a machine per case; one that cannot run it either is what names the reason of its skip.
-  public func assign(_ cases: [Case], host: Machine?, emulate: Emulation? = nil) async throws
-    -> [(test: Case, machine: Machine)]
-  {
+  public func assign(
+    _ cases: [Case], host: Machine?, emulate: Emulation? = nil, slow: GuestTime? = nil
+  ) async throws -> [(test: Case, machine: Machine)] {
     var assigned: [String: Machine] = [:]
     var open = cases
     func take(_ machine: Machine) {
       for test in open where Plan(test, on: machine).runs {
-        assigned[test.id] = machine
+        if let slow, test.needs.isSlow {
+          // On the host a minute is a minute.
+          if machine.stored != nil { assigned[test.id] = machine.inTime(slow) }
+        } else {
+          assigned[test.id] = machine
+        }
       }
       open.removeAll { assigned[$0.id] != nil }
     }
@@ -114,7 +120,22 @@ public struct Machines: Sendable {
     if wanted > 0, !Hypervisor.canBoot {
       await say("\(wanted) cases need what this machine's kernel lacks; with QEMU they would run in a guest")
     } else if wanted > 0 {
-      await say("\(wanted) cases need what this machine's kernel lacks: they run in \(Self.fallback)")
+      // Those that only wait could run here, if somebody had the patience.
+      let waiting =
+        slow == nil
+        ? 0 : open.count { test in test.needs.isSlow && host.map { Plan(test, on: $0).runs } == true }
+      func cases(_ count: Int) -> String { count == 1 ? "1 case" : "\(count) cases" }
+      if wanted > waiting {
+        let rest = wanted - waiting
+        await say(
+          "\(cases(rest)) \(rest == 1 ? "needs" : "need") what this machine's kernel lacks: "
+            + "\(rest == 1 ? "it runs" : "they run") in \(Self.fallback)")
+      }
+      if waiting > 0 {
+        await say(
+          "in \(cases(waiting)) time passes: \(waiting == 1 ? "it runs" : "they run") in \(Self.fallback), "
+            + "whose time is its own (--slow waits here)")
+      }
       do { candidates.insert(try await stored(Self.fallback), at: 0) } catch let failure as Failure {
         await say("\(Self.fallback) cannot be had: \(failure)")
       }

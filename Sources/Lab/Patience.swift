@@ -12,6 +12,11 @@ struct Patience: Sendable, Equatable {
   /// So long either way.
   init(seconds: Int) { (total, silence) = (seconds, seconds) }
 
+  /// For one case in a guest's own time, of which a minute idle takes a second at the most here.
+  init(virtual test: Case) {
+    self.init(seconds: 120 + min(test.longestWorkload, 1_000_000_000) / 1000 / 20)
+  }
+
   /// For one case: set-up, its workload, evidence. An emulated processor that eight workers share takes its time.
   init(for test: Case, inGuest: Bool) {
     let factor = inGuest ? 2 : 1

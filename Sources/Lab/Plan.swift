@@ -8,14 +8,25 @@ public struct Machine: Sendable {
   public let kernel: Kernel
   /// The kernel to boot; nil for this machine's own.
   public let stored: StoredKernel?
+  /// Whose time passes on it; the guest's own only where there is one.
+  public var time = GuestTime.real
   /// Why nothing can run on it, although it was asked for: it does not boot, or its probe broke.
   public let failure: Failure?
 
   /// The same machine with something emulated that Linux has removed; nil where it has that, or cannot.
   public func emulating(_ emulation: Emulation) -> Machine? {
     guard let kernel = kernel.emulating(emulation), let name = try? KernelName(name) else { return nil }
-    return Machine(
+    var machine = Machine(
       name: ResultName(name, emulation).description, kernel: kernel, stored: stored, failure: failure)
+    machine.time = time
+    return machine
+  }
+
+  /// The same guest with its own time; the host as it is.
+  public func inTime(_ time: GuestTime) -> Machine {
+    var machine = self
+    if stored != nil { machine.time = time }
+    return machine
   }
 
   /// Makes a machine.

@@ -89,7 +89,7 @@ public struct Runner: Sendable {
     }
   }
 
-  private func needHypervisor(_ name: String) throws -> Hypervisor {
+  func needHypervisor(_ name: String) throws -> Hypervisor {
     guard let hypervisor else {
       throw Failure(stage: "guest", object: name, cause: "this run uses the host's kernel only")
     }
@@ -111,7 +111,8 @@ public struct Runner: Sendable {
     }
     var onHost: [(test: Case, machine: Machine)] = []
     var guests: [(machine: Machine, turns: [Turn: [Case]])] = []
-    for (test, machine) in tests {
+    var virtual: [VirtualCase] = []
+    for (test, machine) in await inPossibleTime(tests) {
       if let failure = machine.failure {
         await finish(
           CaseResult(
@@ -127,6 +128,8 @@ public struct Runner: Sendable {
             observation: nil, seconds: 0))
       case .run where machine.stored == nil:
         onHost.append((test, machine))
+      case .run(let settings, _) where machine.time != .real:
+        virtual.append(VirtualCase(test: test, machine: machine, settings: settings))
       case .run(let settings, let alone):
         let turn = Turn(settings: settings, only: alone ? test.id : nil)
         if let index = guests.firstIndex(where: { $0.machine.name == machine.name }) {
@@ -138,11 +141,18 @@ public struct Runner: Sendable {
     }
     let slots = Resources.now().guests
     let units = Self.share(guests, among: slots)
+    let costs = VirtualCosts()
     await withTaskGroup(of: Void.self) { group in
       group.addTask { [onHost] in
         // Those that wait for seconds first, so that the rest fills the gaps.
         let queue = onHost.filter { $0.test.waits } + onHost.filter { !$0.test.waits }
         await runOnHost(queue, onEvent: onEvent, finish: finish)
+      }
+      group.addTask { [virtual] in
+        await Self.sideBySide(virtual, jobs: max(1, slots)) { unit in
+          await onEvent(.started(unit.test, kernel: unit.machine.name))
+          await finish(await runVirtual(unit, costs))
+        }
       }
       group.addTask {
         await Self.sideBySide(units, jobs: max(1, slots)) { unit in
@@ -150,6 +160,7 @@ public struct Runner: Sendable {
         }
       }
     }
+    for cost in costs.all { await onEvent(.guestEnded(cost, console: "")) }
     return results.all
   }
 
@@ -316,7 +327,7 @@ public struct Runner: Sendable {
   }
 
   /// A case's result; where it was an error for want of something that others have, the failure that says so.
-  private struct Outcome: Sendable {
+  struct Outcome: Sendable {
     var result: CaseResult
     var scarcity: Failure?
   }
@@ -325,15 +336,16 @@ public struct Runner: Sendable {
   private func runOne(
     _ test: Case, on machine: Machine, by host: some WorkerHost, inGuest: Bool
   ) async -> Outcome {
-    let first = await runOnce(test, on: machine, by: host, inGuest: inGuest)
+    let patience = patience(test, inGuest: inGuest)
+    let first = await runOnce(test, on: machine, by: host, within: patience)
     guard first.result.judgement.lacksOnlyDropReasons, !Task.isCancelled else { return first }
-    var second = await runOnce(test, on: machine, by: host, inGuest: inGuest)
+    var second = await runOnce(test, on: machine, by: host, within: patience)
     second.result.again = first.result.judgement.reason
     return second
   }
 
-  private func runOnce(
-    _ test: Case, on machine: Machine, by host: some WorkerHost, inGuest: Bool
+  func runOnce(
+    _ test: Case, on machine: Machine, by host: some WorkerHost, within patience: Patience
   ) async -> Outcome {
     let began = ContinuousClock.now
     let judgement: Judgement
@@ -344,7 +356,7 @@ public struct Runner: Sendable {
       let request = WorkerRequest.run(test, machine.kernel.forWorker)
       guard
         case .observation(let answer) = try await host.ask(
-          request, within: patience(test, inGuest: inGuest), onEvent: told.add)
+          request, within: patience, onEvent: told.add)
       else {
         throw Failure(stage: "worker", object: test.id, cause: "an answer to another question")
       }
@@ -385,6 +397,10 @@ public struct Runner: Sendable {
     }
     guard let stored = machine.stored else { return try await answer(worker) }
     let bundles = Guest.bundles(for: [test], on: machine.kernel)
+    if let seed = machine.time.seed {
+      let guest = try await needHypervisor(stored.name).saved(stored)
+      return try await answer(VirtualWorker(guest: guest, bundles: bundles, settings: settings, seed: seed))
+    }
     return try await inGuest(stored, bundles: bundles) {
       try await GuestWorker.apply(settings, bundles: bundles, on: $0.guest)
       return try await answer($0)

@@ -46,6 +46,32 @@ public enum Guest {
     return Child(pid: pid, input: input.write, output: output.read, errors: errors.read)
   }
 
+  /// A file that QEMU was given for the guest (`-fw_cfg name=NAME,file=...`): read through its ports, so that no moment of
+  /// the host's is in it. At most 64 MiB.
+  public static func firmwareFile(_ name: String) throws -> [UInt8] {
+    let size = try SystemError.check(clinux_firmware_file(name, nil, 0), "fw_cfg", name)
+    guard size <= 64 << 20 else { throw SystemError(stage: "fw_cfg", object: name, errno: .fileTooLarge) }
+    var bytes = [UInt8](repeating: 0, count: Int(size))
+    try SystemError.check(clinux_firmware_file(name, &bytes, UInt32(size)), "fw_cfg", name)
+    return bytes
+  }
+
+  /// Has the kernel's random numbers depend on these bytes from here on: RNDADDENTROPY, and RNDRESEEDCRNG where there is
+  /// that (4.17), random(4).
+  public static func seedRandom(_ bytes: [UInt8]) throws {
+    try SystemError.check(clinux_seed_random(bytes, UInt32(bytes.count)), "RNDADDENTROPY", "/dev/random")
+  }
+
+  /// Stops the whole machine at this instruction; comes back when it was let go on, here or in another QEMU.
+  public static func pauseMachine() throws {
+    try SystemError.check(clinux_pause_machine(), "pvpanic", "port 0x505")
+  }
+
+  /// Ends the machine and so QEMU, with status 1; comes back only where that cannot be.
+  public static func endMachine() throws {
+    try SystemError.check(clinux_end_machine(), "isa-debug-exit", "port 0x501")
+  }
+
   /// Waits for a child that is ending: nil where it returned 0, else `exit status 3` or `signal 11`.
   public static func reap(_ child: Child) -> String? {
     for descriptor in [child.input, child.output, child.errors] { close(descriptor) }

@@ -16,6 +16,14 @@ extension TCP {
       libc: address.withPointer { Glibc.bind(socket.descriptor, $0, $1) }, "bind", "\(address)")
   }
 
+  /// Has the kernel ask for a sign of life where nothing has passed for `tcp_keepalive_time`: SO_KEEPALIVE, socket(7). What
+  /// a listener accepts has it too (`tcp_create_openreq_child`).
+  public static func setKeepalive(_ socket: Socket, _ keepalive: Bool = true) throws {
+    var value: Int32 = keepalive ? 1 : 0
+    try SystemError.check(
+      libc: setsockopt(socket.descriptor, SOL_SOCKET, SO_KEEPALIVE, &value, 4), "SO_KEEPALIVE", "\(value)")
+  }
+
   /// Changes how many connections may wait for accept(2): listen(2) once more, on a socket that listens already. The
   /// kernel holds `backlog` + 1 of them (`sk_acceptq_is_full`), at most `net.core.somaxconn` + 1.
   public static func setBacklog(_ listener: Socket, _ backlog: Int) throws {

@@ -72,7 +72,7 @@ public actor Guest {
     let command =
       ["guard", "--read", kernel, "--read", archive.path, "--write", consoleFile.path]
       + ["--group", "\(options.group)", "--file-size", "\(QEMU.longestConsole)", "--", program]
-      + options.qemu.command(.descriptors).dropFirst()
+      + options.qemu.command().dropFirst()
     let (hello, continuation) = AsyncStream<Frame>.makeStream()
     streams[0] = continuation
     process = Task { await self.run(worker: worker, command: command) }
@@ -159,9 +159,13 @@ public actor Guest {
     streams = [:]
   }
 
-  /// A failure with what the console said last.
   private func failure(_ cause: String) -> Failure {
-    let lines = consoleFile.text.split(whereSeparator: \.isNewline).map(String.init).filter { !$0.isEmpty }
+    Self.failure(cause, of: name, console: consoleFile.text)
+  }
+
+  /// A failure with what the console said last.
+  static func failure(_ cause: String, of name: String, console: String) -> Failure {
+    let lines = console.split(whereSeparator: \.isNewline).map(String.init).filter { !$0.isEmpty }
     // What our own first process said, else the kernel's verdict: the last lines are often its registers.
     let panic =
       lines.last { $0.hasPrefix("pawslab: ") }

@@ -31,11 +31,13 @@ public actor Hypervisor {
     public init() {}
   }
 
-  private nonisolated let additions: Additions
-  private let onEvent: @Sendable (Event) async -> Void
+  nonisolated let additions: Additions
+  let onEvent: @Sendable (Event) async -> Void
   private var accelerator: QEMU.Accelerator?
   private var verified: Set<KernelName> = []
-  private var sandboxed = true
+  private(set) var sandboxed = true
+  /// Guests that were saved, or are just being, by this run.
+  var savedGuests: [KernelName: Task<SavedGuest, any Error>] = [:]
 
   public init(
     store: KernelStore, worker: String, additions: Additions = Additions(),
@@ -64,10 +66,7 @@ public actor Hypervisor {
   public func boot(_ kernel: StoredKernel) async throws -> Guest {
     var clock = PhaseClock()
     guard Self.canBoot else { throw QEMU.missing(kernel.name) }
-    if !verified.contains(kernel.key) {
-      try await store.verify(kernel)
-      verified.insert(kernel.key)
-    }
+    try await verify(kernel)
     var phases = [clock.lap("verify")]
     let archive = try await Initramfs.make(
       kernel, in: store.folder(kernel.key), worker: worker, extraTools: additions.tools,
@@ -87,6 +86,13 @@ public actor Hypervisor {
     }
   }
 
+  /// Holds its files against their digests, once.
+  func verify(_ kernel: StoredKernel) async throws {
+    guard !verified.contains(kernel.key) else { return }
+    try await store.verify(kernel)
+    verified.insert(kernel.key)
+  }
+
   private func boot(
     _ kernel: StoredKernel, _ archive: Data, _ phases: [Timing], verbose: Bool
   ) async throws -> Guest {
@@ -95,8 +101,7 @@ public actor Hypervisor {
     // A device file proves nothing: where KVM is there, both are started, and the first that answers stays.
     var guests: [QEMU.Accelerator: Guest] = [:]
     for candidate in candidates { guests[candidate] = try guest(kernel, candidate, verbose: verbose) }
-    let image = try KernelFile(
-      store.folder(kernel.key).appendingPathComponent(kernel.pvh ? "vmlinux" : "image"))
+    let image = try KernelFile(of: kernel, in: store)
     let started = guests
     let outcome = await withTaskGroup(
       of: (QEMU.Accelerator, Result<Void, any Error>).self
@@ -155,11 +160,12 @@ public actor Hypervisor {
 
 /// A kernel's image as QEMU can open it, which is somebody else: the file in the store where everybody may read that,
 /// else a copy in memory (a umask of 077).
-private struct KernelFile: Sendable {
+struct KernelFile: Sendable {
   let path: String
   private let copy: MemoryFile?
 
-  init(_ file: URL) throws {
+  init(of kernel: StoredKernel, in store: KernelStore) throws {
+    let file = store.folder(kernel.key).appendingPathComponent(kernel.image)
     var status = stat()
     if stat(file.path, &status) == 0, status.st_mode & S_IROTH != 0 {
       (path, copy) = (file.path, nil)

@@ -131,6 +131,9 @@ enum Initramfs {
     ("nft", []),
   ]
 
+  /// Where those of them are that this machine has.
+  static var programs: [String] { tools.compactMap { Command.path($0.program) } }
+
   /// What the rules of the lab ask of iptables.
   private static let extensions = [
     "xt_standard", "xt_tcp", "xt_conntrack", "xt_NAT", "xt_SNAT", "xt_DNAT", "xt_MASQUERADE", "xt_ipvs",

@@ -94,6 +94,7 @@ public struct KernelStore: Sendable {
   /// Removes what commands that were killed have left, of this version and of those whose guests had files on the disk.
   public func sweep() {
     ScratchFolder.sweep(kernels)
+    ScratchFolder.sweep(root.appendingPathComponent("saved"))
     let guests = root.appendingPathComponent("guests")
     for name in (try? FileManager.default.contentsOfDirectory(atPath: guests.path)) ?? [] {
       let old = guests.appendingPathComponent(name)
@@ -122,6 +123,7 @@ public struct KernelStore: Sendable {
       throw Failure(stage: "kernels remove", object: name, cause: Files.words(error))
     }
     ProbeCache.remove(key, in: self)
+    SavedStateCache.remove(key, in: self)
   }
 
   /// A store of its own beside the entries, for a kernel that has yet to show that it boots.

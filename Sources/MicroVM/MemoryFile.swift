@@ -14,13 +14,25 @@ final class MemoryFile: Sendable {
     guard descriptor >= 0 else { throw Self.failure(name, "memfd_create", -descriptor) }
   }
 
+  /// One of so many bytes, all zero, which take no memory until they are written to.
+  convenience init(_ name: String, size: Int) throws {
+    try self.init(name)
+    guard ftruncate(descriptor, off_t(size)) == 0 else { throw Self.failure(name, "ftruncate", errno) }
+  }
+
   /// One with that content.
   convenience init(_ name: String, _ content: Data) throws {
     try self.init(name)
+    try write(content, at: 0, of: name)
+  }
+
+  /// Writes there, growing it where need be.
+  func write(_ content: some ContiguousBytes, at offset: Int, of name: String) throws {
     let error = content.withUnsafeBytes { bytes -> Int32 in
       var at = 0
       while at < bytes.count {
-        let count = Glibc.write(descriptor, bytes.baseAddress.map { $0 + at }, bytes.count - at)
+        let count = pwrite(
+          descriptor, bytes.baseAddress.map { $0 + at }, bytes.count - at, off_t(offset + at))
         if count < 0, errno != EINTR { return errno }
         at += max(0, count)
       }
@@ -34,14 +46,49 @@ final class MemoryFile: Sendable {
   /// Where a process of ours that this one has started finds it.
   var path: String { "/proc/\(getpid())/fd/\(descriptor)" }
 
-  /// What it holds now.
-  var text: String {
+  /// What it holds now, as text.
+  var text: String { String(decoding: bytes, as: UTF8.self) }
+
+  /// What it holds now; empty where it cannot be read.
+  var bytes: [UInt8] {
     var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_size > 0 else { return "" }
-    let bytes = [UInt8](unsafeUninitializedCapacity: Int(status.st_size)) { buffer, count in
-      count = max(0, pread(descriptor, buffer.baseAddress, buffer.count, 0))
+    guard fstat(descriptor, &status) == 0, status.st_size > 0 else { return [] }
+    return read(at: 0, count: Int(status.st_size))
+  }
+
+  /// So many of its bytes from there on; fewer at its end.
+  func read(at offset: Int, count wanted: Int) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
+      while count < wanted {
+        let now = pread(
+          descriptor, buffer.baseAddress.map { $0 + count }, wanted - count, off_t(offset + count))
+        if now < 0, errno == EINTR { continue }
+        guard now > 0 else { break }
+        count += now
+      }
     }
-    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  // lseek(2); not in Swift's Glibc.
+  private static let (data, hole): (Int32, Int32) = (3, 4)
+
+  /// The parts of it that have been written to, in order: SEEK_DATA.
+  var extents: [Range<Int>] {
+    var found: [Range<Int>] = []
+    var at: off_t = 0
+    while case let begin = lseek(descriptor, at, Self.data), begin >= 0 {
+      let end = lseek(descriptor, begin, Self.hole)
+      guard end > begin else { break }
+      found.append(Int(begin)..<Int(end))
+      at = end
+    }
+    return found
+  }
+
+  /// Makes it unchangeable, for us and for everybody who opens it.
+  func seal(_ name: String) throws {
+    let result = clinux_seal(descriptor)
+    guard result == 0 else { throw Self.failure(name, "fcntl F_ADD_SEALS", -result) }
   }
 
   /// Gives its memory back, whoever else still has it open.

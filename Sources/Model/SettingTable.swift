@@ -63,6 +63,18 @@ extension Setting {
     ipv4(
       "tcp_retries2", "15", .number(0...255), "How often data is sent again before the connection is given up"
     ),
+    ipv4(
+      "tcp_orphan_retries", "0", .number(0...255),
+      "The same for a connection that nobody owns; 0 is 8 (tcp_orphan_retries, net/ipv4/tcp_timer.c)"),
+    ipv4(
+      "tcp_keepalive_time", "7200", .number(1...32_767, unit: second),
+      "With SO_KEEPALIVE: how long nothing passes before the peer is asked for a sign of life"),
+    ipv4(
+      "tcp_keepalive_intvl", "75", .number(1...32_767, unit: second),
+      "How long an answer to that is waited for before it is asked again"),
+    ipv4(
+      "tcp_keepalive_probes", "9", .number(1...127),
+      "How often it is asked before the connection is given up"),
   ]
 
   private static let ip: [Setting] = [
@@ -147,9 +159,10 @@ extension Setting {
     // The kernel's own default follows the machine's memory. Optional: a host that has another number runs its cases.
     Setting(
       name: "nf_conntrack_max", path: "net/netfilter/nf_conntrack_max", baseline: "65536", scope: .hop,
-      optional: true, values: .number(0...Int(Int32.max)),
+      // 0, which was no limit, is EINVAL on 7.2.
+      optional: true, values: .number(1...Int(Int32.max)),
       summary:
-        "Entries at the most that each node's conntrack holds, and then drops what is new; 0 is no limit; in guests only",
+        "Entries at the most that each node's conntrack holds, and then drops what is new; in guests only",
       isOnePerKernel: true),
   ]
 

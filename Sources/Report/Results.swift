@@ -106,6 +106,8 @@ public struct Results: Codable, Sendable {
     public var seconds: Double
     /// What was judged, where that is an emulation and not the kernel: `tw_recycle`; nil where it is the kernel.
     public var emulation: Emulation?
+    /// Seed and digests of what ran in a guest's own time; nil for what ran in this machine's.
+    public var exact: CaseResult.Exact?
     /// What it could have expected and would have passed, where it failed; nil where nothing fits.
     public var fits: [String]?
     /// What the first run came to, where the case was run again; nil where it was not.
@@ -155,6 +157,7 @@ public struct Results: Codable, Sendable {
       settings = seen?.settings ?? [:]
       timings = seen?.timings ?? []
       seconds = result.seconds
+      exact = result.exact
       let files = CaseFiles(id: id, kernel: result.kernel)
       capture = seen == nil ? nil : files.capture
       observation = seen == nil ? nil : files.observation

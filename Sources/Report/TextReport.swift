@@ -30,8 +30,10 @@ public struct TextReport: Sendable {
     if detail == .quiet, verdict == .pass || verdict == .skip { return [] }
     let emulated = result.emulation != nil ? "emulated  " : ""
     let elsewhere = result.kernel == "host" ? "" : "  \(result.kernel)"
+    let own = result.guestSeconds.map { " (\(fixed($0, decimals: 2)) s in the guest)" } ?? ""
     var lines: [TerminalText] = [
-      painted(verdict) + "  \(emulated)\(result.test.id)  \(fixed(result.seconds, decimals: 2)) s\(elsewhere)"
+      painted(verdict)
+        + "  \(emulated)\(result.test.id)  \(fixed(result.seconds, decimals: 2)) s\(own)\(elsewhere)"
     ]
     let shown =
       detail == .verbose
@@ -232,7 +234,15 @@ public struct TextReport: Sendable {
       )
     }
     for name in Results.ordered(Set(guests.map(\.kernel))) {
-      let own = guests.filter { $0.kernel == name }
+      for cost in guests where cost.kernel == name && cost.isSaved == true {
+        let seconds = cost.processorSeconds ?? 0
+        lines.append(
+          "\(name), in virtual time: \(cost.cases) cases, each from a saved guest (\(cost.accelerator)), "
+            + "\(fixed(seconds, decimals: 1)) s of processor, \(fixed(seconds / Double(max(1, cost.cases)), decimals: 2)) s per case"
+        )
+      }
+      let own = guests.filter { $0.kernel == name && $0.isSaved != true }
+      guard !own.isEmpty else { continue }
       let cases = own.reduce(0) { $0.adding($1.cases) }
       let seconds = own.compactMap(\.processorSeconds).reduce(0, +)
       let boots = own.map { $0.boot.reduce(0) { $0 + $1.milliseconds } / 1000 }

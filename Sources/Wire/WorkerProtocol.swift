@@ -78,7 +78,10 @@ public enum WorkerProtocol {
 
   /// A request as one line.
   public static func line(_ request: WorkerRequest) throws -> [UInt8] {
-    [UInt8](try JSONEncoder().encode(Envelope(version: version, request: request))) + [UInt8(ascii: "\n")]
+    let encoder = JSONEncoder()
+    // The same request is the same bytes: what a guest in virtual time sees is a function of them.
+    encoder.outputFormatting = .sortedKeys
+    return [UInt8](try encoder.encode(Envelope(version: version, request: request))) + [UInt8(ascii: "\n")]
   }
 
   /// The request that a line has.

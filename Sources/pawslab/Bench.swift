@@ -4,6 +4,7 @@ import Foundation
 import Judging
 import Lab
 import LabFile
+import MicroVM
 import Model
 import Report
 import Subprocess
@@ -138,7 +139,9 @@ struct BenchMutate: AsyncParsableCommand {
     let cases = try selection.cases()
     try running.check(cases)
     let (_, runner, machines) = try running.lab()
-    let assigned = try await machines.assign(cases, host: try await machines.host())
+    // Where time passes in a case it passes in a guest of its own, as where cases are run.
+    let slow: GuestTime? = running.slow || !Hypervisor.canBoot ? nil : .virtual(seed: 0)
+    let assigned = try await machines.assign(cases, host: try await machines.host(), slow: slow)
     var mutants: [(mutant: Mutant, machine: Machine)] = []
     var runnable: Set<String> = []
     for (scenario, own) in Dictionary(grouping: assigned, by: \.test.scenario).sorted(by: { $0.key < $1.key })
@@ -155,7 +158,11 @@ struct BenchMutate: AsyncParsableCommand {
       runnable.insert(scenario)
       let all = Mutant.all(of: cases, on: machine.kernel).filter { canRun($0.test) }
       for (_, kind) in Dictionary(grouping: all, by: \.change).sorted(by: { $0.key < $1.key }) {
-        mutants += (sample == 0 ? kind : spread(kind)).map { ($0, machine) }
+        // What a mutant waits for is its own: that of the neighbour whose world it has.
+        mutants += (sample == 0 ? kind : spread(kind)).map { mutant in
+          guard machine.stored != nil else { return (mutant, machine) }
+          return (mutant, machine.inTime(mutant.test.needs.isSlow ? slow ?? .real : .real))
+        }
       }
     }
     let results = await runner.run(mutants.map { ($0.mutant.test, $0.machine) }) { event in

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Judging
 import Lab
 import Model
 import Report
@@ -13,6 +14,12 @@ struct Replay: AsyncParsableCommand {
       cannot be run again or compared is named. Exit status as of run, and 1 where something differs, or could not be \
       compared.
       """)
+
+  @Flag(
+    help:
+      "Compare to the nanosecond what ran in virtual time: the same digest, or the first packet or counter that differs."
+  )
+  var exact = false
 
   @Argument(help: "A folder that a run kept with --out.")
   var folder: String
@@ -39,6 +46,15 @@ struct Replay: AsyncParsableCommand {
           "not run: it came to \(entry.verdict.rawValue) then, and that run did not keep the case"
       } catch { lost[entry.kernel, default: [:]][entry.id] = "\(error)" }
     }
+    let exacts = Dictionary(
+      before.cases.compactMap { entry in
+        entry.exact.map { (PlannedRun.Place(id: entry.id, kernel: entry.kernel), $0) }
+      }, uniquingKeysWith: { first, _ in first })
+    if exact, exacts.isEmpty {
+      throw Failure(
+        stage: "replay --exact", object: folder, cause: "nothing in it ran in virtual time",
+        mend: "pawslab run --time virtual --out \(folder), or replay without --exact", isUsage: true)
+    }
     guard !saved.isEmpty else {
       throw Failure(
         stage: "replay", object: folder, cause: "that run kept none of its \(before.cases.count) cases",
@@ -46,10 +62,16 @@ struct Replay: AsyncParsableCommand {
     }
     try running.check(saved.map(\.test))
     let new = try out.map { try RunFolder(creating: $0) }
-    let (_, runner, machines) = try running.lab(keepsPackets: false)
+    let (_, runner, machines) = try running.lab(keepsPackets: exact)
     var known: [String: Machine] = [:]
     for name in Set(saved.map(\.kernel)).sorted() { known[name] = try await machines.inResult(name) }
-    let tests = saved.compactMap { test, kernel in known[kernel].map { (test: test, machine: $0) } }
+    // What ran in a guest's own time does so again, from the same seed.
+    let tests = saved.compactMap { test, kernel in
+      known[kernel].map { machine in
+        let then = exacts[.init(id: test.id, kernel: kernel)]
+        return (test: test, machine: machine.inTime(then.map { .virtual(seed: $0.seed) } ?? .real))
+      }
+    }
     let screen = Screen(
       total: tests.count, report: TextReport(detail: .quiet, colour: Console.colour), live: Console.isTerminal
     )
@@ -69,11 +91,39 @@ struct Replay: AsyncParsableCommand {
       for line in comparison.lines { Console.print(line) }
       alike = alike && comparison.isAlike
     }
+    if exact { alike = try isExact(results, exacts, old) && alike }
     Console.print("")
     Console.print("then: \(before.summary.text)")
     Console.print("now:  \(now.summary.text)")
     try await execution.throwIfNotSaved()
     if results.contains(where: { $0.judgement.verdict == .error }) { throw ExitCode(3) }
     if !alike || results.contains(where: { $0.judgement.verdict == .fail }) { throw ExitCode(1) }
+  }
+
+  /// Holds what was seen in virtual time against what was seen then, and says each first difference.
+  private func isExact(
+    _ results: [CaseResult], _ exacts: [PlannedRun.Place: CaseResult.Exact], _ old: RunFolder
+  ) throws -> Bool {
+    var same = 0
+    for result in results {
+      guard let then = exacts[.init(id: result.test.id, kernel: result.kernel)] else { continue }
+      if result.exact?.digest == then.digest {
+        same += 1
+        continue
+      }
+      let words: String
+      if result.exact?.origin != then.origin {
+        words = "not comparable: kernel, worker, its tools or QEMU are others than then"
+      } else if let now = result.observation,
+        let before = try old.load(result.test.id, kernel: result.kernel).observation
+      {
+        words = try FirstDifference.between(before, now) ?? "what was said on the way"
+      } else {
+        words = "nothing was seen on one side"
+      }
+      Console.print("\(result.test.id) (\(result.kernel)): \(words)")
+    }
+    Console.print("\(same) of \(exacts.count) the same to the nanosecond")
+    return same == exacts.count
   }
 }

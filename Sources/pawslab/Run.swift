@@ -3,6 +3,7 @@ import ArgumentParser
 import Foundation
 import Judging
 import Lab
+import MicroVM
 import Model
 import Report
 
@@ -19,6 +20,18 @@ struct Run: AsyncParsableCommand {
 
   @Option(help: Emulation.help)
   var emulate: Emulation?
+
+  @Option(
+    help:
+      "Whose time passes in guests: real, or virtual (their own: the same packets to the nanosecond in every run, and waiting takes no time). Default: virtual for cases that wait for more than 2 s, else real."
+  )
+  var time: Time?
+
+  @Option(help: "Where random numbers come from in virtual time.")
+  var seed: UInt64 = 0
+
+  /// Whose time passes.
+  enum Time: String, CaseIterable, ExpressibleByArgument { case real, virtual }
 
   @Flag(help: "Boot no guest: what the host's kernel lacks is skipped.")
   var hostOnly = false
@@ -78,6 +91,9 @@ struct Run: AsyncParsableCommand {
       out: out,
       selects: !selection.paths.isEmpty || !selection.settings.isEmpty || !selection.patterns.isEmpty
         || !kernels.isEmpty || emulate != nil || hostOnly)
+    if hostOnly, time == .virtual {
+      throw ValidationError("--host-only boots no guest, and only a guest has a time of its own")
+    }
     if hostOnly, !kernels.isEmpty { throw ValidationError("--host-only and --kernel exclude each other") }
     if Set(kernelNames).count != kernelNames.count { throw ValidationError("--kernel names one twice") }
   }
@@ -167,6 +183,10 @@ struct Run: AsyncParsableCommand {
       let host = try await machines.host()
       return cases.map { ($0, able(host, $0)) }
     }
+    if kernelNames.isEmpty, time == .virtual {
+      return try await machines.assign(cases, host: nil, emulate: emulate)
+        .map { ($0.test, $0.machine.inTime(virtual)) }
+    }
     if kernelNames.isEmpty {
       // Without the right to make namespaces here, or to write settings in them, guests are what is left.
       let host: Machine?
@@ -174,15 +194,22 @@ struct Run: AsyncParsableCommand {
         host = nil
         await Console.note("no case can run on this machine's own kernel: \(failure)")
       }
-      return try await machines.assign(cases, host: host, emulate: emulate)
+      return try await machines.assign(
+        cases, host: host, emulate: emulate,
+        slow: time == .real || running.slow || !Hypervisor.canBoot ? nil : virtual)
     }
     var tests: [(test: Case, machine: Machine)] = []
     for name in kernelNames {
       let machine = try await machines.named(name)
-      tests += cases.map { ($0, able(machine, $0)) }
+      tests += cases.map { test in
+        let isVirtual = time == .virtual || time == nil && test.needs.isSlow && !running.slow
+        return (test, able(isVirtual ? machine.inTime(virtual) : machine, test))
+      }
     }
     return tests
   }
+
+  private var virtual: GuestTime { .virtual(seed: seed) }
 
   /// The machine, or where the case needs it and it was asked for, the machine with that emulated.
   private func able(_ machine: Machine, _ test: Case) -> Machine {

@@ -14,6 +14,8 @@ import struct Model.Expectation
   {
     var test = JudgeTests.test(Expectation(.dropped, by: "tw-paws"))
     test.rules[0].witnesses = witnesses
+    // Three steps, of which nothing is asked but how many they are.
+    test.workload = (0..<3).map { _ in Step(Wait(milliseconds: 1)) }
     var seen = JudgeTests.dropped()
     change(&seen)
     return judge(test, on: .current(), seen: seen)
@@ -98,9 +100,9 @@ import struct Model.Expectation
     let judgement = judged(sockets) {
       $0.sockets = [
         // Not the last step.
-        SocketCensus(step: 0, node: "server", states: ["TIME-WAIT": 9]),
+        SocketCensus(step: 1, node: "server", states: ["TIME-WAIT": 9]),
         SocketCensus(
-          step: 1, node: "server", states: ["TIME-WAIT": 2, "ESTAB": 1], timeWait: [55_000],
+          step: 2, node: "server", states: ["TIME-WAIT": 2, "ESTAB": 1], timeWait: [55_000],
           entries: [
             SocketEntry(
               state: "TIME-WAIT", local: "198.19.0.2:8000", peer: "198.19.0.1:40000", timeWait: 55_000),
@@ -117,9 +119,21 @@ import struct Model.Expectation
     let sockets = AuthorWitnesses(
       sockets: ["server": [try SocketPattern(sockets: "TIME-WAIT *:8000 *:*", count: "0")]])
     let judgement = judged(sockets) {
-      $0.sockets = [SocketCensus(step: 0, node: "server", states: ["TIME-WAIT": 1])]
+      $0.sockets = [SocketCensus(step: 2, node: "server", states: ["TIME-WAIT": 1])]
     }
     #expect(judgement.reason.hasSuffix("expected 0, saw sockets that were only counted"))
+  }
+
+  /// A node without sockets is in no census: what was there a step before is not there in the end.
+  @Test func socketsOfAnEarlierStepAreGone() throws {
+    for (count, holds) in [("0", true), ("1", false)] {
+      let sockets = AuthorWitnesses(
+        sockets: ["server": [try SocketPattern(sockets: "TIME-WAIT", count: count)]])
+      let judgement = judged(sockets) {
+        $0.sockets = [SocketCensus(step: 1, node: "server", states: ["TIME-WAIT": 1])]
+      }
+      #expect((judgement.verdict == .pass) == holds, "\(judgement.reason)")
+    }
   }
 
   @Test(arguments: [

@@ -21,6 +21,9 @@ import Testing
         "clock-step": 16, "direct": 48, "ipvs-conn-reuse": 16, "ipvs-source": 20, "lvs-tw-recycle": 76,
         "nat-hop": 40, "port-range": 8, "time-wait-clash": 84, "tw-mitigations": 5,
         "tw-recycle-expiry": 6, "tw-recycle-flip": 9, "tw-recycle-length": 8, "tw-reuse": 12,
+        "fin-wait-2-expires": 8, "firewall-idle": 4, "ipvs-idle": 8, "keepalive": 10, "nat-idle": 8,
+        "nat-time-wait": 4, "retries2": 7, "syn-ack-timeout": 5, "syn-timeout": 4, "tw-expires": 8,
+        "tw-own-port": 14,
       ])
   }
 

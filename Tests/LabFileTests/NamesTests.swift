@@ -199,7 +199,7 @@ import Testing
       })
     #expect(
       Self.mistakes("    closes: server", "    into: 5").contains(
-        "lab/x.yaml:17:5: unknown key \"into\" in connect; it is one of connect, as, closes, times, again, port, to, abort, when"
+        "lab/x.yaml:17:5: unknown key \"into\" in connect; it is one of connect, as, closes, times, again, port, to, abort, keepalive, when"
       ))
     let none = Self.good.replacing(
       "matrix:\n  server.tcp_rfc1337: [0, 1]\n  conntrack: [kept, flushed]\n  family: [ipv4, ipv6]\n",

@@ -53,24 +53,53 @@ import Wire
 }
 
 @Suite struct QEMUTests {
-  private let files = QEMU.Files(kernel: "k", initramfs: "i", console: "c")
-
   @Test func onlyAKernelWithAPVHEntryStartsOnTheSmallMachine() {
-    let small = QEMU(accelerator: .tcg, pvh: true).command(files).joined(separator: " ")
+    let small = QEMU(accelerator: .tcg, pvh: true).command().joined(separator: " ")
     #expect(small.contains("-M microvm"))
     #expect(small.contains("virtio-serial-device"))
     #expect(small.contains("clearcpuid=141"))
-    let big = QEMU(accelerator: .kvm, pvh: false).command(files).joined(separator: " ")
+    let big = QEMU(accelerator: .kvm, pvh: false).command().joined(separator: " ")
     #expect(big.contains("-M pc"))
     #expect(big.contains("virtio-serial-pci"))
     #expect(!big.contains("clearcpuid"))
   }
 
+  /// Nothing that answers at a moment of the host's, and no order of files that the guard was not told.
+  @Test func inVirtualTimeNothingComesFromOutside() {
+    var qemu = QEMU(accelerator: .tcg, pvh: true)
+    for life in [QEMU.Life.saving(bundles: ["base", "nat"]), .saved] {
+      qemu.life = life
+      let command = qemu.command().joined(separator: " ")
+      #expect(command.contains("-icount shift=0,sleep=off"))
+      #expect(command.contains("clock=vm"))
+      #expect(!command.contains("rng"))
+      for file in QEMU.File.order(in: life) where file != .devices {
+        #expect(command.contains("/proc/self/fd/\(qemu.descriptor(of: file))"), "\(file)")
+      }
+    }
+    qemu.life = .saving(bundles: ["base", "nat"])
+    let saving = qemu.command().joined(separator: " ")
+    #expect(saving.contains("pawslab.time=virtual pawslab.bundles=base,nat"))
+    #expect(saving.contains("tsc_early_khz=1000000"))
+    #expect(saving.contains("share=on"))
+    qemu.life = .saved
+    let saved = qemu.command().joined(separator: " ")
+    #expect(saved.contains("share=off"))
+    #expect(saved.contains("-incoming defer"))
+    #expect(!saved.contains("-kernel"))
+  }
+
+  @Test func seedsDiffer() {
+    let seeds: [UInt64] = [0, 1, 2, .max, 1 << 56]
+    #expect(Set(seeds.map(SavedGuest.bytes(of:))).count == seeds.count)
+    #expect(SavedGuest.bytes(of: 1).count == 32)
+  }
+
   @Test func itGivesUpTheCallsThatItDoesNotNeed() {
     var qemu = QEMU(accelerator: .tcg, pvh: true)
     let refusals = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
-    #expect(qemu.command(files).contains(refusals))
+    #expect(qemu.command().contains(refusals))
     qemu.sandboxed = false
-    #expect(!qemu.command(files).contains("-sandbox"))
+    #expect(!qemu.command().contains("-sandbox"))
   }
 }

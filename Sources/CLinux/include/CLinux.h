@@ -131,5 +131,14 @@ int clinux_fork_terminal(int rows, int columns, int *terminal);
 int clinux_set_window(int terminal, int rows, int columns);
 /// fork(2), nothing else: 0 in the child, which has the given standard streams and no other descriptor.
 int clinux_fork_worker(int in, int out, int err);
+/// Bytes of a file of QEMU's fw_cfg device (`-fw_cfg name=NAME,file=...`), copied where there is room for them. ENOENT
+/// without such a file, ENODEV without such a device, EPERM without CAP_SYS_RAWIO.
+int clinux_firmware_file(const char *name, void *to, uint32_t room);
+/// Stops the machine by QEMU's pvpanic device, right after a tick of the kernel's; comes back when somebody lets it go on.
+int clinux_pause_machine(void);
+/// Credits bytes to the kernel's random numbers and has them used at once; at most 512 bytes.
+int clinux_seed_random(const void *bytes, uint32_t count);
+/// Ends the machine by QEMU's isa-debug-exit device at port 0x501: QEMU exits with status 1. ENODEV without one.
+int clinux_end_machine(void);
 /// Rate of the time stamp counter in kHz, measured over some milliseconds; 0 where there is none.
 uint32_t clinux_tsc_khz(void);

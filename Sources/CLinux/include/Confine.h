@@ -36,8 +36,16 @@ int clinux_spawn_confined(
     const char *program, char *const argv[], char *const envp[], const struct clinux_confinement *how,
     const int streams[3]);
 
+/// Processors that this thread may run on: sched_getaffinity(2).
+int clinux_processors(void);
+/// Has this thread, and what it starts, run on one of those only: the nth, counted from 0 and modulo how many there are.
+int clinux_pin(uint32_t nth);
+
 /// memfd_create(2), close-on-exec: a file without a name, gone with its last descriptor.
 int clinux_memory_file(const char *name);
+/// Makes such a file unchangeable for everybody, however it is open (F_SEAL_WRITE): what maps it privately may still
+/// write to its own copy. EBUSY while it is mapped to be written to.
+int clinux_seal(int fd);
 
 /// renameat2(2). RENAME_NOREPLACE: EEXIST where there is something of that name.
 int clinux_rename_new(const char *from, const char *to);

@@ -19,15 +19,18 @@ public struct Connect: StepAction {
   public var to: String?
   /// Who ends the connection by a RST as soon as the byte has gone each way (SO_LINGER of 0 s); nil for nobody.
   public var aborts: Step.End?
+  /// Whether the client's kernel asks for a sign of life where nothing passes (SO_KEEPALIVE); nil is no.
+  public var keepalive: Bool?
 
   enum CodingKeys: String, CodingKey {
-    case client, name = "label", closer = "closes", times, again, port, to, aborts = "abort"
+    case client, name = "label", closer = "closes", times, again, port, to, aborts = "abort", keepalive
   }
 
   public init(
     client: String, label: String, closes: Step.Closer, times: Int, again: Int, port: Int? = nil,
-    to: String? = nil, aborts: Step.End? = nil
+    to: String? = nil, aborts: Step.End? = nil, keepalive: Bool? = nil
   ) {
+    self.keepalive = keepalive
     self.port = port
     self.to = to
     self.aborts = aborts
@@ -59,6 +62,9 @@ public struct Connect: StepAction {
       Field(
         "abort", .word(Step.End.allCases.map(\.rawValue)),
         "who ends the connection by a RST (SO_LINGER 0), instead of closes"),
+      Field(
+        "keepalive", .flag, byDefault: "false",
+        "whether the client asks for a sign of life where nothing passes (SO_KEEPALIVE)"),
     ],
     example: "{connect: late, closes: server}")
 
@@ -69,7 +75,8 @@ public struct Connect: StepAction {
         client: client, label: words["as"]?.text ?? client,
         closes: words.word("closes") ?? (words["abort"] == nil ? .client : .nobody),
         times: words["times"]?.number ?? 1, again: words["again"]?.number ?? 0,
-        port: words["port"]?.number, to: words["to"]?.text, aborts: words.word("abort"))
+        port: words["port"]?.number, to: words["to"]?.text, aborts: words.word("abort"),
+        keepalive: words["keepalive"]?.flag)
     ]
   }
 
@@ -78,6 +85,7 @@ public struct Connect: StepAction {
   public var words: String {
     "\(client) connects" + (to.map { " to \($0)" } ?? "") + (port.map { " from port \($0)" } ?? "")
       + (name == client ? "" : " (\(name))") + (times > 1 ? " \(times) times" : "") + end
+      + (keepalive == true ? ", with SO_KEEPALIVE" : "")
       + (again > 0 ? ", tried again for \(again) ms after EADDRNOTAVAIL" : "")
   }
 

@@ -8,11 +8,16 @@ public struct Listen: StepAction {
   public var accepts: Bool?
   /// Whether there is a listener; a closed one resets what waits.
   public var isOpen: Bool?
+  /// Whether the kernel asks for a sign of life on connections that are accepted from then on (SO_KEEPALIVE).
+  public var keepalive: Bool?
 
-  enum CodingKeys: String, CodingKey { case server, backlog, accepts = "accept", isOpen = "open" }
+  enum CodingKeys: String, CodingKey { case server, backlog, accepts = "accept", isOpen = "open", keepalive }
 
-  public init(_ server: String, backlog: Int? = nil, accepts: Bool? = nil, isOpen: Bool? = nil) {
+  public init(
+    _ server: String, backlog: Int? = nil, accepts: Bool? = nil, isOpen: Bool? = nil, keepalive: Bool? = nil
+  ) {
     (self.server, self.backlog, self.accepts, self.isOpen) = (server, backlog, accepts, isOpen)
+    self.keepalive = keepalive
   }
 
   public static let verb = Verb(
@@ -24,6 +29,9 @@ public struct Listen: StepAction {
         "connections that may wait for accept(2), and one more"),
       Field("accept", .flag, byDefault: "true at the start", "whether accept(2) is called"),
       Field("open", .flag, byDefault: "true at the start", "whether there are listeners at all"),
+      Field(
+        "keepalive", .flag, byDefault: "false at the start",
+        "whether connections that come are asked for a sign of life where nothing passes (SO_KEEPALIVE)"),
     ],
     example: "{listen: server.1, backlog: 1, accept: false}")
 
@@ -32,7 +40,7 @@ public struct Listen: StepAction {
       [
         Listen(
           $0, backlog: words["backlog"]?.number, accepts: words["accept"]?.flag,
-          isOpen: words["open"]?.flag)
+          isOpen: words["open"]?.flag, keepalive: words["keepalive"]?.flag)
       ]
     } ?? []
   }
@@ -43,6 +51,7 @@ public struct Listen: StepAction {
     let changes = [
       isOpen.map { $0 ? "listens again" : "closes its listeners" },
       backlog.map { "lets \($0) connections wait" },
+      keepalive.map { $0 ? "sets SO_KEEPALIVE" : "sets no SO_KEEPALIVE" },
       accepts.map { $0 ? "takes connections again" : "takes no connections" },
     ]
     return "\(server) " + changes.compactMap(\.self).joined(separator: ", ")
@@ -61,7 +70,9 @@ public struct Listen: StepAction {
   }
   public var excess: String? { outside("lets wait, backlog", backlog, 0...Bounds.backlog) }
   public func mistake(in test: Case) -> StepMistake? {
-    if backlog == nil, accepts == nil, isOpen == nil { return StepMistake("listen changes nothing") }
+    if backlog == nil, accepts == nil, isOpen == nil, keepalive == nil {
+      return StepMistake("listen changes nothing")
+    }
     return test.network.serverNames.contains(server)
       ? nil : StepMistake("there is no server \(server)", at: Self.verb.name)
   }

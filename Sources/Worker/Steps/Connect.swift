@@ -9,7 +9,7 @@ extension Connect: Performable {
       members.count == 1
       ? (0..<ports).map { (members[0], $0) } : members.enumerated().map { ($1, $0 % ports) }
     var manner = Workload.Manner(
-      closes: closer, aborts: false, again: again, port: port ?? 0, target: to)
+      closes: closer, aborts: false, again: again, port: port ?? 0, target: to, keepalive: keepalive == true)
     if let aborts {
       manner.aborts = true
       manner.closes = aborts == .client ? .client : .server

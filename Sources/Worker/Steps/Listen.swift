@@ -9,6 +9,7 @@ extension Listen: Performable {
     if isOpen == false { server.stopListening() }
     if let backlog { try server.setBacklog(backlog) }
     if let accepts { server.setAccepting(accepts) }
+    if let keepalive { try server.setKeepalive(keepalive) }
     if isOpen == true { try server.listen() }
     guard accepts == true else { return }
     try workload.loop.run(

@@ -39,6 +39,7 @@ final class ClientConnection {
   private let time: CaseClock
   private let node: Node
   private let again: Int
+  private let keepalive: Bool
   private let ended: (ClientConnection, Errno?) throws -> Void
   private var isOver = false
   private(set) var closed = false
@@ -46,8 +47,8 @@ final class ClientConnection {
   /// `ended` is called once, when the outcome is known: nil where a byte went each way.
   init(
     attempt: Int, step: Int, label: String, client: Int, node: Node, remote: SocketAddress, isn: UInt32?,
-    clock: UInt32?, closes: Step.Closer, aborts: Bool = false, port: Int = 0, again: Int, loop: EventLoop,
-    time: CaseClock,
+    clock: UInt32?, closes: Step.Closer, aborts: Bool = false, port: Int = 0, again: Int,
+    keepalive: Bool = false, loop: EventLoop, time: CaseClock,
     ended: @escaping (ClientConnection, Errno?) throws -> Void
   ) {
     self.attempt = attempt
@@ -62,6 +63,7 @@ final class ClientConnection {
     self.aborts = aborts
     self.port = port
     self.again = again
+    self.keepalive = keepalive
     self.loop = loop
     self.time = time
     self.ended = ended
@@ -87,6 +89,7 @@ final class ClientConnection {
       let socket = try node.namespace.run {
         let socket = try TCP.socket(ipv6: remote.isIPv6)
         if let clock { try TCP.setClock(socket, ticks: clock) }
+        if keepalive { try TCP.setKeepalive(socket) }
         if let isn { try TCP.pinSequence(socket, isn) }
         if port != 0 { try TCP.bind(socket, to: .any(port: port, ipv6: remote.isIPv6)) }
         return socket

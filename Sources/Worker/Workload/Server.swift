@@ -32,6 +32,8 @@ final class Server {
   private(set) var accepts = true
   /// Connections that may wait for accept(2).
   private var backlog = 4096
+  /// Whether what is accepted has SO_KEEPALIVE.
+  private var keepalive = false
 
   final class Connection {
     let socket: TCP.Socket
@@ -73,8 +75,10 @@ final class Server {
     do {
       listeners = try node.namespace.run {
         try ports.map { port in
-          try TCP.listen(
+          let listener = try TCP.listen(
             on: SocketAddress.any(port: port, ipv6: network.family == .ipv6), backlog: backlog)
+          if keepalive { try TCP.setKeepalive(listener) }
+          return listener
         }
       }
     } catch {
@@ -102,6 +106,14 @@ final class Server {
   func setBacklog(_ backlog: Int) throws {
     self.backlog = backlog
     do { try listeners.forEach { try TCP.setBacklog($0, backlog) } } catch {
+      throw Failure(error, stage: "listen", object: node.name)
+    }
+  }
+
+  /// SO_KEEPALIVE of the listeners, and so of what they accept.
+  func setKeepalive(_ keepalive: Bool) throws {
+    self.keepalive = keepalive
+    do { try listeners.forEach { try TCP.setKeepalive($0, keepalive) } } catch {
       throw Failure(error, stage: "listen", object: node.name)
     }
   }

@@ -87,6 +87,8 @@ final class Workload {
     var port = 0
     /// Whom it calls, by name; nil for whom every client calls.
     var target: String?
+    /// SO_KEEPALIVE.
+    var keepalive = false
   }
 
   /// Makes an attempt of a client to connect to the server's port number `port`, which begins when it is started.
@@ -103,7 +105,8 @@ final class Workload {
       attempt: number, step: step, label: label, client: client, node: testbed.clients[client].node,
       remote: remote, isn: sequence(description.isn, attempt: number),
       clock: testbed.clocks?.offsets[testbed.clients[client].node.name], closes: manner.closes,
-      aborts: manner.aborts, port: manner.port, again: manner.again, loop: loop, time: testbed.time
+      aborts: manner.aborts, port: manner.port, again: manner.again,
+      keepalive: manner.keepalive, loop: loop, time: testbed.time
     ) { [unowned self] connection, errno in
       try record(connection, errno)
       try then(errno)

@@ -1,0 +1,190 @@
+import Evidence
+import Foundation
+import Judging
+import Lab
+import LabFile
+import MicroVM
+import Model
+import Report
+import TestSupport
+import Testing
+
+/// Guests in whose time nothing comes from outside.
+@Suite(
+  .serialized,
+  .enabled(if: Needs.met(canBoot), "SKIPPED: needs QEMU, debian-12 in the cache, and $PAWSLAB_STATIC_WORKER"),
+  .timeLimit(.minutes(5)))
+struct VirtualTimeTests {
+  private let worker = staticWorker ?? ""
+
+  private func lab(
+    _ store: KernelStore = KernelStore(), _ change: (inout Hypervisor.Additions) -> Void = { _ in }
+  ) async throws -> (runner: Runner, machine: Machine) {
+    var additions = Hypervisor.Additions()
+    change(&additions)
+    let hypervisor = Hypervisor(store: store, worker: worker, additions: additions)
+    let runner = Runner(worker: worker, hypervisor: hypervisor)
+    let stored = try #require(store.entry(Machines.fallback))
+    return (runner, Machine(name: stored.name, kernel: try await runner.probe(stored), stored: stored))
+  }
+
+  private func test(_ yaml: String) throws -> Case {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).yaml")
+    try yaml.write(to: file, atomically: true, encoding: .utf8)
+    defer { try? FileManager.default.removeItem(at: file) }
+    return try #require(try LabFiles.load(path: file.path).cases().first)
+  }
+
+  private static let natural = """
+    title: A port is used again
+    why: tcp_timewait_state_process takes a SYN with a later stamp.
+    topology: {kind: snat, hop: {ports: 40000-40000}}
+    clients: {early: {isn: natural}, late: {isn: natural}}
+    workload:
+      - {connect: early, closes: server}
+      - {connect: late}
+    expect:
+      - otherwise: true
+        early: connected
+        late: connected
+        because: whatever it is, it is the same
+    """
+
+  private func run(_ tests: [(test: Case, machine: Machine)], by runner: Runner) async -> [CaseResult] {
+    await runner.run(tests, onEvent: { _ in })
+  }
+
+  /// The packets, counters and stamps of a case are the same to the byte beside a load, and others from another seed.
+  @Test func aCaseIsAFunctionOfItsSeed() async throws {
+    let (runner, machine) = try await lab()
+    let test = try test(Self.natural)
+    func seen(seed: UInt64) async throws -> CaseResult {
+      let result = try #require(
+        await run([(test, machine.inTime(.virtual(seed: seed)))], by: runner).first)
+      #expect(result.observation != nil, "\(result.judgement.reason)")
+      return result
+    }
+    let quiet = try await seen(seed: 1)
+    let busy = try await withThrowingTaskGroup(of: CaseResult?.self) { group in
+      let isOver = Flag()
+      for _ in 0..<4 {
+        group.addTask {
+          // A thread of its own: a loop in the pool would hold up what waits for it.
+          await withCheckedContinuation { done in
+            Thread.detachNewThread {
+              while !isOver.isSet {}
+              done.resume()
+            }
+          }
+          return nil
+        }
+      }
+      group.addTask {
+        defer { isOver.set() }
+        return try await seen(seed: 1)
+      }
+      var found: CaseResult?
+      for try await result in group { found = result ?? found }
+      return try #require(found)
+    }
+    let exact = try #require(quiet.exact)
+    #expect(busy.exact == exact)
+    if let then = quiet.observation, let now = busy.observation {
+      #expect(try FirstDifference.between(then, now) == nil)
+    }
+    let other = try await seen(seed: 2)
+    #expect(other.exact?.origin == exact.origin)
+    #expect(other.exact?.digest != exact.digest)
+    let sequences = [quiet, other].map { result in
+      Set((result.observation?.packets ?? []).compactMap(Segment.init).filter(\.isSYN).map(\.sequence))
+    }
+    #expect(sequences[0].isDisjoint(with: sequences[1]))
+  }
+
+  /// A minute of TIME_WAIT passes in the guest, and nobody waits for it.
+  @Test func aMinutePasses() async throws {
+    let (runner, machine) = try await lab()
+    let test = try test(
+      """
+      title: TIME_WAIT is over after a minute
+      why: TCP_TIMEWAIT_LEN is 60 s.
+      topology: {kind: direct}
+      clients: {client: {}}
+      workload:
+        - {connect: client, closes: server}
+        - wait: 61
+        - {connect: client, as: later}
+      expect:
+        - otherwise: true
+          client: connected
+          later: connected
+          because: the port is free again
+      """)
+    #expect(test.needs.isSlow)
+    let began = ContinuousClock.now
+    let result = try #require(await run([(test, machine.inTime(.virtual(seed: 0)))], by: runner).first)
+    #expect(result.judgement.verdict == .pass, "\(result.judgement.reason)")
+    #expect(try #require(result.guestSeconds) > 61)
+    // Not one of time but of kind: a minute did not pass here.
+    #expect(began.duration(to: .now) < .seconds(50))
+    let attempts = try #require(result.observation?.attempts)
+    #expect(attempts[1].began - attempts[0].ended > 61_000_000_000)
+  }
+
+  /// What is kept of a guest is looked at before it is believed, and made anew where it is spoilt.
+  @Test func aSpoiltSavedGuestIsMadeAnew() async throws {
+    let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID())")
+    defer { try? FileManager.default.removeItem(at: scratch) }
+    try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
+    for part in ["kernels", "probes"] {
+      try? FileManager.default.copyItem(
+        at: KernelStore().root.appendingPathComponent(part), to: scratch.appendingPathComponent(part))
+    }
+    let store = KernelStore(root: scratch)
+    let test = try test(Self.natural)
+    func seen() async throws -> CaseResult {
+      let (runner, machine) = try await lab(store)
+      let result = try #require(await run([(test, machine.inTime(.virtual(seed: 0)))], by: runner).first)
+      #expect(result.exact != nil, "\(result.judgement.reason)")
+      return result
+    }
+    let first = try await seen()
+    let memory = scratch.appendingPathComponent("saved/debian-12/memory")
+    let file = try FileHandle(forUpdating: memory)
+    try file.seek(toOffset: 1 << 20)
+    try file.write(contentsOf: Data(repeating: 0x5a, count: 4096))
+    try file.close()
+    let spoilt = try Data(contentsOf: memory)
+    // Booted again, perhaps on a busy machine: the same all the same.
+    let second = try await seen()
+    #expect(second.exact == first.exact)
+    if let then = first.observation, let now = second.observation {
+      #expect(try FirstDifference.between(then, now) == nil)
+    }
+    #expect(try Data(contentsOf: memory) != spoilt)
+  }
+
+  /// Where it cannot be, that is said, and the case runs in this machine's time.
+  @Test func withoutItsOwnTimeAGuestHasThisMachines() async throws {
+    let said = Notes()
+    var (runner, machine) = try await lab { $0.qemu = ["-icount", "shift=auto,sleep=off,align=on"] }
+    runner.say = { await said.add($0) }
+    let test = try test(Self.natural)
+    let result = try #require(await run([(test, machine.inTime(.virtual(seed: 0)))], by: runner).first)
+    #expect(result.exact == nil)
+    let notes = await said.all
+    #expect(notes.contains { $0.hasPrefix("debian-12 has no time of its own here") }, "\(notes)")
+  }
+
+  private actor Notes {
+    private(set) var all: [String] = []
+    func add(_ note: String) { all.append(note) }
+  }
+
+  private final class Flag: @unchecked Sendable {
+    private let lock = NSLock()
+    private var value = false
+    var isSet: Bool { lock.withLock { value } }
+    func set() { lock.withLock { value = true } }
+  }
+}
