@@ -8,6 +8,19 @@ public enum SystemClock {
   /// Nanoseconds since 1970, CLOCK_REALTIME: the clock of packet time stamps.
   public static func realtime() -> Int64 { read(CLOCK_REALTIME) }
 
+  /// Comes back once CLOCK_MONOTONIC has counted a whole second since the kernel's start: `ktime_get_seconds`, which is
+  /// what CLOCK_MONOTONIC_COARSE shows, is no longer 0.
+  ///
+  /// The kernel notes by it when a timestamp came, and 0 means that none did (`tcp_store_ts_recent`; `tw_ts_recent_stamp`
+  /// in `tcp_timewait_state_process` and `tcp_twsk_unique`): a TIME_WAIT from the first second refuses nothing by
+  /// timestamp, and lets nobody have its port.
+  public static func awaitFirstSecond() {
+    var second = timespec(tv_sec: 1, tv_nsec: 0)
+    while clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &second, nil) == EINTR {}
+    // The next tick shows it: some milliseconds.
+    while read(CLOCK_MONOTONIC_COARSE) < 1_000_000_000 {}
+  }
+
   /// Sets the wall clock of the whole kernel forward: `date -s '+N seconds'`. For guests only.
   public static func setRealtime(forward seconds: Int) throws {
     var time = timespec()

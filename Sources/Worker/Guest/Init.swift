@@ -35,6 +35,8 @@ public enum Init {
       Frame(id: 0, kind: .hello, payload: Array("\(release) \(up) \(WorkerProtocol.version)".utf8)).bytes)
 
     WorkerProgram.warmUp()
+    // A guest can be up within less than a second, where no machine runs cases.
+    SystemClock.awaitFirstSecond()
     var supervisor = Supervisor(port: port, modules: modules)
     guard orders.isVirtual else { while true { try supervisor.turn(listening: true) } }
     // Nothing comes in while time is the experiment's: what is asked lies in the machine's firmware.
