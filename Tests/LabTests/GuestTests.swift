@@ -141,7 +141,7 @@ struct GuestTests {
 
   @Test func tooLittleMemoryIsSaidByTheKernel() async throws {
     let failure = await #expect(throws: Failure.self) {
-      try await hypervisor { $0.megabytes = 80 }.boot(try stored())
+      try await hypervisor { $0.megabytes = 96 }.boot(try stored())
     }
     #expect(failure?.cause.contains("last lines of its console") == true, "\(failure?.cause ?? "")")
   }
