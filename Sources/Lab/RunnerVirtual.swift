@@ -19,9 +19,8 @@ final class VirtualCosts: Sendable {
   func add(_ seconds: Double?, of kernel: String) {
     costs.withLock {
       var cost =
-        $0[kernel]
-        ?? GuestCost(
-          kernel: kernel, cases: 0, processorSeconds: 0, boot: [], accelerator: "tcg, its own time")
+        $0[kernel] ?? GuestCost(kernel: kernel, cases: 0, processorSeconds: 0, boot: [], accelerator: "tcg")
+      cost.isSaved = true
       cost.cases += 1
       cost.processorSeconds = (cost.processorSeconds ?? 0) + (seconds ?? 0)
       $0[kernel] = cost

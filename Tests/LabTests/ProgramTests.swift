@@ -88,6 +88,13 @@ import Wire
           --emulate <emulate>     Run cases of a setting that Linux removed by an
                                   emulation, where the kernel lacks it: tw_recycle.
                                   (values: tw_recycle)
+          --time <time>           Whose time passes in guests: real, or virtual (their
+                                  own: the same packets to the nanosecond in every run,
+                                  and waiting takes no time). Default: virtual for
+                                  cases that wait for more than 2 s, else real.
+                                  (values: real, virtual)
+          --seed <seed>           Where random numbers come from in virtual time.
+                                  (default: 0)
           --host-only             Boot no guest: what the host's kernel lacks is
                                   skipped.
           --out <out>             Keep results.json and everything that was seen in
