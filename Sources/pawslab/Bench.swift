@@ -149,10 +149,13 @@ struct BenchMutate: AsyncParsableCommand {
     {
       // One kernel for all of a file: a neighbour's world may need what only the guest has.
       guard let machine = (own.first { $0.machine.stored != nil } ?? own.first)?.machine else { continue }
-      let canRun = { (test: Case) in runner.consent.refusal(of: test) == nil && Plan(test, on: machine).runs }
+      func refusal(of test: Case) -> String? {
+        runner.consent.refusal(of: test, in: machine.stored == nil ? .real : slow ?? .real)
+      }
+      let canRun = { (test: Case) in refusal(of: test) == nil && Plan(test, on: machine).runs }
       let cases = own.map(\.test).filter(canRun)
       guard !cases.isEmpty else {
-        let refusal = own.lazy.compactMap { runner.consent.refusal(of: $0.test) }.first
+        let refusal = own.lazy.compactMap { refusal(of: $0.test) }.first
         Console.print("skip  \(scenario): \(refusal ?? "no case runs on any kernel here")")
         continue
       }
