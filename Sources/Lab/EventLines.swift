@@ -73,6 +73,45 @@ extension WorkerEvent {
   }
 }
 
+/// What comes from a worker in a guest, frame by frame, and what it amounts to.
+struct GuestAnswer {
+  private let progress = Progress()
+  private var lines = EventLines()
+  private var errors: [UInt8] = []
+  private var last: WorkerEvent?
+
+  /// Takes a frame; `onEvent` is told each event that is in it.
+  mutating func take(_ frame: Frame, _ onEvent: (WorkerEvent) -> Void) throws {
+    switch frame.kind {
+    case .output:
+      for event in try frame.payload.withUnsafeBytes({ try lines.add($0) }) {
+        progress.note(event)
+        onEvent(event)
+        last = event
+      }
+    case .errors: errors += frame.payload.suffix(4096)
+    default: break
+    }
+  }
+
+  /// The event that ended it.
+  /// - Throws: what the worker said that failed, else ``failure(_:in:)``.
+  func event(_ cause: String?, in guest: String) throws -> WorkerEvent {
+    if case .failure(let failure)? = last { throw failure }
+    guard let last, last.isLast else { throw failure(cause, in: guest) }
+    return last
+  }
+
+  /// That there is no answer, with the worker's own last words.
+  func failure(_ cause: String?, in guest: String) -> Failure {
+    let words = String(decoding: errors, as: UTF8.self).split(separator: "\n").suffix(4).joined(
+      separator: " | ")
+    return Failure(
+      stage: progress.stage, object: "worker in \(guest)",
+      cause: (cause ?? "ended without an answer") + (words.isEmpty ? "" : ": \(words)"))
+  }
+}
+
 /// Whoever runs a worker for a request: this machine, or a guest.
 protocol WorkerHost: Sendable {
   /// Sends a request and returns the event that ends the answer.

@@ -14,31 +14,11 @@ struct GuestWorker: WorkerHost {
   ) async throws -> WorkerEvent {
     var payload = Array((bundles.joined(separator: " ") + "\n").utf8)
     payload += try WorkerProtocol.line(request)
-    var lines = EventLines()
-    var errors: [UInt8] = []
-    var last: WorkerEvent?
-    let progress = Progress()
+    var answer = GuestAnswer()
     let cause = try await guest.exchange(
       .request, payload, within: patience.total, silence: patience.silence
-    ) { frame in
-      switch frame.kind {
-      case .output:
-        for event in try frame.payload.withUnsafeBytes({ try lines.add($0) }) {
-          progress.note(event)
-          onEvent(event)
-          last = event
-        }
-      case .errors: errors += frame.payload.suffix(4096)
-      default: break
-      }
-    }
-    if case .failure(let failure)? = last { throw failure }
-    if let last, last.isLast { return last }
-    let words = String(decoding: errors, as: UTF8.self).split(separator: "\n").suffix(4).joined(
-      separator: " | ")
-    throw Failure(
-      stage: progress.stage, object: "worker in \(guest.name)",
-      cause: (cause ?? "ended without an answer") + (words.isEmpty ? "" : ": \(words)"))
+    ) { try answer.take($0, onEvent) }
+    return try answer.event(cause, in: guest.name)
   }
 
   /// Writes settings of the first namespace: those that are one per kernel.

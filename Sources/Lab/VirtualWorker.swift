@@ -41,29 +41,15 @@ final class VirtualWorker: WorkerHost {
   private static func event(
     of answer: SavedGuest.Answer, in name: String, _ onEvent: (WorkerEvent) -> Void
   ) throws -> WorkerEvent {
-    var lines = EventLines()
-    var errors: [UInt8] = []
-    var (last, cause): (WorkerEvent?, String?)
-    let progress = Progress()
+    var said = GuestAnswer()
+    var cause: String?
     for frame in answer.frames {
-      switch frame.kind {
-      case .output:
-        for event in try frame.payload.withUnsafeBytes({ try lines.add($0) }) {
-          progress.note(event)
-          onEvent(event)
-          last = event
-        }
-      case .errors: errors += frame.payload.suffix(4096)
-      case .end where !frame.payload.isEmpty: cause = String(decoding: frame.payload, as: UTF8.self)
-      default: break
-      }
+      try said.take(frame, onEvent)
+      if frame.kind == .end, !frame.payload.isEmpty { cause = String(decoding: frame.payload, as: UTF8.self) }
     }
-    if case .failure(let failure)? = last { throw failure }
-    if let last, last.isLast, cause == nil { return last }
-    let words = String(decoding: errors, as: UTF8.self).split(separator: "\n").suffix(4).joined(
-      separator: " | ")
-    throw Failure(
-      stage: progress.stage, object: "worker in \(name)",
-      cause: (cause ?? "ended without an answer") + (words.isEmpty ? "" : ": \(words)"))
+    let event = try said.event(cause, in: name)
+    // One that answered and then failed, or whose settings could not be written, has no answer.
+    guard cause == nil else { throw said.failure(cause, in: name) }
+    return event
   }
 }
