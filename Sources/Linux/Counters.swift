@@ -15,7 +15,8 @@ public final class CounterFiles {
   /// What the columns of each line are called, read once for all namespaces of a kernel: hundreds of names,
   /// and a guest without KVM is slow at making strings.
   public final class Names {
-    fileprivate var columns: [[UInt8]: [String]] = [:]
+    /// By the line of titles, of which there are four: to compare them is cheaper than to hash one of 3 KB.
+    fileprivate var columns: [(titles: [UInt8], names: [String])] = []
 
     public init() {}
   }
@@ -71,13 +72,22 @@ public final class CounterFiles {
 
   /// `TcpExt: SyncookiesSent ...` as `TcpExt.SyncookiesSent` and so on.
   private func columns(_ line: ArraySlice<UInt8>) -> [String] {
-    let key = Array(line)
-    if let known = names.columns[key] { return known }
+    if let known = names.columns.first(where: { Self.isEqual($0.titles, line) }) { return known.names }
     let words = String(decoding: line, as: UTF8.self).split(separator: " ")
     let group = words.first?.dropLast() ?? ""
     let made = words.dropFirst().map { "\(group).\($0)" }
-    names.columns[key] = made
+    names.columns.append((Array(line), made))
     return made
+  }
+
+  private static func isEqual(_ one: [UInt8], _ other: ArraySlice<UInt8>) -> Bool {
+    guard one.count == other.count else { return false }
+    return one.withUnsafeBytes { one in
+      other.withUnsafeBytes { other in
+        guard let first = one.baseAddress, let second = other.baseAddress else { return true }
+        return memcmp(first, second, one.count) == 0
+      }
+    }
   }
 
   private static func number(_ digits: ArraySlice<UInt8>) -> Int? {

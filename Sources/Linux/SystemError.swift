@@ -25,21 +25,24 @@ public struct SystemError: Error, CustomStringConvertible, Sendable {
     "\(stage)(\(object)): \(errno)" + (detail.map { ": \($0)" } ?? "")
   }
 
-  /// What a shim function returned, or the error in it.
+  /// What a shim function returned, or the error in it; `object` is asked for in an error only.
   @discardableResult
-  static func check(_ result: Int32, _ stage: String, _ object: String) throws -> Int32 {
+  static func check(_ result: Int32, _ stage: String, _ object: @autoclosure () -> String) throws -> Int32 {
     guard result >= 0 else {
-      throw SystemError(stage: stage, object: object, errno: Errno(rawValue: -result))
+      throw SystemError(stage: stage, object: object(), errno: Errno(rawValue: -result))
     }
     return result
   }
 
   /// What a libc call returned, or errno.
   @discardableResult
-  static func check<Number: SignedInteger>(libc result: Number, _ stage: String, _ object: String) throws
-    -> Number
-  {
-    guard result >= 0 else { throw SystemError(stage: stage, object: object, errno: .current) }
+  static func check<Number: SignedInteger>(
+    libc result: Number, _ stage: String, _ object: @autoclosure () -> String
+  ) throws -> Number {
+    guard result >= 0 else {
+      let errno = Errno.current
+      throw SystemError(stage: stage, object: object(), errno: errno)
+    }
     return result
   }
 }

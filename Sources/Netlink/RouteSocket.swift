@@ -232,7 +232,7 @@ public final class RouteSocket {
     header.tcm_ifindex = Int32(index)
     header.tcm_parent = direction == .egress ? 0xffff_fff3 : 0xffff_fff2  // clsact's two minors
     header.tcm_info = 1 << 16 | UInt32(UInt16(ETH_P_ALL).bigEndian)  // priority, protocol
-    add("tc filter add dev \(index) \(direction) bpf", type: Int32(RTM_NEWTFILTER), header: header) {
+    add("tc filter add dev \(index) \(direction.rawValue) bpf", type: Int32(RTM_NEWTFILTER), header: header) {
       message in
       nla_put_string(message, Int32(TCA_KIND), "bpf")
       let options = nla_nest_start(message, Int32(TCA_OPTIONS))

@@ -88,15 +88,15 @@ public enum WorkerProgram {
   }
 
   private static func carryOut(_ request: WorkerRequest, _ read: Timing) throws {
-    let privilege = try Privilege.gain()
+    var gained = try Privilege.gain()
     switch request {
     case .probe:
-      emit(.kernel(try Probe.kernel(privilege: privilege)))
+      emit(.kernel(try Probe.kernel(privilege: gained.privilege)))
     case .run(let test, let kernel):
-      emit(.observation(try run(test, on: kernel, read)))
+      emit(.observation(try run(test, on: kernel, in: gained.namespace.take(), read)))
     case .crossCheck(let test, let kernel):
       var reader: SecondReader?
-      let observation = try run(test, on: kernel, read) { testbed in
+      let observation = try run(test, on: kernel, in: gained.namespace.take(), read) { testbed in
         let made = try SecondReader(testbed)
         reader = made
         return made
@@ -141,13 +141,14 @@ public enum WorkerProgram {
 
   /// `beside` may begin a second reading once the network is there; it ends where the first does.
   private static func run(
-    _ test: Case, on kernel: Kernel, _ read: Timing, beside: (Testbed) throws -> SecondReader? = { _ in nil }
+    _ test: Case, on kernel: Kernel, in namespace: consuming NetworkNamespace?, _ read: Timing,
+    beside: (Testbed) throws -> SecondReader? = { _ in nil }
   ) throws -> Observation {
     let loop = EventLoop()
     // The lab keeps our standard input open for as long as it lives.
     loop.watch(0, Poll.readable) { if Stream.hasEnded(0) { Stream.exitNow(4) } }
     emit(.stage("testbed"))
-    let testbed = try Testbed(test, on: kernel)
+    let testbed = try Testbed(test, on: kernel, first: namespace)
     let second = try beside(testbed)
     var stopwatch = Stopwatch()
     let recorder = try Recorder(testbed, loop: loop, emit: emit)

@@ -41,6 +41,8 @@ public enum Init {
     guard orders.isVirtual else { while true { try supervisor.turn(listening: true) } }
     // Nothing comes in while time is the experiment's: what is asked lies in the machine's firmware.
     try supervisor.modules.load(orders.bundles)
+    try? Rehearsal.run()
+    Rehearsal.awaitItsEnd()
     let paused = SystemClock.monotonic()
     try Guest.pauseMachine()
     // How far its clock went on while it stood still says at which of two moments it was saved: the lab wants one. And

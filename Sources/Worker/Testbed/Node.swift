@@ -26,11 +26,13 @@ final class Node {
     let socket: PacketCapture
   }
 
-  /// A new namespace, `ip netns add`, without a name.
-  init(name: String, counterNames: CounterFiles.Names = .init()) throws {
+  /// In a new namespace, `ip netns add` without a name; in this one, which nobody has used, where there is one.
+  init(
+    name: String, in namespace: consuming NetworkNamespace? = nil, counterNames: CounterFiles.Names = .init()
+  ) throws {
     self.name = name
-    namespace = try NetworkNamespace.create()
-    (routes, sockets, counters) = try namespace.run {
+    if let namespace { self.namespace = namespace } else { self.namespace = try .create() }
+    (routes, sockets, counters) = try self.namespace.run {
       (try RouteSocket(), try SocketDiag(), try CounterFiles(names: counterNames))
     }
   }

@@ -3,16 +3,23 @@ import Model
 
 /// The right to make network namespaces: as root, else in a user namespace of one's own.
 enum Privilege {
+  /// The right, and the namespace that was made to see whether it is there: nobody has used it, and a testbed may take
+  /// it for its first node instead of making one more.
+  struct Gained: ~Copyable {
+    let privilege: Kernel.Privilege
+    var namespace: NetworkNamespace?
+  }
+
   /// Must be called before the process has a second thread: `unshare(CLONE_NEWUSER)` demands it.
   ///
   /// - Throws: `Failure` with what the kernel refused and, where one of its settings says so, why.
-  static func gain() throws -> Kernel.Privilege {
+  static func gain() throws -> Gained {
     // Before a user namespace without a map makes nobody of everybody.
     let root = System.userID == 0
     var refused: [String] = []
     do {
-      _ = try NetworkNamespace.create()
-      return UserNamespace.isInitial ? .root : .userNamespace
+      let made = try NetworkNamespace.create()
+      return Gained(privilege: UserNamespace.isInitial ? .root : .userNamespace, namespace: made)
     } catch let error as SystemError
       where [.invalidArgument, .noSuchFileOrDirectory].contains(error.errno)
     {
@@ -28,13 +35,12 @@ enum Privilege {
     // that, so one of our own is the place to come back to.
     if (try? NetworkNamespace.enterNew()) != nil {
       do {
-        _ = try NetworkNamespace.create()
-        return .userNamespace
+        return Gained(privilege: .userNamespace, namespace: try NetworkNamespace.create())
       } catch { refused.append("\(error)") }
     }
     do {
       try UserNamespace.enter()
-      return .userNamespace
+      return Gained(privilege: .userNamespace, namespace: nil)
     } catch let error as SystemError where error.errno == .noSpace {
       throw Failure(error, stage: "privilege", object: "user namespaces")
     } catch {

@@ -33,7 +33,9 @@ final class Testbed {
   private(set) var timings: [Timing] = []
 
   /// Builds everything, in the order in which a setting or rule must be there before what it affects.
-  init(_ test: Case, on kernel: Kernel) throws {
+  ///
+  /// - Parameter first: a new namespace, for the first node; without it that one's is made too.
+  init(_ test: Case, on kernel: Kernel, first namespace: consuming NetworkNamespace? = nil) throws {
     self.test = test
     self.kernel = kernel
     let network = test.network
@@ -42,7 +44,10 @@ final class Testbed {
     var made: [Node] = []
     let counterNames = CounterFiles.Names()
     for host in network.hosts {
-      do { made.append(try Node(name: host.name, counterNames: counterNames)) } catch {
+      do {
+        made.append(
+          try Node(name: host.name, in: namespace.take(), counterNames: counterNames))
+      } catch {
         throw Failure(error, stage: "network namespace", object: host.name)
       }
     }
