@@ -46,6 +46,19 @@ public enum Guest {
     return Child(pid: pid, input: input.write, output: output.read, errors: errors.read)
   }
 
+  /// Has the kernel overwrite with zeros what nobody has: what its boot left there (the initramfs as it came, most of all)
+  /// would be saved and read again with the rest. What cannot be had is left.
+  public static func clearFreeMemory() throws {
+    let free = try read("/proc/meminfo").split(separator: "\n").first { $0.hasPrefix("MemFree:") }
+    // Some is kept back for the kernel's own needs.
+    let kilobytes = free?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+    let size = (kilobytes - 16 << 10) << 10
+    guard size > 0 else { return }
+    let memory = mmap(
+      nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | MAP_NORESERVE, -1, 0)
+    if memory != MAP_FAILED { munmap(memory, size) }
+  }
+
   /// A file that QEMU was given for the guest (`-fw_cfg name=NAME,file=...`): read through its ports, so that no moment of
   /// the host's is in it. At most 64 MiB.
   public static func firmwareFile(_ name: String) throws -> [UInt8] {

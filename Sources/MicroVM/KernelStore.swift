@@ -185,9 +185,12 @@ public struct KernelStore: Sendable {
       isUsage: true)
   }
 
-  static func digests(of names: [String], in folder: URL) async throws -> [String: String] {
+  /// By file; `program` is one of coreutils'.
+  static func digests(
+    of names: [String], in folder: URL, by program: [String] = ["sha256sum"]
+  ) async throws -> [String: String] {
     guard !names.isEmpty else { return [:] }
-    let lines = try await Command(["sha256sum", "--"] + names.map { folder.path + "/" + $0 }).lines()
+    let lines = try await Command(program + ["--"] + names.map { folder.path + "/" + $0 }).lines()
     var digests: [String: String] = [:]
     for (name, line) in zip(names, lines) {
       digests[name] = line.split(separator: " ").first.map(String.init)

@@ -43,6 +43,7 @@ public enum Init {
     try supervisor.modules.load(orders.bundles)
     try? Rehearsal.run()
     Rehearsal.awaitItsEnd()
+    try Guest.clearFreeMemory()
     let paused = SystemClock.monotonic()
     try Guest.pauseMachine()
     // How far its clock went on while it stood still says at which of two moments it was saved: the lab wants one. And
