@@ -77,7 +77,22 @@ struct Apt {
   /// Reads the suite's index. `apt-get update` forgives a mirror that cannot be reached; an index that is not there it
   /// does not have.
   func update(mend: String) async throws {
-    _ = try await command(["apt-get", "-qq", "--error-on=any", "update"]).output(mend: mend)
+    do { _ = try await command(["apt-get", "-qq", "--error-on=any", "update"]).output(mend: mend) } catch
+      var failure as Failure
+    {
+      failure.mend = Self.mend(of: failure.cause) ?? mend
+      throw failure
+    }
+  }
+
+  /// Where apt's words say that the mirror was reached, and its index is signed and not of this time (`Valid-Until` and
+  /// `Date` of its Release file).
+  static func mend(of cause: String) -> String? {
+    if cause.contains("is expired") {
+      return
+        "the mirror has not been brought up to date for that long, or this machine's clock is ahead: name another with --mirror URL"
+    }
+    return cause.contains("is not valid yet") ? "this machine's clock is behind: set it" : nil
   }
 
   /// The packages of images and modules that a meta package stands for.

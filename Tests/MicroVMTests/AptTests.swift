@@ -115,6 +115,17 @@ import Testing
     }
   }
 
+  /// apt's own words of 2.6.1.
+  @Test func aMirrorOfAnotherTimeIsNotOneThatCannotBeReached() {
+    let expired =
+      "E: Release file for http://m/dists/sid/InRelease is expired (invalid since 23d 3h 24min 15s). Updates for this repository will not be applied."
+    #expect(Apt.mend(of: expired)?.contains("brought up to date") == true)
+    let early =
+      "E: Release file for http://m/dists/sid/InRelease is not valid yet (invalid for another 2h 3min 4s). Updates for this repository will not be applied."
+    #expect(Apt.mend(of: early)?.contains("clock is behind") == true)
+    #expect(Apt.mend(of: "E: Unable to locate package") == nil)
+  }
+
   @Test func aMirrorThatAnswersNothingIsGivenUp() async throws {
     try await Fixtures.withFolder { folder in
       let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
