@@ -77,8 +77,8 @@ struct Apt {
   /// Reads the suite's index. `apt-get update` forgives a mirror that cannot be reached; an index that is not there it
   /// does not have.
   func update(mend: String) async throws {
-    do { _ = try await command(["apt-get", "-qq", "--error-on=any", "update"]).output(mend: mend) } catch
-      var failure as Failure
+    do { _ = try await command(["apt-get", "-qq", "--error-on=any", "update"]).output(mend: mend) } catch var
+      failure as Failure
     {
       failure.mend = Self.mend(of: failure.cause) ?? mend
       throw failure
