@@ -50,9 +50,9 @@ public struct HTMLReport {
     if let remarks = results.remarks {
       page += "<ul>\n" + remarks.map { "<li>\($0)</li>\n" }.joined() + "</ul>\n"
     }
-    page += "</header><main>\n<h2>Settings by kernels</h2>\n" + legend
     var numbers: [String: Int] = [:]
     for (number, entry) in results.cases.enumerated() { numbers["\(entry.kernel) \(entry.id)"] = number }
+    page += findings(numbers) + "</header><main>\n<h2>Settings by kernels</h2>\n" + legend
     for (number, scenario) in results.scenarios.enumerated() { page += map(of: scenario, number, numbers) }
     let names = results.kernelNames
     let differences = names.count > 1 ? Difference.all(results.cases, between: names) : []
@@ -78,6 +78,27 @@ public struct HTMLReport {
       return "<li>" + name + " on \(entry.kernel): \(entry.why)</li>\n"
     }
     return "<h2>" + title + "</h2><ul>\n" + items.joined() + "</ul>\n"
+  }
+
+  /// What it came to, in sentences, each with a way to the case that shows it.
+  private func findings(_ numbers: [String: Int]) -> HTMLText {
+    let names = results.kernelNames
+    let findings = Finding.all(results.cases, on: names)
+    guard !findings.isEmpty else { return "" }
+    var text: HTMLText = "<h2>Who is hurt</h2>\n<dl class=\"found\">\n"
+    for (place, scenario) in results.scenarios.enumerated() {
+      let own = findings.filter { $0.scenario == scenario }
+      guard !own.isEmpty else { continue }
+      text += "<dt><a href=\"#m\(place)\">\(scenario)</a></dt>\n"
+      for finding in own {
+        let at = names.count > 1 ? ", on \(finding.kernels.joined(separator: ", "))" : ""
+        let proof: HTMLText =
+          numbers["\(finding.kernels[0]) \(finding.proof)"].map { "<a href=\"#c\($0)\">shown</a>" } ?? ""
+        let extent: HTMLText = finding.effect == nil ? "" : " <small>\(finding.extent), " + proof + "</small>"
+        text += "<dd>\(finding.text)\(at)" + extent + "</dd>\n"
+      }
+    }
+    return text + "</dl>\n"
   }
 
   private var legend: HTMLText {

@@ -6,6 +6,10 @@ extension Results {
   public var markdown: String {
     var lines: [MarkdownText] = ["### pawslab: \(headline)", ""]
     let names = kernelNames
+    let findings = Finding.all(cases, on: names)
+    if !findings.isEmpty {
+      lines += ["#### who is hurt", "", "\(block: Finding.lines(findings, kernels: names))", ""]
+    }
     lines.append("| lab file | " + names.map { "\($0)" }.joined(separator: " | ") + " |")
     lines.append("|---|" + names.map { _ in "---|" }.joined())
     for scenario in scenarios {

@@ -101,7 +101,11 @@ public struct TextReport: Sendable {
       (nothing ? "nothing was judged: " : "")
       + "\(summary.text) in \(fixed(seconds, decimals: 1)) s on \(systems.joined(separator: "; "))"
     guard detail != .quiet else { return [last] }
-    var lines = compared.count > 1 ? comparison(results, kernels: kernels, compared) : table(results)
+    let entries = Results(results, kernels: kernels, seconds: seconds).cases
+    let findings = Finding.all(entries, on: names)
+    var lines = findings.isEmpty ? [] : ["who is hurt, by what, and under which smallest set of settings"]
+    lines += Finding.lines(findings, kernels: names) + (findings.isEmpty ? [] : [""])
+    lines += compared.count > 1 ? comparison(results, kernels: kernels, compared) : table(results)
     var reasons: [(reason: String, count: Int)] = []
     for result in results where result.judgement.verdict == .skip {
       let reason = (compared.count > 1 ? "\(result.kernel): " : "") + result.judgement.reason
@@ -125,6 +129,11 @@ public struct TextReport: Sendable {
       lines += (reasons + entry.evidence).map { "       \($0)" }
     }
     let names = results.kernelNames
+    let findings = Finding.all(results.cases, on: names)
+    if !findings.isEmpty {
+      lines.append("who is hurt, by what, and under which smallest set of settings")
+      lines += Finding.lines(findings, kernels: names).map { "\($0)" } + [""]
+    }
     let width = max(8, results.scenarios.map(\.count).max() ?? 8)
     let column = max(14, (names.map(\.count).max() ?? 0) + 2)
     lines.append("\(pad("scenario", width) + names.map { pad($0, column, right: true) }.joined())")
