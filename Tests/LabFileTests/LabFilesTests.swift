@@ -18,7 +18,7 @@ import Testing
     let counts = Dictionary(grouping: try Self.cases(), by: \.scenario).mapValues(\.count)
     #expect(
       counts == [
-        "accept-overflow": 12, "clients-without-offset": 7, "clock-step": 16, "clock-step-ends": 12,
+        "accept-overflow": 8, "clients-without-offset": 7, "clock-step": 16, "clock-step-ends": 12,
         "close-wait-leak": 12, "conntrack-full": 8, "conntrack-short": 16, "direct": 48,
         "direct-routing-reuse": 24, "director-forgets": 16, "fin-wait-2": 20, "fin-wait-2-expires": 8,
         "firewall-idle": 4, "firewall-says-no": 10, "hardening": 18, "health-check-clock": 8,
