@@ -124,6 +124,17 @@ import Testing
     }
   }
 
+  /// What a claim calls stored is in lab/recorded, with cases that show it and were as said; and what is there is called so.
+  @Test func whatAClaimCallsStoredIsStored() throws {
+    let results = try RunFolder(reading: Self.folder).loadResults()
+    let release = try #require(results.kernels.values.first?.release)
+    for claim in Claim.all {
+      let own = results.cases.filter { claim.isShown(by: $0.id) && $0.verdict != .skip }
+      #expect(claim.measured.stored == (own.isEmpty ? [] : [release]), "\(claim.text)")
+      #expect(own.allSatisfy { $0.verdict == .pass }, "\(claim.text)")
+    }
+  }
+
   @Test func everyClaimHasCases() throws {
     let names = try LabFilesOnDisk.cases().keys
     for claim in Claim.all {

@@ -90,23 +90,32 @@ import Testing
     #expect(Ladder(observation, lanes: Lanes(network)).lines.count > 1)
   }
 
-  /// `pawslab claims` prints the table of lab/README.md.
+  /// The table of lab/README.md is printed from the claims, as `pawslab claims` is; `PAWSLAB_WRITE=1` prints it anew.
   @Test func theClaimsAreThoseOfTheReadme() throws {
-    let readme = try String(contentsOfFile: Self.repository + "/lab/README.md", encoding: .utf8)
-    let lines = readme.split(separator: "\n", omittingEmptySubsequences: false)
-    let start = try #require(lines.firstIndex { $0.hasPrefix("| claim | true? | in fact |") })
-    let rows = lines[(start + 2)...].prefix { $0.hasPrefix("|") }.map { row in
-      row.dropFirst(2).dropLast(2).components(separatedBy: " | ")
+    let path = Self.repository + "/lab/README.md"
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    let marker = "<!-- printed from the claims: PAWSLAB_WRITE=1 swift test --filter Words -->\n\n"
+    let start = try #require(text.range(of: marker)?.upperBound)
+    let end = try #require(text.range(of: "\n## ", range: start..<text.endIndex)?.lowerBound)
+    let wanted = String(text[..<start]) + Claim.table + text[end...]
+    if ProcessInfo.processInfo.environment["PAWSLAB_WRITE"] != nil {
+      try wanted.write(toFile: path, atomically: true, encoding: .utf8)
+    } else {
+      #expect(text == wanted)
     }
-    #expect(rows.count == Claim.all.count)
-    for (row, claim) in zip(rows, Claim.all) {
-      #expect(row[0] == claim.text)
-      #expect(row[1] == claim.verdict.description)
-      #expect(row[2] == claim.why)
-      // What is shown by a whole file is named by the file.
-      let shown = row[3].matches(of: /`([^`]*)`/).map { String($0.1) }
-      #expect(shown.map { $0.contains("/") ? $0 : $0 + "/*" } == claim.cases)
+  }
+
+  /// A claim says when it holds and where it was measured; one that no stored run supports says so, in both places.
+  @Test func everyClaimSaysItsConditionsAndItsMeasure() {
+    for claim in Claim.all {
+      #expect(!claim.conditions.isEmpty, "\(claim.text)")
+      #expect(!Claim.table.contains("||"))
+      let words = claim.lines.joined(separator: "\n")
+      #expect(words.contains("when: "))
+      #expect(words.contains("no stored run") == claim.measured.stored.isEmpty, "\(claim.text)")
+      #expect(words.contains("no case") == claim.cases.isEmpty, "\(claim.text)")
     }
+    #expect(Set(Claim.all.map(\.text)).count == Claim.all.count)
   }
 
   /// Text leaves by one way: no other file of the program or of a report writes to a terminal.
