@@ -11,32 +11,39 @@ extension Claim {
       text: "`tcp_tw_recycle=1` behind LVS silently drops the SYNs of clients whose timestamps are behind",
       verdict: .partly,
       why:
-        "it keeps one stamp for each source address as the server sees it, whoever made many clients one: full NAT at "
+        "it keeps one stamp for each source address as the server sees it, whoever made many clients "
+        + "one: full NAT at "
         + "the director, or an office's or a carrier's NAT before a stock one",
       conditions:
-        "below 4.12; timestamps on at both ends; the server closes first; the stamp is younger than 60 s and newer by "
+        "below 4.12; timestamps on at both ends; the server closes first; the stamp is younger than 60 s "
+        + "and newer by "
         + "more than a tick, or (since 3.17) the SYN has none",
       cases: ["lvs-tw-recycle/*", "tw-recycle-expiry/*", "nat-before-lvs/*"], measured: old),
     Claim(
       text: "without NAT and LVS `tcp_tw_recycle` harms nobody",
       verdict: .wrong,
       why:
-        "a client whose random offset depends on its ports is older than itself on about half of its connections",
+        "a client whose random offset depends on its ports is older than itself on about half of its "
+        + "connections",
       conditions:
-        "clients of 4.10, of 7.0 and of stable kernels with 165573e41f2f; `tcp_timestamps=1` there (2 has no offset)",
+        "clients of 4.10, of 7.0 and of stable kernels with 165573e41f2f; `tcp_timestamps=1` there (2 "
+        + "has no offset)",
       cases: ["tw-recycle-alone/*"],
       measured: Measured(seen: ["6.1.176", "6.12.117", "7.2.13, all with the rule emulated"])),
     Claim(
       text: "LVS forwards with its own address as the source",
       verdict: .partly,
       why: "NAT, DR and TUN keep the client's",
-      conditions: "only with source NAT on top (`vs.conntrack=1` and a POSTROUTING rule), or out-of-tree FULLNAT",
+      conditions:
+        "only with source NAT on top (`vs.conntrack=1` and a POSTROUTING rule), or out-of-tree "
+        + "FULLNAT",
       cases: ["ipvs-source/*"], measured: Measured(seen: guests)),
     Claim(
       text: "LVS does not modify the timestamp",
       verdict: .right,
       why:
-        "neither IPVS nor NAT rewrites TSval or TSecr, so the server sees the clocks of many behind one address",
+        "neither IPVS nor NAT rewrites TSval or TSecr, so the server sees the clocks of many behind one "
+        + "address",
       conditions: "SYNPROXY, which does, is not in the way",
       cases: ["lvs-tw-recycle/*", "nat-before-director/*"], measured: old),
   ]
@@ -46,7 +53,8 @@ extension Claim {
       text: "TCP caches the latest timestamp for each connection, and drops what is older",
       verdict: .partly,
       why:
-        "two things in one: PAWS keeps it for each connection (RFC 7323); `tcp_tw_recycle` for each host, the extension that "
+        "two things in one: PAWS keeps it for each connection (RFC 7323); `tcp_tw_recycle` for each "
+        + "host, the extension that "
         + "RFC 1323 B.2 describes and leaves out",
       conditions: "the first on every kernel; the second below 4.12",
       cases: ["clock-step/*", "lvs-tw-recycle/*"], measured: old),
@@ -54,7 +62,8 @@ extension Claim {
       text: "the port will be reused, so it may be considered the same connection",
       verdict: .wrong,
       why:
-        "the stamp belongs to an address and has no port; a SYN that meets a live TIME_WAIT on its port is refused by that, "
+        "the stamp belongs to an address and has no port; a SYN that meets a live TIME_WAIT on its port "
+        + "is refused by that, "
         + "on every kernel",
       conditions: "below 4.12; what TIME_WAIT does is `time-wait-clash`",
       cases: ["lvs-tw-recycle/*", "time-wait-clash/*"], measured: old),
@@ -62,10 +71,14 @@ extension Claim {
       text: "\"packets rejects in established connections because of timestamp\" shows these drops",
       verdict: .partly,
       why:
-        "that is `PAWSEstab`, which TIME_WAIT moves where the port comes again; the cache moves `PAWSPassive` and "
+        "that is `PAWSEstab`, which TIME_WAIT moves where the port comes again; the cache moves "
+        + "`PAWSPassive` and "
         + "`ListenDrops`, one each per SYN",
-      conditions: "`PAWSPassive` until 4.11; `ListenDrops` not on 2.6.32; `PAWSEstab` for TIME_WAIT until 6.15",
-      cases: ["lvs-tw-recycle/*fullnat,tw_recycle=1,*behind*", "time-wait-clash/*clock=behind*"], measured: old),
+      conditions:
+        "`PAWSPassive` until 4.11; `ListenDrops` not on 2.6.32; `PAWSEstab` for TIME_WAIT "
+        + "until 6.15",
+      cases: ["lvs-tw-recycle/*fullnat,tw_recycle=1,*behind*", "time-wait-clash/*clock=behind*"],
+      measured: old),
     Claim(
       text: "`tcp_timestamps` is on by default, so `tcp_tw_recycle` alone is enough",
       verdict: .right,
@@ -76,7 +89,8 @@ extension Claim {
       text: "`tcp_tw_reuse` and `tcp_tw_recycle` reduce TIME_WAIT at once",
       verdict: .partly,
       why:
-        "`tcp_tw_recycle` does, to 3.5 RTO; `tcp_tw_reuse` never on a server: it lets connections that this host opens take a "
+        "`tcp_tw_recycle` does, to 3.5 RTO; `tcp_tw_reuse` never on a server: it lets connections that "
+        + "this host opens take a "
         + "port again",
       conditions: "recycle: below 4.12, with timestamps; reuse: outgoing, with timestamps, after a second",
       cases: ["tw-mitigations/*", "tw-recycle-length/*", "tw-reuse/*"], measured: old),
@@ -84,9 +98,12 @@ extension Claim {
       text: "`tcp_timestamps=0` on the server ends the loss",
       verdict: .partly,
       why:
-        "if it is off from the start; on a live server every client whose connection it closed first in the last minute is "
+        "if it is off from the start; on a live server every client whose connection it closed first in "
+        + "the last minute is "
         + "refused, until its stamp is 60 s old or `ip tcp_metrics flush`",
-      conditions: "the refusal since 3.17 and in RHEL 7 (a26552afe894); on 2.6.32 to 3.16 the claim is true at once",
+      conditions:
+        "the refusal since 3.17 and in RHEL 7 (a26552afe894); on 2.6.32 to 3.16 the claim is "
+        + "true at once",
       cases: ["tw-recycle-flip/*"], measured: old),
     Claim(
       text: "... and with `tcp_tw_recycle=1` TIME_WAIT stays short",
@@ -104,7 +121,8 @@ extension Claim {
       text: "turning timestamps off is to be tested for side effects",
       verdict: .right,
       why:
-        "SYN cookies then lose window scaling and SACK, `tcp_tw_reuse` is dead, PAWS is gone, and TIME_WAIT decides by the "
+        "SYN cookies then lose window scaling and SACK, `tcp_tw_reuse` is dead, PAWS is gone, and "
+        + "TIME_WAIT decides by the "
         + "sequence number alone, a coin behind NAT",
       conditions: "always",
       cases: ["syn-cookies/*", "tw-reuse/*clock=off*", "clock-step/*timestamps=0*", "one-client-sequence/*"],
@@ -126,7 +144,9 @@ extension Claim {
     Claim(
       text: "`tcp_tw_recycle` off, `tcp_tw_reuse` on",
       verdict: .partly,
-      why: "safe, behind NAT too; but it is for connections that this host opens, and 2, the default, for loopback",
+      why:
+        "safe, behind NAT too; but it is for connections that this host opens, and 2, the default, "
+        + "for loopback",
       conditions: "timestamps at both ends; a second later (`tcp_tw_reuse_delay` since 6.14); 2 since 4.19",
       cases: ["tw-mitigations/*", "tw-reuse/*", "tw-reuse-behind-nat/*", "tw-reuse-loopback/*"],
       measured: Measured(stored: ["4.9.115"], seen: guests + ["6.18.44"])),
@@ -134,10 +154,12 @@ extension Claim {
       text: "kernels without `tcp_tw_recycle` are immune",
       verdict: .wrong,
       why:
-        "a SYN that TIME_WAIT refuses on a reused port (an older TSval; or an old sequence number and no newer TSval) costs a "
+        "a SYN that TIME_WAIT refuses on a reused port (an older TSval; or an old sequence number and no "
+        + "newer TSval) costs a "
         + "retransmission; with `tcp_rfc1337=1`, or where the client's RST is lost, it times out",
       conditions:
-        "2 jiffies at the least since 5.6 (2 to 3 ms at HZ=1000, 10 to 15 at 250, 20 to 30 at 100), one second before; "
+        "2 jiffies at the least since 5.6 (2 to 3 ms at HZ=1000, 10 to 15 at 250, 20 to 30 at 100), one "
+        + "second before; "
         + "`tcp_rfc1337` is no default",
       cases: ["time-wait-clash/*", "rst-eaten/*", "hardening/*"], measured: everywhere),
     Claim(
@@ -150,7 +172,9 @@ extension Claim {
       text: "a firewall that drops INVALID breaks the recovery",
       verdict: .partly,
       why: "neither the old ACK nor the RST is INVALID on kernels of today; one that drops RSTs breaks it",
-      conditions: "INVALID: yes on 4.4 and 4.9 (seen), by source on 5.17 to c410cb974f2b; not on those measured",
+      conditions:
+        "INVALID: yes on 4.4 and 4.9 (seen), by source on 5.17 to c410cb974f2b; not on those "
+        + "measured",
       cases: ["nat-hop/*", "rst-eaten/*"], measured: everywhere),
   ]
 
@@ -160,17 +184,21 @@ extension Claim {
       verdict: .wrong,
       why: "about half of its connections on a port that comes again are refused at first",
       conditions:
-        "behind a NAT that remaps ports, where the offset depends on the 4-tuple (165573e41f2f, 7.0 and stable); without NAT "
+        "behind a NAT that remaps ports, where the offset depends on the 4-tuple (165573e41f2f, 7.0 and "
+        + "stable); without NAT "
         + "a port that comes again has the same offset",
       cases: ["port-range/*"], measured: Measured(seen: ["6.12.117", "6.18.44", "7.2.13"])),
     Claim(
       text: "the NAT's conntrack protects from the clash",
       verdict: .partly,
       why:
-        "while another port is free: its entry lives 120 s, TIME_WAIT 60; where none is, it drops the SYN itself "
-        + "(`insert_failed`), or since 6.5 gives up an entry in TIME_WAIT or CLOSE whose sequence number is behind",
+        "while another port is free: its entry lives 120 s, TIME_WAIT 60; where none is, it drops the "
+        + "SYN itself "
+        + "(`insert_failed`), or since 6.5 gives up an entry in TIME_WAIT or CLOSE whose sequence number "
+        + "is behind",
       conditions:
-        "not where the range is full, the entry is gone first (short timeouts, a flush, a failover), or another NAT shares the "
+        "not where the range is full, the entry is gone first (short timeouts, a flush, a failover), or "
+        + "another NAT shares the "
         + "address",
       cases: [
         "time-wait-clash/*conntrack=kept*", "conntrack-short/*", "nat-time-wait/*", "two-nats-one-address/*",
@@ -186,7 +214,8 @@ extension Claim {
       text: "a real server that is taken out of LVS harms no client",
       verdict: .partly,
       why:
-        "a client whose port comes again is dropped without a word, and a connection that is open goes silent for a quarter "
+        "a client whose port comes again is dropped without a word, and a connection that is open goes "
+        + "silent for a quarter "
         + "of an hour",
       conditions:
         "`expire_nodest_conn=0`; the first with `conn_reuse_mode=0` only, the second whatever that is",
@@ -196,20 +225,24 @@ extension Claim {
       verdict: .worse,
       why: "all that it sends is dropped (`PAWSEstab`), and its acknowledgements are not believed",
       conditions:
-        "until its clock has made up for the step, or nothing was accepted for 24 days (2147 s since 6.7, by source); RSTs are "
+        "until its clock has made up for the step, or nothing was accepted for 24 days (2147 s since "
+        + "6.7, by source); RSTs are "
         + "taken; a clock that goes forward harms nobody until it is set right",
       cases: ["clock-step/*", "clock-step-ends/*"], measured: everywhere),
     Claim(
       text: "`conn_reuse_mode=1` schedules a port that comes again anew",
       verdict: .partly,
-      why: "by masquerading; in direct routing and by tunnel the director sees one FIN of two, and follows the old entry",
+      why:
+        "by masquerading; in direct routing and by tunnel the director sees one FIN of two, and "
+        + "follows the old entry",
       conditions: "there 2 or 3 do; a persistent service never does",
       cases: ["direct-routing-reuse/*", "ipvs-persistence/*"], measured: Measured(seen: guests)),
     Claim(
       text: "a SYN that meets an open connection is lost",
       verdict: .wrong,
       why:
-        "it is challenged, and the RST in answer ends the old connection, whose owner may be somebody else: a retransmission",
+        "it is challenged, and the RST in answer ends the old connection, whose owner may be somebody "
+        + "else: a retransmission",
       conditions: "RFC 5961; ESTABLISHED and CLOSE_WAIT; whatever clocks and `tcp_rfc1337` are",
       cases: ["syn-for-established/*", "close-wait-leak/*", "nat-port-still-open/*", "linger-rst/*"],
       measured: everywhere),

@@ -59,7 +59,7 @@ import struct Model.Expectation
     import json, re, sys, yaml, jsonschema
     class Loader(yaml.SafeLoader): pass
     Loader.yaml_implicit_resolvers = {
-      first: [(tag, rule) for tag, rule in rules if tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:null")]
+      first: [(tag, rule) for tag, rule in rules if tag.split(":")[-1] in ("int", "float", "null")]
       for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()}
     Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|false)$"), list("tf"))
     schema = json.load(open(sys.argv[1]))

@@ -1,6 +1,7 @@
 import Foundation
 import LabFile
 import Model
+import Report
 import Testing
 
 @testable import pawslab
@@ -26,6 +27,30 @@ import Testing
       try String(wanted).write(toFile: Self.path, atomically: true, encoding: .utf8)
     } else {
       #expect(text == String(wanted))
+    }
+  }
+
+  /// The index is printed from the files; `PAWSLAB_WRITE=1` prints it anew. Each file is in it.
+  @Test func theIndexIsWhatTheFilesSay() throws {
+    let text = try String(contentsOfFile: Self.path, encoding: .utf8)
+    let marker = "<!-- printed from the files: PAWSLAB_WRITE=1 swift test --filter LabReadme -->\n\n"
+    let start = try #require(text.range(of: marker)?.upperBound)
+    let end = try #require(text.range(of: "\n## ", range: start..<text.endIndex)?.lowerBound)
+    let folder = URL(fileURLWithPath: Self.path).deletingLastPathComponent().path
+    let scenarios = try LabFiles.discover(paths: [folder]).map { try LabFiles.load(path: $0) }
+    let index = LabIndex.document(scenarios)
+    // A control has no symptom, and need not be in a table.
+    let explained = scenarios.filter { scenario in
+      scenario.rules.contains { guarded in guarded.rule.outcomes.values.contains { $0.mechanism != nil } }
+    }
+    for scenario in explained {
+      #expect(index.contains("(\(scenario.name).yaml)"), "\(scenario.name)")
+    }
+    let wanted = String(text[..<start]) + index + text[end...]
+    if ProcessInfo.processInfo.environment["PAWSLAB_WRITE"] != nil {
+      try wanted.write(toFile: Self.path, atomically: true, encoding: .utf8)
+    } else {
+      #expect(text == wanted)
     }
   }
 
