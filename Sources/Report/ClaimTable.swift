@@ -65,7 +65,9 @@ extension Claim {
         "the stamp belongs to an address and has no port; a SYN that meets a live TIME_WAIT on its port "
         + "is refused by that, "
         + "on every kernel",
-      conditions: "below 4.12; what TIME_WAIT does is `time-wait-clash`",
+      conditions:
+        "below 4.12; the RST that ends TIME_WAIT sends the next SYN to the cache, so that one `PAWSEstab` and "
+        + "then `PAWSPassive` are counted (seen with the rule emulated on 6.1.176 and 6.12.117, by no case)",
       cases: ["lvs-tw-recycle/*", "time-wait-clash/*"], measured: old),
     Claim(
       text: "\"packets rejects in established connections because of timestamp\" shows these drops",
