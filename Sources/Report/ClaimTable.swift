@@ -12,12 +12,10 @@ extension Claim {
       verdict: .partly,
       why:
         "it keeps one stamp for each source address as the server sees it, whoever made many clients "
-        + "one: full NAT at "
-        + "the director, or an office's or a carrier's NAT before a stock one",
+        + "one: full NAT at the director, or an office's or a carrier's NAT before a stock one",
       conditions:
         "below 4.12; timestamps on at both ends; the server closes first; the stamp is younger than 60 s "
-        + "and newer by "
-        + "more than a tick, or (since 3.17) the SYN has none",
+        + "and newer by more than a tick, or (since 3.17) the SYN has none",
       cases: ["lvs-tw-recycle/*", "tw-recycle-expiry/*", "nat-before-lvs/*"], measured: old),
     Claim(
       text: "without NAT and LVS `tcp_tw_recycle` harms nobody",
@@ -35,8 +33,7 @@ extension Claim {
       verdict: .partly,
       why: "NAT, DR and TUN keep the client's",
       conditions:
-        "only with source NAT on top (`vs.conntrack=1` and a POSTROUTING rule), or out-of-tree "
-        + "FULLNAT",
+        "only with source NAT on top (`vs.conntrack=1` and a POSTROUTING rule), or out-of-tree FULLNAT",
       cases: ["ipvs-source/*"], measured: Measured(seen: guests)),
     Claim(
       text: "LVS does not modify the timestamp",
@@ -54,8 +51,7 @@ extension Claim {
       verdict: .partly,
       why:
         "two things in one: PAWS keeps it for each connection (RFC 7323); `tcp_tw_recycle` for each "
-        + "host, the extension that "
-        + "RFC 1323 B.2 describes and leaves out",
+        + "host, the extension that RFC 1323 B.2 describes and leaves out",
       conditions: "the first on every kernel; the second below 4.12",
       cases: ["clock-step/*", "lvs-tw-recycle/*"], measured: old),
     Claim(
@@ -63,8 +59,7 @@ extension Claim {
       verdict: .wrong,
       why:
         "the stamp belongs to an address and has no port; a SYN that meets a live TIME_WAIT on its port "
-        + "is refused by that, "
-        + "on every kernel",
+        + "is refused by that, on every kernel",
       conditions:
         "below 4.12; the RST that ends TIME_WAIT sends the next SYN to the cache, so that one `PAWSEstab` and "
         + "then `PAWSPassive` are counted (seen with the rule emulated on 6.1.176 and 6.12.117, by no case)",
@@ -74,11 +69,9 @@ extension Claim {
       verdict: .partly,
       why:
         "that is `PAWSEstab`, which TIME_WAIT moves where the port comes again; the cache moves "
-        + "`PAWSPassive` and "
-        + "`ListenDrops`, one each per SYN",
+        + "`PAWSPassive` and `ListenDrops`, one each per SYN",
       conditions:
-        "`PAWSPassive` until 4.11; `ListenDrops` not on 2.6.32; `PAWSEstab` for TIME_WAIT "
-        + "until 6.15",
+        "`PAWSPassive` until 4.11; `ListenDrops` not on 2.6.32; `PAWSEstab` for TIME_WAIT until 6.15",
       cases: ["lvs-tw-recycle/*fullnat,tw_recycle=1,*behind*", "time-wait-clash/*clock=behind*"],
       measured: old),
     Claim(
@@ -92,8 +85,7 @@ extension Claim {
       verdict: .partly,
       why:
         "`tcp_tw_recycle` does, to 3.5 RTO; `tcp_tw_reuse` never on a server: it lets connections that "
-        + "this host opens take a "
-        + "port again",
+        + "this host opens take a port again",
       conditions: "recycle: below 4.12, with timestamps; reuse: outgoing, with timestamps, after a second",
       cases: ["tw-mitigations/*", "tw-recycle-length/*", "tw-reuse/*"], measured: old),
     Claim(
@@ -101,11 +93,9 @@ extension Claim {
       verdict: .partly,
       why:
         "if it is off from the start; on a live server every client whose connection it closed first in "
-        + "the last minute is "
-        + "refused, until its stamp is 60 s old or `ip tcp_metrics flush`",
+        + "the last minute is refused, until its stamp is 60 s old or `ip tcp_metrics flush`",
       conditions:
-        "the refusal since 3.17 and in RHEL 7 (a26552afe894); on 2.6.32 to 3.16 the claim is "
-        + "true at once",
+        "the refusal since 3.17 and in RHEL 7 (a26552afe894); on 2.6.32 to 3.16 the claim is true at once",
       cases: ["tw-recycle-flip/*"], measured: old),
     Claim(
       text: "... and with `tcp_tw_recycle=1` TIME_WAIT stays short",
@@ -124,8 +114,7 @@ extension Claim {
       verdict: .right,
       why:
         "SYN cookies then lose window scaling and SACK, `tcp_tw_reuse` is dead, PAWS is gone, and "
-        + "TIME_WAIT decides by the "
-        + "sequence number alone, a coin behind NAT",
+        + "TIME_WAIT decides by the sequence number alone, a coin behind NAT",
       conditions: "always",
       cases: ["syn-cookies/*", "tw-reuse/*clock=off*", "clock-step/*timestamps=0*", "one-client-sequence/*"],
       measured: everywhere),
@@ -161,8 +150,7 @@ extension Claim {
         + "retransmission; with `tcp_rfc1337=1`, or where the client's RST is lost, it times out",
       conditions:
         "2 jiffies at the least since 5.6 (2 to 3 ms at HZ=1000, 10 to 15 at 250, 20 to 30 at 100), one "
-        + "second before; "
-        + "`tcp_rfc1337` is no default",
+        + "second before; `tcp_rfc1337` is no default",
       cases: ["time-wait-clash/*", "rst-eaten/*", "hardening/*"], measured: everywhere),
     Claim(
       text: "the counter to look at there is `PAWSEstab`",
@@ -175,8 +163,7 @@ extension Claim {
       verdict: .partly,
       why: "neither the old ACK nor the RST is INVALID on kernels of today; one that drops RSTs breaks it",
       conditions:
-        "INVALID: yes on 4.4 and 4.9 (seen), by source on 5.17 to c410cb974f2b; not on those "
-        + "measured",
+        "INVALID: yes on 4.4 and 4.9 (seen), by source on 5.17 to c410cb974f2b; not on those measured",
       cases: ["nat-hop/*", "rst-eaten/*"], measured: everywhere),
   ]
 
@@ -187,8 +174,7 @@ extension Claim {
       why: "about half of its connections on a port that comes again are refused at first",
       conditions:
         "behind a NAT that remaps ports, where the offset depends on the 4-tuple (165573e41f2f, 7.0 and "
-        + "stable); without NAT "
-        + "a port that comes again has the same offset",
+        + "stable); without NAT a port that comes again has the same offset",
       cases: ["port-range/*"], measured: Measured(seen: ["6.12.117", "6.18.44", "7.2.13"])),
     Claim(
       text: "the NAT's conntrack protects from the clash",
@@ -200,8 +186,7 @@ extension Claim {
         + "is behind",
       conditions:
         "not where the range is full, the entry is gone first (short timeouts, a flush, a failover), or "
-        + "another NAT shares the "
-        + "address",
+        + "another NAT shares the address",
       cases: [
         "time-wait-clash/*conntrack=kept*", "conntrack-short/*", "nat-time-wait/*", "two-nats-one-address/*",
       ],
@@ -217,8 +202,7 @@ extension Claim {
       verdict: .partly,
       why:
         "a client whose port comes again is dropped without a word, and a connection that is open goes "
-        + "silent for a quarter "
-        + "of an hour",
+        + "silent for a quarter of an hour",
       conditions:
         "`expire_nodest_conn=0`; the first with `conn_reuse_mode=0` only, the second whatever that is",
       cases: ["ipvs-conn-reuse/*", "ipvs-endpoint-removed/*"], measured: Measured(seen: guests)),
@@ -228,8 +212,7 @@ extension Claim {
       why: "all that it sends is dropped (`PAWSEstab`), and its acknowledgements are not believed",
       conditions:
         "until its clock has made up for the step, or nothing was accepted for 24 days (2147 s since "
-        + "6.7, by source); RSTs are "
-        + "taken; a clock that goes forward harms nobody until it is set right",
+        + "6.7, by source); RSTs are taken; a clock that goes forward harms nobody until it is set right",
       cases: ["clock-step/*", "clock-step-ends/*"], measured: everywhere),
     Claim(
       text: "`conn_reuse_mode=1` schedules a port that comes again anew",

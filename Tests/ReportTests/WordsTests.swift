@@ -113,7 +113,7 @@ import Testing
       let words = claim.lines.joined(separator: "\n")
       #expect(words.contains("when: "))
       #expect(words.contains("no stored run") == claim.measured.stored.isEmpty, "\(claim.text)")
-      #expect(words.contains("no case") == claim.cases.isEmpty, "\(claim.text)")
+      #expect(words.contains("shown by no case") == claim.cases.isEmpty, "\(claim.text)")
     }
     #expect(Set(Claim.all.map(\.text)).count == Claim.all.count)
   }
