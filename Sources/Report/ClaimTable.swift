@@ -27,7 +27,7 @@ extension Claim {
         "clients of 4.10, of 7.0 and of stable kernels with 165573e41f2f; `tcp_timestamps=1` there (2 "
         + "has no offset)",
       cases: ["tw-recycle-alone/*"],
-      measured: Measured(seen: ["6.1.176", "6.12.117", "7.2.13, all with the rule emulated"])),
+      measured: Measured(seen: ["6.12.117", "7.2.13, both with the rule emulated"])),
     Claim(
       text: "LVS forwards with its own address as the source",
       verdict: .partly,
