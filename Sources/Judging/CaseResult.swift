@@ -17,6 +17,9 @@ public struct CaseResult: Codable, Sendable, Equatable {
   public var emulation: Emulation?
   /// What the first run came to, where this is the second (``Judgement/lacksOnlyDropReasons``).
   public var again: String?
+  /// The seed that it was run from in a guest's own time, or would have been: with case and kernel it says which result
+  /// this is. nil for this machine's time.
+  public var seed: UInt64?
   /// What ran in a guest's own time: its seed, and the SHA-256 of what the guest was made of and of all that it said,
   /// in that order. nil for what ran in this machine's time.
   public var exact: Exact?
@@ -42,7 +45,7 @@ public struct CaseResult: Codable, Sendable, Equatable {
   /// Makes a result.
   public init(
     test: Case, kernel: String = "host", judgement: Judgement, observation: Observation?, seconds: Double,
-    emulation: Emulation? = nil
+    emulation: Emulation? = nil, seed: UInt64? = nil
   ) {
     self.test = test
     self.kernel = kernel
@@ -50,5 +53,6 @@ public struct CaseResult: Codable, Sendable, Equatable {
     self.observation = observation
     self.seconds = seconds
     self.emulation = emulation
+    self.seed = seed
   }
 }

@@ -34,6 +34,8 @@ public struct Witness: Sendable, Equatable {
     case served(label: String)
     /// What a prediction said of the attempts of a label.
     case branches(label: String)
+    /// How many of the attempts of a label were refused over the seeds of a run.
+    case share(label: String)
     /// Attempts of a label that were made.
     case attempts(label: String)
     /// How long the servers' TIME_WAIT sockets had left.

@@ -13,6 +13,7 @@ extension Witness {
     case .source(nil, _): "source"
     case .served(let label): "\(label) served"
     case .branches(let label): "\(label) branches"
+    case .share(let label): "\(label) refused"
     case .attempts(let label): label
     case .timeWait: "servers' TIME_WAIT"
     case .sockets(let node, let named): "\(node) sockets: \(named)"

@@ -10,7 +10,7 @@ public struct Runner: Sendable {
   /// What happens while cases run, in order.
   public enum Event: Sendable {
     /// A case's worker was started.
-    case started(Case, kernel: String)
+    case started(Case, kernel: String, seed: UInt64?)
     /// A case was judged, skipped, or broke.
     case finished(CaseResult)
     /// A guest has ended: what it cost.
@@ -117,7 +117,8 @@ public struct Runner: Sendable {
         await finish(
           CaseResult(
             test: test, kernel: machine.name,
-            judgement: Judgement(verdict: .error, reason: "\(failure)"), observation: nil, seconds: 0))
+            judgement: Judgement(verdict: .error, reason: "\(failure)"), observation: nil, seconds: 0,
+            seed: machine.time.seed))
         continue
       }
       switch consent.plan(test, on: machine) {
@@ -125,7 +126,7 @@ public struct Runner: Sendable {
         await finish(
           CaseResult(
             test: test, kernel: machine.name, judgement: Judgement(verdict: .skip, reason: reason),
-            observation: nil, seconds: 0))
+            observation: nil, seconds: 0, seed: machine.time.seed))
       case .run where machine.stored == nil:
         onHost.append((test, machine))
       case .run(let settings, _) where machine.time != .real:
@@ -150,7 +151,8 @@ public struct Runner: Sendable {
       }
       group.addTask { [virtual] in
         await Self.sideBySide(virtual, jobs: max(1, slots)) { unit in
-          await onEvent(.started(unit.test, kernel: unit.machine.name))
+          await onEvent(
+            .started(unit.test, kernel: unit.machine.name, seed: unit.machine.time.seed))
           await finish(await runVirtual(unit, costs))
         }
       }
@@ -216,7 +218,7 @@ public struct Runner: Sendable {
         while running < most, !Task.isCancelled, let (test, machine) = queue.popFirst() {
           running += 1
           group.addTask {
-            await onEvent(.started(test, kernel: machine.name))
+            await onEvent(.started(test, kernel: machine.name, seed: nil))
             return (test, machine, await runOne(test, on: machine, by: worker, inGuest: false))
           }
         }
@@ -300,7 +302,7 @@ public struct Runner: Sendable {
         await Self.sideBySide(turn.cases, jobs: Self.jobsPerGuest) { test in
           guard await guest.isAlive else { return }
           started.begin(test.id)
-          await onEvent(.started(test, kernel: unit.machine.name))
+          await onEvent(.started(test, kernel: unit.machine.name, seed: nil))
           let host = GuestWorker(guest: guest, bundles: Guest.bundles(for: [test], on: unit.machine.kernel))
           await finish(await runOne(test, on: unit.machine, by: host, inGuest: true).result)
         }
@@ -353,7 +355,7 @@ public struct Runner: Sendable {
     var scarcity: Failure?
     let told = Told { packets in onPackets?(test, packets) }
     do {
-      let request = WorkerRequest.run(test, machine.kernel.forWorker)
+      let request = WorkerRequest.run(test.forWorker, machine.kernel.forWorker)
       guard
         case .observation(let answer) = try await host.ask(
           request, within: patience, onEvent: told.add)
@@ -371,7 +373,7 @@ public struct Runner: Sendable {
     let elapsed = began.duration(to: .now) / .seconds(1)
     let result = CaseResult(
       test: test, kernel: machine.name, judgement: judgement, observation: observation, seconds: elapsed,
-      emulation: machine.kernel.emulation)
+      emulation: machine.kernel.emulation, seed: machine.time.seed)
     return Outcome(result: result, scarcity: scarcity)
   }
 
@@ -386,7 +388,7 @@ public struct Runner: Sendable {
     case .skip(let reason): throw Failure(stage: "crosscheck", object: test.id, cause: reason)
     case .run(let values, _): settings = values
     }
-    let request = WorkerRequest.crossCheck(test, machine.kernel.forWorker)
+    let request = WorkerRequest.crossCheck(test.forWorker, machine.kernel.forWorker)
     func answer(_ host: some WorkerHost) async throws -> (Observation, SecondReading) {
       let told = Told()
       guard

@@ -33,7 +33,9 @@ final class VirtualCosts: Sendable {
 extension Runner {
   /// The cases with machines whose time is theirs only where that can be: where a kernel or this QEMU cannot, that is
   /// said once, and this machine's time is used.
-  func inPossibleTime(_ tests: [(test: Case, machine: Machine)]) async -> [(test: Case, machine: Machine)] {
+  public func inPossibleTime(_ tests: [(test: Case, machine: Machine)]) async -> [(
+    test: Case, machine: Machine
+  )] {
     var impossible: Set<String> = []
     for (_, machine) in tests where machine.time != .real && machine.failure == nil {
       guard let stored = machine.stored, !impossible.contains(stored.name) else { continue }
@@ -68,7 +70,7 @@ extension Runner {
     } catch {
       return CaseResult(
         test: test, kernel: machine.name, judgement: Judgement(verdict: .error, reason: "\(error)"),
-        observation: nil, seconds: 0)
+        observation: nil, seconds: 0, seed: machine.time.seed)
     }
   }
 }

@@ -86,6 +86,9 @@ public struct Rule: Codable, Sendable, Equatable {
   public var served: [String: ServedBy]
   /// How long the servers' TIME_WAIT sockets have left after the last step; nil where the rule does not say.
   public var timeWait: TimeWaitLength?
+  /// Label whose outcome is a prediction to the percent of its attempts that are refused. One case of few attempts cannot
+  /// show that, nor both branches: they are asked over all seeds that a run has, and only there. nil for nothing.
+  public var shares: [String: Int]?
   /// What its author says that must be seen besides; nil for nothing.
   public var witnesses: AuthorWitnesses?
   /// The reason: kernel function, commit or RFC.
@@ -160,11 +163,22 @@ extension Rule {
   /// Whether something else is expected, whatever the reason.
   package func expects(otherThan rule: Rule) -> Bool {
     outcomes != rule.outcomes || source != rule.source || served != rule.served || timeWait != rule.timeWait
-      || witnesses != rule.witnesses
+      || witnesses != rule.witnesses || shares != rule.shares
   }
 }
 
 extension Case {
+  /// What a worker is told of it: not where it is written, and none of the words that are for people. What a guest in its own
+  /// time sees is a function of its request, and neither moves a packet.
+  public var forWorker: Case {
+    var test = self
+    (test.title, test.why, test.source) = ("", "", nil)
+    for index in test.rules.indices {
+      (test.rules[index].because, test.rules[index].line, test.rules[index].shares) = ("", nil, nil)
+    }
+    return test
+  }
+
   /// The first rule whose kernel conditions hold; nil if there is none.
   public func rule(on kernel: Kernel) -> Rule? {
     rules.first { rule in

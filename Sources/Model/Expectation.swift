@@ -43,7 +43,7 @@ public enum Outcome: String, Codable, Sendable, CaseIterable {
   /// A sent byte reached the peer's link at least twice, or left its own four times, and was never read.
   case lost
   /// Not an outcome of its own: a rule over captured values decides for each attempt,
-  /// and over the case both branches must occur.
+  /// and over the case (or over the seeds of a run, ``Rule/shares``) both branches must occur.
   case predicted
 
   /// Whether a sent byte can come to it.

@@ -17,11 +17,11 @@ public struct Comparison: Sendable {
     public var name: String
     /// Cases that came to something.
     public var entries: [Results.Entry]
-    /// Cases that did not, id to why.
-    public var missing: [String: String]
+    /// Cases that did not, and why.
+    public var missing: [PlannedRun.Place: String]
 
     /// Makes a side.
-    public init(name: String, entries: [Results.Entry], missing: [String: String] = [:]) {
+    public init(name: String, entries: [Results.Entry], missing: [PlannedRun.Place: String] = [:]) {
       self.name = name
       self.entries = entries
       self.missing = missing
@@ -32,7 +32,7 @@ public struct Comparison: Sendable {
       self.name = name
       entries = results.cases.filter { $0.kernel == kernel }
       missing = Dictionary(
-        (results.notJudged ?? []).filter { $0.kernel == kernel }.map { ($0.id, $0.reason) }
+        (results.notJudged ?? []).filter { $0.kernel == kernel }.map { ($0.place, $0.reason) }
       ) { first, _ in first }
     }
   }
@@ -40,12 +40,24 @@ public struct Comparison: Sendable {
   /// Compares, in the order of the first side.
   public init(_ first: Side, _ second: Side) {
     let sides = [first, second]
-    let known = sides.map { side in
-      Dictionary(side.entries.map { ($0.id, $0) }) { first, _ in first }
+    // What either side has from several seeds is compared seed by seed; else one run of a case is as good as another.
+    var runs: [[String: Int]] = [[:], [:]]
+    for (index, side) in sides.enumerated() {
+      for place in Set(side.entries.filter { $0.over == nil }.map(\.place)).union(side.missing.keys) {
+        runs[index][place.id, default: 0] += 1
+      }
     }
+    func key(_ place: PlannedRun.Place) -> String {
+      runs.contains { $0[place.id] ?? 0 > 1 } ? place.words : place.id
+    }
+    func key(_ entry: Results.Entry) -> String { entry.over == nil ? key(entry.place) : entry.key }
+    let missing = sides.map { side in
+      Dictionary(side.missing.map { (key($0), $1) }) { first, _ in first }
+    }
+    let known = sides.map { side in Dictionary(side.entries.map { (key($0), $0) }) { first, _ in first } }
     var order: [String] = []
     var seen: Set<String> = []
-    for id in sides.flatMap({ $0.entries.map(\.id) + $0.missing.keys.sorted() })
+    for id in sides.indices.flatMap({ sides[$0].entries.map(key) + missing[$0].keys.sorted() })
     where seen.insert(id).inserted {
       order.append(id)
     }
@@ -57,11 +69,12 @@ public struct Comparison: Sendable {
       var own: [Results.Entry] = []
       for (index, side) in sides.enumerated() {
         guard var entry = known[index][id] else {
-          causes.append(side.missing[id] ?? "not there")
+          causes.append(missing[index][id] ?? "not there")
           continue
         }
         causes.append(entry.verdict == .error ? "the lab broke: \(entry.reason)" : nil)
         entry.kernel = side.name
+        if key(entry) == entry.id { entry.seed = nil }
         own.append(entry)
       }
       if causes[0] == causes[1], let both = causes[0] {

@@ -4,7 +4,7 @@ import Model
 /// Cases that behave in the same way on each of several kernels, and not the same on all.
 public struct Difference: Sendable {
   public var scenario: String
-  /// Names of the cases.
+  /// Names of the cases, with the seed where there is one.
   public var cases: [String]
   /// What they do, kernel by kernel; the first is what the others are compared with.
   public var behaviours: [(kernel: String, behaviour: Behaviour)]
@@ -73,8 +73,8 @@ public struct Difference: Sendable {
     var byCase: [String: [String: Results.Entry]] = [:]
     var order: [String] = []
     for entry in entries where skips || entry.verdict != .skip {
-      if byCase[entry.id] == nil { order.append(entry.id) }
-      byCase[entry.id, default: [:]][entry.kernel] = entry
+      if byCase[entry.key] == nil { order.append(entry.key) }
+      byCase[entry.key, default: [:]][entry.kernel] = entry
     }
     var found: [Difference] = []
     for id in order {

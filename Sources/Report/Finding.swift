@@ -21,7 +21,7 @@ public struct Finding: Sendable, Equatable {
   public var cases: (hurt: Int, all: Int)
   /// Attempts of the label that it was so for in those cases, where it was not so for all.
   public var share: (hurt: Int, all: Int)?
-  /// The first case that shows it.
+  /// The first case that shows it, with its seed where there is one.
   public var proof: String
 
   /// Values of axes that come together.
@@ -94,6 +94,7 @@ public struct Finding: Sendable, Equatable {
       for kernel in kernels {
         let own = entries.filter {
           $0.scenario == scenario && $0.kernel == kernel && [.pass, .fail].contains($0.verdict)
+            && $0.over == nil
         }
         for finding in of(own, kernel) {
           if let index = found.firstIndex(where: { $0.isLike(finding) }) {
@@ -130,7 +131,7 @@ public struct Finding: Sendable, Equatable {
       return [
         Finding(
           scenario: first.scenario, label: "", effect: nil, conditions: [], kernels: [kernel],
-          cases: (0, entries.count), proof: first.id)
+          cases: (0, entries.count), proof: first.key)
       ]
     }
     return hurt.map { hurt in
@@ -141,7 +142,7 @@ public struct Finding: Sendable, Equatable {
         scenario: first.scenario, label: hurt.label, effect: hurt.effect,
         conditions: matrix.conditions(of: hurt.cases), kernels: [kernel],
         cases: (hurt.cases.count, entries.count), share: hurt.attempts == all ? nil : (hurt.attempts, all),
-        proof: entries[hurt.cases[0]].id)
+        proof: entries[hurt.cases[0]].key)
     }.sorted { ($1.cases.hurt, $0.label, $0.effect ?? "") < ($0.cases.hurt, $1.label, $1.effect ?? "") }
   }
 

@@ -82,8 +82,13 @@ extension Results {
 }
 
 extension Results.Entry {
-  /// What machine formats call it. Made from the id, whatever a file says.
-  var machineName: String { CaseName(id: id).description }
+  /// What machine formats call it. Made from the id, whatever a file says; one segment more where seeds are told apart, and
+  /// none for seed 0, which nobody has asked for: so a case keeps its name.
+  var machineName: String {
+    let name = CaseName(id: id).description
+    if over != nil { return "\(name).over-seeds" }
+    return name + (place.file.seed.map { ".seed-\($0)" } ?? "")
+  }
 
   /// What disagreed, a line each.
   var evidence: [String] {

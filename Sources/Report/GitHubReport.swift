@@ -23,7 +23,11 @@ extension Results {
         if let line = source.line { properties.append("line=\(line)") }
       }
       properties.append("title=\(property: "\(entry.machineName) on \(entry.kernel)")")
-      let text = [entry.why] + entry.furtherEvidence + ["pawslab explain --run " + ShellWord.quoted(entry.id)]
+      let text =
+        [entry.why] + entry.furtherEvidence + [
+          entry.seed == nil && entry.over == nil
+            ? "pawslab explain --run " + ShellWord.quoted(entry.id) : entry.command
+        ]
       lines.append(
         (entry.standing == .known ? "::notice " : "::error ") + properties.joined(separator: ",")
           + "::\(lines: text)\n")

@@ -14,7 +14,7 @@ extension HTMLReport {
     var text: HTMLText =
       """
       <details class="case" id="c\(number)"><summary><span class="v \(entry.verdict.rawValue)">\(entry.label)\
-      \(entry.emulation != nil ? " (emulated)" : "")</span> \(entry.id) \
+      \(entry.emulation != nil ? " (emulated)" : "")</span> \(entry.words) \
       <span class="on">on \(entry.kernel)</span></summary>
       <p>\(entry.title)</p>
       <p><strong>\(entry.why)</strong></p>
@@ -58,7 +58,7 @@ extension HTMLReport {
           ?? "packets: \(capture)")
     }
     if let source = entry.source { ends.append("written in: <code>\(source.description)</code>") }
-    ends.append("again: <code>\(again(entry))</code>")
+    ends.append("again: <code>\(entry.command)</code>")
     return text + "<p>" + ends.joined(separator: "<br>") + "</p></details>\n"
   }
 
@@ -91,20 +91,6 @@ extension HTMLReport {
         """
     }
     return text + "</tbody></table></div>\n"
-  }
-
-  /// The command that runs it again, as a shell takes it.
-  private func again(_ entry: Results.Entry) -> String {
-    // Another that is called so is no emulation for that.
-    let name = entry.emulation.flatMap { _ in try? ResultName(entry.kernel) }
-    var words = ["pawslab run"]
-    if let source = entry.source {
-      words.append(ShellWord.quoted(source.file.hasPrefix("-") ? "./" + source.file : source.file))
-    }
-    words.append(ShellWord.option("--kernel", name?.kernel.text ?? entry.kernel))
-    if let emulation = entry.emulation { words.append("\(emulation.option)") }
-    words.append(ShellWord.option("--case", entry.id))
-    return words.joined(separator: " ")
   }
 
   /// Those that are not the baseline.
@@ -177,6 +163,7 @@ extension Results.Entry {
   /// What happened to the attempt in question: one that was not as expected, else the worst.
   var word: String {
     if verdict == .error { return "error" }
+    if over != nil { return verdict.rawValue }
     let worst: [Outcome] = [
       .dropped, .lost, .refused, .reset, .exhausted, .unacknowledged, .delayed,
     ]

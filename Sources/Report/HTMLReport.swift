@@ -51,10 +51,14 @@ public struct HTMLReport {
       page += "<ul>\n" + remarks.map { "<li>\($0)</li>\n" }.joined() + "</ul>\n"
     }
     var numbers: [String: Int] = [:]
-    for (number, entry) in results.cases.enumerated() { numbers["\(entry.kernel) \(entry.id)"] = number }
+    for (number, entry) in results.cases.enumerated() { numbers["\(entry.kernel) \(entry.key)"] = number }
     page += findings(numbers) + "</header><main>\n<h2>Settings by kernels</h2>\n" + legend
     for (number, scenario) in results.scenarios.enumerated() { page += map(of: scenario, number, numbers) }
     let names = results.kernelNames
+    let seeds = results.ofSeeds.flatMap { Results.lines(of: $0, among: names) }
+    if !seeds.isEmpty {
+      page += "<h2>Over seeds</h2>\n<pre>" + seeds.map { "\($0)\n" }.joined() + "</pre>\n"
+    }
     let differences = names.count > 1 ? Difference.all(results.cases, between: names) : []
     if !differences.isEmpty {
       page +=
@@ -74,7 +78,8 @@ public struct HTMLReport {
     let entries = results.cases.enumerated().filter { counts($0.element.standing) }
     guard !entries.isEmpty else { return "" }
     let items: [HTMLText] = entries.map { number, entry in
-      let name: HTMLText = entry.verdict == .skip ? "\(entry.id)" : "<a href=\"#c\(number)\">\(entry.id)</a>"
+      let name: HTMLText =
+        entry.verdict == .skip ? "\(entry.words)" : "<a href=\"#c\(number)\">\(entry.words)</a>"
       return "<li>" + name + " on \(entry.kernel): \(entry.why)</li>\n"
     }
     return "<h2>" + title + "</h2><ul>\n" + items.joined() + "</ul>\n"
@@ -118,9 +123,10 @@ public struct HTMLReport {
     let own = results.cases.filter { $0.scenario == scenario }
     guard let first = own.first else { return "" }
     let kernels = results.kernelNames.filter { name in own.contains { $0.kernel == name } }
-    var ids: [String] = []
+    var keys: [String] = []
     var seen: Set<String> = []
-    for entry in own where seen.insert(entry.id).inserted { ids.append(entry.id) }
+    for entry in own where seen.insert(entry.key).inserted { keys.append(entry.key) }
+    let hasSeeds = own.contains { $0.key != $0.id }
     let axes = first.axisOrder
     var text: HTMLText =
       """
@@ -128,18 +134,22 @@ public struct HTMLReport {
       <div class="scroll" tabindex="0" role="region" aria-labelledby="m\(place)"><table><thead><tr>
       """
     for axis in axes { text += "<th scope=\"col\">\(axis)</th>" }
+    if hasSeeds { text += "<th scope=\"col\">seed</th>" }
     for kernel in kernels {
       let release = results.kernels[kernel]?.release.prefix { $0 != "-" && $0 != "+" } ?? ""
       text += "<th scope=\"col\" class=\"k\">\(kernel)<br><small>\(release)</small></th>"
     }
     text += "</tr></thead><tbody>\n"
-    for id in ids {
+    for key in keys {
       text += "<tr>"
       var named = false
       for kernel in kernels {
-        let number = numbers["\(kernel) \(id)"]
-        if !named, let entry = number.map({ results.cases[$0] }) ?? own.first(where: { $0.id == id }) {
+        let number = numbers["\(kernel) \(key)"]
+        if !named, let entry = number.map({ results.cases[$0] }) ?? own.first(where: { $0.key == key }) {
           for axis in axes { text += "<td>\(entry.axes[axis] ?? "")</td>" }
+          if hasSeeds {
+            text += "<td>\(entry.over.map { "over \($0)" } ?? entry.seed.map { "\($0)" } ?? "")</td>"
+          }
           named = true
         }
         text += number.map { cell(results.cases[$0], $0) } ?? "<td></td>"
@@ -158,7 +168,7 @@ public struct HTMLReport {
     let word = entry.word
     let bad = entry.standing.isBad
     let known = entry.standing == .known
-    let label = "\(entry.id) on \(entry.kernel): \(entry.label), \(word)"
+    let label = "\(entry.words) on \(entry.kernel): \(entry.label), \(word)"
     return "<td class=\"\(bad ? "fail" : word)\"><a href=\"#c\(number)\" aria-label=\"\(label)\">"
       + (bad ? "&#x2717; " : "") + "\(word)\(known ? " (known)" : "")</a></td>"
   }

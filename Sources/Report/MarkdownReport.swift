@@ -24,18 +24,29 @@ extension Results {
       lines += ["", "#### " + title]
       for entry in entries {
         let reason = Visible.joined(entry.reason)
-        lines += ["", "- \(code: entry.id) on \(entry.kernel): **\(entry.standingInWords)**, \(reason)"]
+        lines += ["", "- \(code: entry.words) on \(entry.kernel): **\(entry.standingInWords)**, \(reason)"]
         for line in entry.furtherEvidence { lines.append("  - \(line)") }
+        if entry.seed != nil || entry.over != nil { lines.append("  - again: \(code: entry.command)") }
       }
     }
     list("not as expected", cases.filter(\.standing.isBad))
     list("known to fail", cases.filter { $0.standing == .known })
     if let remarks { lines += [""] + remarks.map { "- \($0)" } }
+    let seeds = ofSeeds.flatMap { Self.lines(of: $0, among: names) }
+    if !seeds.isEmpty { lines += ["", "#### over seeds", "", "\(block: seeds)"] }
     let differences = names.count > 1 ? Difference.all(cases, between: names) : []
     if !differences.isEmpty {
       lines += ["", "#### the kernels differ", "", "\(block: Difference.lines(differences))"]
     }
     return (lines.joined(separator: "\n") + "\n").description
+  }
+
+  /// A case over its seeds, for whoever has several kernels or one.
+  static func lines(of group: OfSeeds, among kernels: [String]) -> [String] {
+    let first = group.entries[0]
+    return ["\(first.id) over seeds \(group.seeds)" + (kernels.count > 1 ? " on \(first.kernel)" : "")]
+      + group.table.lines.map { "  \($0)" }
+      + (group.over.map { ["  \($0.verdict.rawValue): \($0.reason)"] } ?? [])
   }
 
   /// `12 pass, 1 fail`

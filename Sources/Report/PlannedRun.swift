@@ -17,33 +17,51 @@ public struct PlannedRun: Codable, Sendable {
   public var kernels: [String: Kernel]
   /// Every case once.
   public var tests: [Case]
-  /// Which case on which kernel, in order.
+  /// Which case on which kernel from which seed, in order.
   public var cases: [Place]
 
-  /// One case on one kernel.
+  /// One case on one kernel, in a guest's own time from one seed.
   public struct Place: Codable, Sendable, Hashable {
     /// Of the case.
     public var id: String
     /// Name of the kernel.
     public var kernel: String
+    /// In a guest's own time; nil in this machine's, and in plans of a version that did not say.
+    public var seed: UInt64?
 
     /// Makes a place.
-    public init(id: String, kernel: String) {
+    public init(id: String, kernel: String, seed: UInt64? = nil) {
       self.id = id
       self.kernel = kernel
+      self.seed = seed
     }
+
+    /// Whose time passes there.
+    public var time: GuestTime { seed.map { .virtual(seed: $0) } ?? .real }
+    /// `x/a=1 from seed 7`: what people call it.
+    public var words: String { id + (file.seed.map { " from seed \($0)" } ?? "") }
+    /// What stands for it in a folder: seed 0, which nobody has asked for, needs no word.
+    var file: Place { Place(id: id, kernel: kernel, seed: seed == 0 ? nil : seed) }
   }
 
-  /// Makes a plan; a case on a kernel twice counts once.
+  /// Makes a plan of cases in this machine's time; a case on a kernel twice counts once.
   public init(
     _ tests: [(test: Case, kernel: String)], kernels: [String: Kernel], began: Date = Date()
+  ) {
+    self.init(tests.map { ($0.test, $0.kernel, nil) }, kernels: kernels, began: began)
+  }
+
+  /// Makes a plan; a case on a kernel from a seed twice counts once.
+  public init(
+    _ tests: [(test: Case, kernel: String, seed: UInt64?)], kernels: [String: Kernel], began: Date = Date()
   ) {
     self.began = began
     self.kernels = kernels
     var known: Set<String> = []
     self.tests = tests.map(\.test).filter { known.insert($0.id).inserted }
     var places: Set<Place> = []
-    cases = tests.map { Place(id: $0.test.id, kernel: $0.kernel) }.filter { places.insert($0).inserted }
+    cases = tests.map { Place(id: $0.test.id, kernel: $0.kernel, seed: $0.seed) }
+      .filter { places.insert($0).inserted }
   }
 
   /// The cases by id.
@@ -60,7 +78,9 @@ public struct PlannedRun: Codable, Sendable {
     for test in self.tests {
       if let mistake = test.savedMistake { return "\(quoted(test.id)): \(mistake)" }
     }
-    guard Set(cases).count == cases.count else { return "a case stands in it twice on one kernel" }
+    guard Set(cases.map(\.file)).count == cases.count else {
+      return "a case stands in it twice on one kernel"
+    }
     for place in cases where tests[place.id] == nil || kernels[place.kernel] == nil {
       return "\(quoted(place.id)) on \(quoted(place.kernel)): no such case or kernel in it"
     }
@@ -82,6 +102,8 @@ public struct RunEvent: Codable, Sendable {
   public var kernel: String
   /// Name of the case.
   public var `case`: String?
+  /// In a guest's own time.
+  public var seed: UInt64?
   public var verdict: Verdict?
   public var reason: String?
   /// Wall time; of a guest, processor time.
@@ -91,9 +113,10 @@ public struct RunEvent: Codable, Sendable {
   public var cost: GuestCost?
 
   /// A case's worker was started.
-  public init(started test: Case, kernel: String) {
+  public init(started test: Case, kernel: String, seed: UInt64? = nil) {
     event = "started"
     self.kernel = kernel
+    self.seed = seed
     self.case = test.id
   }
 
@@ -101,6 +124,7 @@ public struct RunEvent: Codable, Sendable {
   public init(finished result: CaseResult) {
     event = "finished"
     kernel = result.kernel
+    seed = result.seed
     self.case = result.test.id
     verdict = result.judgement.verdict
     reason = result.judgement.reason
@@ -115,4 +139,9 @@ public struct RunEvent: Codable, Sendable {
     seconds = cost.processorSeconds
     self.cost = cost
   }
+}
+
+extension CaseResult {
+  /// Which result of a run it is.
+  public var place: PlannedRun.Place { .init(id: test.id, kernel: kernel, seed: seed) }
 }

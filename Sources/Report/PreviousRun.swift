@@ -52,7 +52,7 @@ extension RunFolder {
           found.append("\(own)/\(name)")
           continue
         }
-        // Our own folders are three deep.
+        // Our own folders are three deep, and a seed's is in one of these.
         guard own.split(separator: "/").count < 4 else { return (["\(own)/\(name)"] + found, folders) }
         folders.append("\(own)/\(name)")
       }
@@ -75,13 +75,13 @@ extension RunFolder {
       let results = try? StoredFile(kind: .results, name: Self.results).decoded(Results.self, from: data),
       results.mistake == nil
     {
-      places += results.cases.map { .init(id: $0.id, kernel: $0.kernel) }
+      places += results.cases.map(\.place)
       kernels.formUnion(results.kernels.keys)
       kernels.formUnion(results.guests.map(\.kernel))
     }
     var names = Set([Self.events, Self.results, Self.plan] + Format.allCases.compactMap(\.file))
     for place in places {
-      for own in [CaseFiles(id: place.id, kernel: place.kernel), .old(id: place.id, kernel: place.kernel)] {
+      for own in [CaseFiles(place), .old(id: place.id, kernel: place.kernel)] {
         names.formUnion([own.observation, own.capture])
       }
     }

@@ -65,7 +65,8 @@ extension Results {
     for (list, entries) in [("cases", cases), ("notJudged", notJudged ?? [])] {
       for (index, entry) in entries.enumerated() {
         if let mistake = entry.mistake(among: kernels) { return "\(list)[\(index)], \(mistake)" }
-        guard known.insert(.init(id: entry.id, kernel: entry.kernel)).inserted else {
+        // Over its seeds a case has no files.
+        guard entry.over != nil || known.insert(entry.place.file).inserted else {
           return "\(list)[\(index)], \(quoted(entry.id)): stands twice on \(entry.kernel)"
         }
       }
@@ -114,7 +115,7 @@ extension Results.Entry {
     if scenario.isEmpty || scenario.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == 0 }) {
       return "\(quoted(id)): \(quoted(scenario)) cannot be a lab file's name"
     }
-    let own = [CaseFiles(id: id, kernel: kernel), .old(id: id, kernel: kernel)]
+    let own = [CaseFiles(place), .old(id: id, kernel: kernel)]
     if let observation, !own.contains(where: { $0.observation == observation }) {
       return "\(quoted(id)): its observation cannot be \(quoted(observation))"
     }

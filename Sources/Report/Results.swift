@@ -87,6 +87,10 @@ public struct Results: Codable, Sendable {
     public var name: String?
     /// Name of the kernel that ran it, or would have.
     public var kernel: String
+    /// The seed that it was run from in a guest's own time, or would have been; nil in this machine's, and over seeds.
+    public var seed: UInt64?
+    /// The seeds over which this is asked, where it is of a case over all of them; nil for one run of it.
+    public var over: Seeds?
     public var scenario: String
     public var title: String
     public var verdict: Verdict
@@ -95,6 +99,8 @@ public struct Results: Codable, Sendable {
     public var axes: [String: String]
     /// Label to what was expected of it on this kernel, e.g. `dropped by tw-paws`.
     public var expected: [String: String]
+    /// Label to the percent of its attempts that are to be refused over the seeds of a run; nil where nothing is asked.
+    public var shares: [String: Int]?
     public var attempts: [JudgedAttempt]
     /// Node to counter to change over the workload, zeros left out.
     public var counters: [String: [String: Int]]
@@ -106,6 +112,8 @@ public struct Results: Codable, Sendable {
     public var seconds: Double
     /// What was judged, where that is an emulation and not the kernel: `tw_recycle`; nil where it is the kernel.
     public var emulation: Emulation?
+    /// Whether it runs programs that its lab file names; nil is no.
+    public var runsPrograms: Bool?
     /// Seed and digests of what ran in a guest's own time; nil for what ran in this machine's.
     public var exact: CaseResult.Exact?
     /// What it could have expected and would have passed, where it failed; nil where nothing fits.
@@ -142,7 +150,10 @@ public struct Results: Codable, Sendable {
       again = result.again
       fits = result.judgement.fits
       self.kernel = result.kernel
-      expected = kernel.flatMap { result.test.rule(on: $0) }?.outcomes.mapValues(\.description) ?? [:]
+      seed = result.seed
+      let rule = kernel.flatMap { result.test.rule(on: $0) }
+      expected = rule?.outcomes.mapValues(\.description) ?? [:]
+      shares = rule?.shares
       scenario = result.test.scenario
       title = result.test.title
       verdict = result.judgement.verdict
@@ -158,7 +169,8 @@ public struct Results: Codable, Sendable {
       timings = seen?.timings ?? []
       seconds = result.seconds
       exact = result.exact
-      let files = CaseFiles(id: id, kernel: result.kernel)
+      runsPrograms = result.test.needs.runsPrograms ? true : nil
+      let files = CaseFiles(result.place)
       capture = seen == nil ? nil : files.capture
       observation = seen == nil ? nil : files.observation
     }
@@ -170,6 +182,7 @@ public struct Results: Codable, Sendable {
     self.kernels = kernels
     self.guests = guests
     cases = results.map { Entry($0, on: kernels[$0.kernel]) }
+    judgeOverSeeds()
   }
 
   /// The names of its kernels: the host first, the others by name.

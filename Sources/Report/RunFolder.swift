@@ -130,7 +130,7 @@ public struct RunFolder: Sendable {
     observation.packetsNotKept = packets.notKept(limit: limit)
     observation.packetsKept = observation.packets.count - (observation.packetsNotKept ?? 0)
     result.observation = observation
-    let names = try Self.files(result.test.id, result.kernel)
+    let names = try Self.files(result.place)
     try files.write(names.capture) { piece in
       try packets.write(notKept: observation.packetsNotKept ?? 0, piece)
     }
@@ -180,9 +180,9 @@ public struct RunFolder: Sendable {
     try files.write(data, to: name)
   }
 
-  static func files(_ id: String, _ kernel: String) throws -> CaseFiles {
+  static func files(_ place: PlannedRun.Place) throws -> CaseFiles {
     // What a kernel is called is a folder's name here.
-    _ = try ResultName(kernel)
-    return CaseFiles(id: id, kernel: kernel)
+    _ = try ResultName(place.kernel)
+    return CaseFiles(place)
   }
 }

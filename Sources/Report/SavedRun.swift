@@ -4,12 +4,18 @@ import Judging
 import Model
 
 extension RunFolder {
-  /// What a case gave: of the case and kernel that are asked for and of no other, whatever the file's name is.
+  /// What a case gave in this machine's time.
+  public func load(_ id: String, kernel: String, packets: Bool = true) throws -> CaseResult {
+    try load(PlannedRun.Place(id: id, kernel: kernel), packets: packets)
+  }
+
+  /// What a case gave: of the case, kernel and seed that are asked for and of no other, whatever the file's name is.
   ///
   /// - Parameter packets: whether its packets are read too.
-  public func load(_ id: String, kernel: String, packets: Bool = true) throws -> CaseResult {
-    var names = try Self.files(id, kernel)
-    if files.size(of: names.observation) == nil {
+  public func load(_ place: PlannedRun.Place, packets: Bool = true) throws -> CaseResult {
+    let (id, kernel) = (place.id, place.kernel)
+    var names = try Self.files(place)
+    if files.size(of: names.observation) == nil, place.file.seed == nil {
       // A run of before dotted names; and what neither has is looked for by its own name.
       let old = CaseFiles.old(id: id, kernel: kernel)
       if files.size(of: old.observation) != nil { names = old }
@@ -23,6 +29,10 @@ extension RunFolder {
     guard result.test.id == id, result.kernel == kernel, result.observation?.caseID ?? id == id else {
       throw strange(
         "of \(quoted(result.test.id)) on \(quoted(result.kernel)), not of \(quoted(id)) on \(kernel)")
+    }
+    guard result.seed == place.seed else {
+      func words(_ seed: UInt64?) -> String { seed.map { "from seed \($0)" } ?? "in this machine's time" }
+      throw strange("\(words(result.seed)), not \(words(place.seed))")
     }
     if let mistake = result.test.savedMistake { throw strange(mistake) }
     let kept = result.observation?.packetsKept
@@ -88,19 +98,18 @@ extension RunFolder {
   /// Saved results, and what has happened since.
   private func completed(_ saved: Results?, by plan: PlannedRun) throws -> Results {
     var known: [PlannedRun.Place: Results.Entry] = [:]
-    for entry in saved?.cases ?? [] { known[.init(id: entry.id, kernel: entry.kernel)] = entry }
+    for entry in saved?.cases ?? [] { known[entry.place] = entry }
     if let saved, plan.cases.allSatisfy({ known[$0] != nil }) { return saved }
 
     let (found, guests) = try recovered(plan, except: Set(known.keys))
     for result in found {
-      known[.init(id: result.test.id, kernel: result.kernel)] = .init(
-        result, on: plan.kernels[result.kernel])
+      known[result.place] = .init(result, on: plan.kernels[result.kernel])
     }
     let tests = plan.testsByID
     let why =
       user.map { "not judged yet: the run is going on\($0)" } ?? "not judged: the run was ended before it"
     let excuses = Dictionary(
-      (saved?.notJudged ?? []).map { (PlannedRun.Place(id: $0.id, kernel: $0.kernel), $0) }
+      (saved?.notJudged ?? []).map { ($0.place, $0) }
     ) { first, _ in first }
     let missing = plan.cases.filter { known[$0] == nil }.compactMap { place -> Results.Entry? in
       if user == nil, let excuse = excuses[place] { return excuse }
@@ -108,7 +117,7 @@ extension RunFolder {
         .init(
           CaseResult(
             test: $0, kernel: place.kernel, judgement: Judgement(verdict: .error, reason: why),
-            observation: nil, seconds: 0), on: plan.kernels[place.kernel])
+            observation: nil, seconds: 0, seed: place.seed), on: plan.kernels[place.kernel])
       }
     }
     var results = Results(
@@ -117,13 +126,14 @@ extension RunFolder {
     let planned = Set(plan.cases)
     results.cases =
       plan.cases.compactMap { known[$0] }
-      + (saved?.cases ?? []).filter { !planned.contains(.init(id: $0.id, kernel: $0.kernel)) }
+      + (saved?.cases ?? []).filter { !planned.contains($0.place) }
     if let kernels = saved?.kernels { results.kernels.merge(kernels) { own, _ in own } }
     if let summary = saved?.summary {
       results.summary = summary
     } else {
       results.summary.seconds = max(0, written.timeIntervalSince(plan.began))
     }
+    results.judgeOverSeeds()
     results.summary.count(results.cases)
     results.notJudged = missing.isEmpty ? nil : missing
     if let mistake = results.mistake {
@@ -149,22 +159,19 @@ extension RunFolder {
         guard let event = try? file.decoded(RunEvent.self, from: line) else { continue }
         if let cost = event.cost { guests.append(cost) }
         guard event.event == "finished", let id = event.case else { continue }
-        ended[.init(id: id, kernel: event.kernel)] = event
+        ended[.init(id: id, kernel: event.kernel, seed: event.seed)] = event
       }
     }
     let tests = plan.testsByID
     let results = try plan.cases.filter { !known.contains($0) }.compactMap { place -> CaseResult? in
-      let names = try Self.files(place.id, place.kernel)
-      if files.size(of: names.observation) != nil {
-        return try load(place.id, kernel: place.kernel, packets: false)
-      }
+      if files.size(of: try Self.files(place).observation) != nil { return try load(place, packets: false) }
       // Of what passed or failed there is evidence, or it was not kept and the case is to be run again.
       guard let event = ended[place], let verdict = event.verdict, [.skip, .error].contains(verdict),
         let test = tests[place.id]
       else { return nil }
       return CaseResult(
         test: test, kernel: place.kernel, judgement: Judgement(verdict: verdict, reason: event.reason ?? ""),
-        observation: nil, seconds: max(0, event.seconds ?? 0), emulation: event.emulation)
+        observation: nil, seconds: max(0, event.seconds ?? 0), emulation: event.emulation, seed: place.seed)
     }
     return (results, guests)
   }
@@ -176,7 +183,7 @@ extension RunFolder {
   public func savedTest(_ entry: Results.Entry, _ planned: [String: Case]) throws -> Case? {
     if let test = planned[entry.id] { return test }
     guard entry.observation != nil else { return nil }
-    return try load(entry.id, kernel: entry.kernel, packets: false).test
+    return try load(entry.place, packets: false).test
   }
 }
 
@@ -191,7 +198,7 @@ extension Results {
 
   /// Notes the cases of a plan that these results do not have.
   public mutating func leaveOut(_ plan: PlannedRun, _ ending: Ending) {
-    let known = Set(cases.map { PlannedRun.Place(id: $0.id, kernel: $0.kernel) })
+    let known = Set(cases.map(\.place))
     let tests = plan.testsByID
     let judgement =
       switch ending {
@@ -203,7 +210,8 @@ extension Results {
       tests[place.id].map { test in
         Entry(
           CaseResult(
-            test: test, kernel: place.kernel, judgement: judgement, observation: nil, seconds: 0),
+            test: test, kernel: place.kernel, judgement: judgement, observation: nil, seconds: 0,
+            seed: place.seed),
           on: plan.kernels[place.kernel])
       }
     }

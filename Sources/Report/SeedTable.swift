@@ -5,7 +5,7 @@ import Model
 public struct SeedTable: Sendable {
   /// One thing that happened.
   public struct Row: Sendable, Equatable {
-    /// `early connected, late dropped`, each step's attempts together.
+    /// `early connected, late dropped`, each label's attempts together.
     public var what: String
     public var count: Int
     /// The first seed that does it.
@@ -18,57 +18,69 @@ public struct SeedTable: Sendable {
     }
   }
 
+  /// What attempts of one label did that did not all do the same.
+  public struct Outcomes: Sendable, Equatable {
+    public var label: String
+    public var word: String
+    public var share: Share
+
+    public init(label: String, word: String, share: Share) {
+      (self.label, self.word, self.share) = (label, word, share)
+    }
+  }
+
   /// The most frequent first.
   public let rows: [Row]
+  /// By label in the order in which they came, the most frequent first.
+  public let outcomes: [Outcomes]
   /// Seeds that were judged.
   public let count: Int
 
-  /// Takes what was judged; others have no say in a share.
-  public init(_ results: [CaseResult]) {
+  /// Takes what was judged of one case on one kernel; others have no say in a share.
+  public init(_ entries: some Sequence<Results.Entry>) {
     var rows: [String: Row] = [:]
+    var labels: [String] = []
+    var words: [String: [String: Int]] = [:]
     var count = 0
-    for result in results {
-      guard let seed = result.exact?.seed, [.pass, .fail].contains(result.judgement.verdict) else { continue }
+    for entry in entries {
+      guard let seed = entry.seed, [.pass, .fail].contains(entry.verdict) else { continue }
       count += 1
-      var words: [String] = []
-      for attempt in result.judgement.attempts {
-        let word = "\(attempt.attempt.label) \(attempt.word)"
-        if words.last != word { words.append(word) }
+      var own: [(label: String, words: [String])] = []
+      for attempt in entry.attempts {
+        let (label, word) = (attempt.attempt.label, attempt.word)
+        words[label, default: [:]][word, default: 0] += 1
+        if !labels.contains(label) { labels.append(label) }
+        if let index = own.firstIndex(where: { $0.label == label }) {
+          if !own[index].words.contains(word) { own[index].words.append(word) }
+        } else {
+          own.append((label, [word]))
+        }
       }
-      let what = words.joined(separator: ", ")
-      let passes = result.judgement.verdict == .pass
-      var row = rows[what] ?? Row(what: what, count: 0, seed: seed, passes: passes)
+      let what = own.map { "\($0.label) \($0.words.sorted().joined(separator: " and "))" }
+        .joined(separator: ", ")
+      let passes = entry.verdict == .pass
+      // What fails is a row of its own: its seed is what is looked for.
+      let key = "\(passes) \(what)"
+      var row = rows[key] ?? Row(what: what, count: 0, seed: seed, passes: passes)
       row.count += 1
       row.seed = min(row.seed, seed)
-      row.passes = row.passes && passes
-      rows[what] = row
+      rows[key] = row
     }
     self.rows = rows.values.sorted { ($1.count, $0.what) < ($0.count, $1.what) }
     self.count = count
+    outcomes = labels.flatMap { label -> [Outcomes] in
+      let own = words[label] ?? [:]
+      guard own.count > 1 else { return [] }
+      let all = own.values.reduce(0, +)
+      return own.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        .map { Outcomes(label: label, word: $0.key, share: Share($0.value, of: all)) }
+    }
   }
 
-  /// Where a share lies with 95 % (Wilson 1927): of `count` in `all`, from 0 to 1.
-  ///
-  /// It needs no many and no few: 0 of 10 is 0 to 0.28.
-  public static func interval(_ count: Int, of all: Int) -> ClosedRange<Double> {
-    guard all > 0 else { return 0...1 }
-    let (z, n) = (1.959964, Double(all))
-    let share = Double(count) / n
-    let centre = share + z * z / (2 * n)
-    let reach = z * ((share * (1 - share) + z * z / (4 * n)) / n).squareRoot()
-    let scale = 1 + z * z / n
-    let low = max(0, (centre - reach) / scale)
-    return low...max(low, min(1, (centre + reach) / scale))
-  }
-
-  /// A line per row, as columns.
+  /// A line per row, then what each label's attempts did.
   public var lines: [String] {
     rows.map { row in
-      let range = Self.interval(row.count, of: count)
-      func percent(_ share: Double) -> Int { Int((share * 100).rounded()) }
-      return "\(row.count) of \(count)  \(percent(Double(row.count) / Double(max(1, count)))) % "
-        + "(\(percent(range.lowerBound)) to \(percent(range.upperBound)))  \(row.passes ? "pass" : "fail")  "
-        + "\(row.what)  seed \(row.seed)"
-    }
+      "\(Share(row.count, of: count).words)  \(row.passes ? "pass" : "fail")  \(row.what)  seed \(row.seed)"
+    } + outcomes.map { "\($0.label) \($0.word): \($0.share.words)" }
   }
 }

@@ -29,11 +29,12 @@ public struct TextReport: Sendable {
     let verdict = result.judgement.verdict
     if detail == .quiet, verdict == .pass || verdict == .skip { return [] }
     let emulated = result.emulation != nil ? "emulated  " : ""
+    let entry = Results.Entry(result, on: nil)
     let elsewhere = result.kernel == "host" ? "" : "  \(result.kernel)"
     let own = result.guestSeconds.map { " (\(fixed($0, decimals: 2)) s in the guest)" } ?? ""
     var lines: [TerminalText] = [
       painted(verdict)
-        + "  \(emulated)\(result.test.id)  \(fixed(result.seconds, decimals: 2)) s\(own)\(elsewhere)"
+        + "  \(emulated)\(entry.words)  \(fixed(result.seconds, decimals: 2)) s\(own)\(elsewhere)"
     ]
     let shown =
       detail == .verbose
@@ -53,7 +54,25 @@ public struct TextReport: Sendable {
       if !until.isEmpty { lines.append("       until then") }
       lines += until.flatMap { Visible.lines($0) }.map { "         \($0)" }
     }
-    return lines + details
+    lines += details
+    if detail == .verbose, let exact = result.exact {
+      lines.append("       seed \(exact.seed), digest \(exact.digest)")
+    }
+    if result.seed != nil, verdict == .fail || verdict == .error {
+      lines.append("       again: \(entry.command)")
+    }
+    return lines
+  }
+
+  /// What chance made of the cases that were run from several seeds, and what was asked of that.
+  public func overSeeds(_ results: Results) -> [TerminalText] {
+    results.ofSeeds.flatMap { group -> [TerminalText] in
+      let bad = group.over.map { [.fail, .error].contains($0.verdict) } ?? false
+      guard detail != .quiet || bad else { return [] }
+      var lines: [TerminalText] = Results.lines(of: group, among: results.kernelNames).map { "\($0)" }
+      if let over = group.over, bad { lines.append("  again: \(over.command)") }
+      return lines
+    }
   }
 
   /// Whether the reason is what the first line of the details says: nothing is said twice.
@@ -124,9 +143,10 @@ public struct TextReport: Sendable {
   public func saved(_ results: Results) -> [TerminalText] {
     var lines: [TerminalText] = []
     for entry in results.cases where entry.standing != .passed && entry.standing != .skipped {
-      lines.append(painted(entry.verdict) + "  \(entry.id)  \(entry.kernel)")
+      lines.append(painted(entry.verdict) + "  \(entry.words)  \(entry.kernel)")
       let reasons = entry.reasons.filter { !entry.evidence.contains($0) }
       lines += (reasons + entry.evidence).map { "       \($0)" }
+      if entry.seed != nil || entry.over != nil { lines.append("       again: \(entry.command)") }
     }
     let names = results.kernelNames
     let findings = Finding.all(results.cases, on: names)
@@ -148,6 +168,7 @@ public struct TextReport: Sendable {
       lines.append("\(pad(scenario, width) + cells.map { pad($0, column, right: true) }.joined())")
     }
     lines += ["passed; !n failed, broke or were required; - none ran", ""]
+    lines += overSeeds(results)
     if names.count > 1 {
       lines += Difference.lines(Difference.all(results.cases, between: names)).map { "\($0)" } + [""]
     }

@@ -100,7 +100,10 @@ struct Diff: AsyncParsableCommand {
     Console.print("")
     Console.print(id)
     for (index, side) in sides.enumerated() {
-      guard let entry = side.results.cases.first(where: { $0.id == id && $0.kernel == kernels[index] }) else {
+      guard
+        let entry = side.results.cases.first(where: { $0.key == id && $0.kernel == kernels[index] })
+          ?? side.results.cases.first(where: { $0.id == id && $0.kernel == kernels[index] })
+      else {
         continue
       }
       Console.print("  \(names[index]): \(entry.verdict.rawValue)  \(entry.reason)")
@@ -118,7 +121,7 @@ struct Diff: AsyncParsableCommand {
         Console.print("    its packets were not kept")
         continue
       }
-      let result = try side.folder.load(id, kernel: kernels[index])
+      let result = try side.folder.load(entry.place)
       guard let observation = result.observation else { continue }
       let clients = Set(result.test.network.clients.prefix(3).map(\.name))
       let network = result.test.network

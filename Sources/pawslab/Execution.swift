@@ -27,7 +27,7 @@ struct Execution {
     let plan =
       earlier?.plan
       ?? PlannedRun(
-        tests.map { ($0.test, $0.machine.name) },
+        tests.map { ($0.test, $0.machine.name, $0.machine.time.seed) },
         kernels: Dictionary(tests.map { ($0.machine.name, $0.machine.kernel) }) { first, _ in first })
     if earlier == nil { try folder?.begin(plan) } else { try folder?.goOn() }
     let began = ContinuousClock.now
@@ -46,9 +46,7 @@ struct Execution {
     await screen.end()
     let seconds = (earlier?.seconds ?? 0) + began.duration(to: .now) / .seconds(1)
     let order = Dictionary(plan.cases.enumerated().map { ($1, $0) }) { first, _ in first }
-    func place(_ result: CaseResult) -> Int {
-      order[.init(id: result.test.id, kernel: result.kernel)] ?? 0
-    }
+    func place(_ result: CaseResult) -> Int { order[result.place] ?? 0 }
     let results = ((earlier?.results ?? []) + finished).sorted { place($0) < place($1) }
     var saved = Report.Results(
       results, kernels: plan.kernels, guests: (earlier?.guests ?? []) + (await screen.guests),

@@ -21,6 +21,10 @@ struct Explain: AsyncParsableCommand {
     help: "The kernel: of the run that is shown, or to run it on (default: the first that has it, or can).")
   var kernel: String?
 
+  @Option(
+    help: "With --run: in virtual time, with random numbers from this seed; with --from: what came from it.")
+  var seed: UInt64?
+
   @Flag(help: "Run the case now.")
   var run = false
 
@@ -41,15 +45,20 @@ struct Explain: AsyncParsableCommand {
       let entries = results.cases + (results.notJudged ?? [])
       let id = try pick(entries.map(\.id))
       let own = entries.filter { $0.id == id }
-      let kernels = own.filter { $0.observation != nil }.map(\.kernel)
+      let seen = own.filter { $0.observation != nil && (seed == nil || $0.seed == seed) }
+      let kernels = seen.map(\.kernel)
       guard let name = kernel ?? kernels.first, kernels.contains(name) else {
-        let others = own.filter { $0.observation == nil }
+        let others = own.filter { $0.observation == nil && $0.over == nil }
           .map { "; on \($0.kernel) it came to \($0.verdict.rawValue): \($0.reason)" }
         throw ValidationError(
-          "\(id) was seen on \(kernels.isEmpty ? "no kernel" : kernels.joined(separator: ", "))"
+          "\(id) was seen on \(kernels.isEmpty ? "no kernel" : Set(kernels).sorted().joined(separator: ", "))"
+            + (seed.map { " from seed \($0)" } ?? "")
             + others.joined())
       }
-      let result = try folder.load(id, kernel: name)
+      // Of several seeds the first that did not do as expected.
+      let here = seen.filter { $0.kernel == name }
+      guard let entry = here.first(where: \.standing.isBad) ?? here.first else { return }
+      let result = try folder.load(entry.place)
       show(result.test)
       var judged = result
       if let observation = result.observation, let on = results.kernels[name] {
@@ -87,9 +96,15 @@ struct Explain: AsyncParsableCommand {
     let (_, runner, machines) = try running.lab()
     let tests: [(test: Case, machine: Machine)]
     if let kernel {
-      tests = [(test, try await machines.named(kernel))]
+      tests = [(test, try await machines.inResult(kernel).inTime(time))]
     } else {
-      tests = try await machines.assign([test], host: try? await machines.host())
+      tests = try await machines.assign([test], host: seed == nil ? try? await machines.host() : nil)
+        .map { ($0.test, $0.machine.inTime(time)) }
+    }
+    if seed != nil, tests.contains(where: { $0.machine.time == .real && $0.machine.failure == nil }) {
+      throw Failure(
+        stage: "explain --seed", object: tests[0].machine.name, cause: "only a guest has a time of its own",
+        mend: "--kernel \(Machines.fallback)", isUsage: true)
     }
     for result in await runner.run(tests, onEvent: { _ in }) {
       show(judged: result, on: tests.first?.machine.kernel)
@@ -101,6 +116,8 @@ struct Explain: AsyncParsableCommand {
       }
     }
   }
+
+  private var time: GuestTime { seed.map { .virtual(seed: $0) } ?? .real }
 
   /// The command that does more, as a shell takes it.
   private func followUp(_ id: String, run: Bool = true) -> String {

@@ -37,7 +37,7 @@ struct FuzzCorpus {
         $0.id < $1.id
       }) {
         guard let kernel = loaded.kernels[entry.kernel] else { continue }
-        let result = try folder.load(entry.id, kernel: entry.kernel)
+        let result = try folder.load(entry.place)
         var writer = Pcapng.Writer(Pcapng.Header(comment: entry.id, system: "Linux \(kernel.release)"))
         for packet in result.observation?.packets ?? [] { writer.add(packet, comment: "a remark") }
         recorded.append(

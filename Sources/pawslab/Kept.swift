@@ -30,11 +30,11 @@ final class Kept: @unchecked Sendable {
       }
     }
     switch event {
-    case .started(let test, let kernel):
-      _ = attempt { try folder.append(RunEvent(started: test, kernel: kernel)) }
+    case .started(let test, let kernel, let seed):
+      _ = attempt { try folder.append(RunEvent(started: test, kernel: kernel, seed: seed)) }
     case .finished(let result):
       if let kernel = kernels[result.kernel], !attempt({ try folder.save(result, on: kernel) }) {
-        _ = lock.withLock { lost.insert(.init(id: result.test.id, kernel: result.kernel)) }
+        _ = lock.withLock { lost.insert(result.place) }
       }
       _ = attempt { try folder.append(RunEvent(finished: result)) }
     case .guestEnded(let cost, let console):
@@ -49,7 +49,7 @@ final class Kept: @unchecked Sendable {
     let lost = lock.withLock { self.lost }
     for index in results.cases.indices {
       let entry = results.cases[index]
-      guard lost.contains(.init(id: entry.id, kernel: entry.kernel)) else { continue }
+      guard lost.contains(entry.place) else { continue }
       (results.cases[index].observation, results.cases[index].capture) = (nil, nil)
     }
   }

@@ -34,21 +34,22 @@ struct Replay: AsyncParsableCommand {
     let before = try old.loadResults()
     if let unfinished = before.unfinished { Console.error("pawslab: \(folder): \(unfinished)") }
     let planned = try old.loadPlan()?.testsByID ?? [:]
-    var saved: [(test: Case, kernel: String)] = []
-    var lost: [String: [String: String]] = [:]
-    for entry in before.cases + (before.notJudged ?? []) {
+    var saved: [(test: Case, place: PlannedRun.Place)] = []
+    var lost: [String: [PlannedRun.Place: String]] = [:]
+    // What was asked over seeds is asked again, of what they come to.
+    for entry in before.cases.filter({ $0.over == nil }) + (before.notJudged ?? []) {
       do {
         if let test = try old.savedTest(entry, planned) {
-          saved.append((test, entry.kernel))
+          saved.append((test, entry.place))
           continue
         }
-        lost[entry.kernel, default: [:]][entry.id] =
+        lost[entry.kernel, default: [:]][entry.place] =
           "not run: it came to \(entry.verdict.rawValue) then, and that run did not keep the case"
-      } catch { lost[entry.kernel, default: [:]][entry.id] = "\(error)" }
+      } catch { lost[entry.kernel, default: [:]][entry.place] = "\(error)" }
     }
     let exacts = Dictionary(
       before.cases.compactMap { entry in
-        entry.exact.map { (PlannedRun.Place(id: entry.id, kernel: entry.kernel), $0) }
+        entry.exact.map { (entry.place, $0) }
       }, uniquingKeysWith: { first, _ in first })
     if exact, exacts.isEmpty {
       throw Failure(
@@ -64,12 +65,13 @@ struct Replay: AsyncParsableCommand {
     let new = try out.map { try RunFolder(creating: $0) }
     let (_, runner, machines) = try running.lab(keepsPackets: exact)
     var known: [String: Machine] = [:]
-    for name in Set(saved.map(\.kernel)).sorted() { known[name] = try await machines.inResult(name) }
+    for name in Set(saved.map(\.place.kernel)).sorted() { known[name] = try await machines.inResult(name) }
     // What ran in a guest's own time does so again, from the same seed.
-    let tests = saved.compactMap { test, kernel in
-      known[kernel].map { machine in
-        let then = exacts[.init(id: test.id, kernel: kernel)]
-        return (test: test, machine: machine.inTime(then.map { .virtual(seed: $0.seed) } ?? .real))
+    let tests = saved.compactMap { test, place in
+      known[place.kernel].map { machine in
+        // A run of before there were several seeds says it there only.
+        let seed = place.seed ?? exacts[place]?.seed
+        return (test: test, machine: machine.inTime(seed.map { .virtual(seed: $0) } ?? .real))
       }
     }
     let screen = Screen(
@@ -106,7 +108,10 @@ struct Replay: AsyncParsableCommand {
   ) throws -> Bool {
     var same = 0
     for result in results {
-      guard let then = exacts[.init(id: result.test.id, kernel: result.kernel)] else { continue }
+      let place =
+        exacts[result.place] == nil
+        ? PlannedRun.Place(id: result.test.id, kernel: result.kernel) : result.place
+      guard let then = exacts[place] else { continue }
       if result.exact?.digest == then.digest {
         same += 1
         continue
@@ -115,13 +120,13 @@ struct Replay: AsyncParsableCommand {
       if result.exact?.origin != then.origin {
         words = "not comparable: kernel, worker, its tools or QEMU are others than then"
       } else if let now = result.observation,
-        let before = try old.load(result.test.id, kernel: result.kernel).observation
+        let before = try old.load(place).observation
       {
         words = try FirstDifference.between(before, now) ?? "what was said on the way"
       } else {
         words = "nothing was seen on one side"
       }
-      Console.print("\(result.test.id) (\(result.kernel)): \(words)")
+      Console.print("\(place.words) (\(result.kernel)): \(words)")
     }
     Console.print("\(same) of \(exacts.count) the same to the nanosecond")
     return same == exacts.count

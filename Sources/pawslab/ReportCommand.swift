@@ -83,7 +83,8 @@ struct JudgeCommand: ParsableCommand {
     let report = TextReport(detail: verbose ? .verbose : .normal, colour: Console.colour)
     var verdicts: Set<Verdict> = []
     var (judged, changed, missing, skipped, broken, unread) = (0, 0, 0, 0, 0, 0)
-    for entry in results.cases {
+    var again: [CaseResult] = []
+    for entry in results.cases where entry.over == nil {
       guard let kernel = results.kernels[entry.kernel], entry.observation != nil else {
         switch entry.verdict {
         case .skip: skipped += 1
@@ -97,7 +98,7 @@ struct JudgeCommand: ParsableCommand {
         continue
       }
       var result: CaseResult
-      do { result = try folder.load(entry.id, kernel: entry.kernel) } catch {
+      do { result = try folder.load(entry.place) } catch {
         unread += 1
         Console.error("pawslab: \(error)")
         continue
@@ -119,6 +120,23 @@ struct JudgeCommand: ParsableCommand {
       if differs || verbose || [.fail, .error].contains(result.judgement.verdict) {
         for line in report.lines(result) { Console.print(line) }
         if differs { Console.print("       it was: \(entry.verdict.rawValue): \(entry.reason)") }
+      }
+      result.observation = nil
+      again.append(result)
+    }
+    let now = Report.Results(again, kernels: results.kernels, seconds: 0)
+    let before = Dictionary(
+      results.cases.filter { $0.over != nil }.map { ($0.place, $0) }, uniquingKeysWith: { first, _ in first })
+    for over in now.cases where over.over != nil {
+      judged += 1
+      verdicts.insert(over.verdict)
+      if let then = before[over.place], then.verdict == over.verdict { continue }
+      changed += 1
+      Console.print("\(over.verdict.rawValue)  \(over.words)  \(over.kernel): \(over.reason)")
+      if let then = before[over.place] {
+        Console.print("       it was: \(then.verdict.rawValue): \(then.reason)")
+      } else {
+        Console.print("       it was not asked")
       }
     }
     if missing > 0 { Console.print("\(missing) are not in these lab files") }
@@ -153,7 +171,7 @@ extension RunFolder {
       return withoutActuallyEscaping(onUnread) { onUnread in
         HTMLReport(all, title: title) { entry in
           guard entry.observation != nil else { return nil }
-          do { return try load(entry.id, kernel: entry.kernel) } catch {
+          do { return try load(entry.place) } catch {
             onUnread(
               error as? Failure ?? Failure(stage: "read", object: entry.id, cause: "\(error)"))
             throw error

@@ -53,7 +53,13 @@ struct Resuming: ParsableArguments {
     if let unfinished = results.unfinished {
       Console.error("pawslab: \(lastFailed): \(unfinished); run --continue --out \(lastFailed) runs them")
     }
-    guard failed.isEmpty else { return failed }
+    // What failed over seeds is asked of all of them.
+    let over = Set(failed.filter { $0.over != nil }.map { PlannedRun.Place(id: $0.id, kernel: $0.kernel) })
+    let seeds = results.cases.filter {
+      $0.seed != nil && ![.fail, .error].contains($0.verdict)
+        && over.contains(.init(id: $0.id, kernel: $0.kernel))
+    }
+    guard failed.isEmpty else { return failed.filter { $0.over == nil } + seeds }
     guard results.unfinished == nil, results.cases.contains(where: { $0.verdict == .pass }) else {
       throw Failure(
         stage: "--last-failed", object: lastFailed,
@@ -86,7 +92,7 @@ extension Machines {
   func missing(
     in earlier: (plan: PlannedRun, results: [CaseResult], guests: [GuestCost], seconds: Double)
   ) async throws -> [(test: Case, machine: Machine)] {
-    let known = Set(earlier.results.map { PlannedRun.Place(id: $0.test.id, kernel: $0.kernel) })
+    let known = Set(earlier.results.map(\.place))
     let tests = earlier.plan.testsByID
     let open = earlier.plan.cases.filter { !known.contains($0) }
     var machines: [String: Machine] = [:]
@@ -103,18 +109,37 @@ extension Machines {
     }
     return open.compactMap { place in
       guard let test = tests[place.id], let machine = machines[place.kernel] else { return nil }
-      return (test, machine)
+      return (test, machine.inTime(place.time))
     }
   }
 
-  /// The cases that failed, as they are now, each on the kernels that it failed on.
-  func again(_ failed: [Results.Entry], _ cases: [Case]) async throws -> [(test: Case, machine: Machine)] {
+  /// - Throws: where a guest has no time of its own any more that had one when the run was planned.
+  static func check(_ tests: [(test: Case, machine: Machine)], stillHaveTheirTime runner: Runner) async throws
+  {
+    let now = await runner.inPossibleTime(tests)
+    guard let other = zip(tests, now).first(where: { $0.machine.time != $1.machine.time })?.0 else { return }
+    throw Failure(
+      stage: "--continue", object: other.machine.name, cause: "it had a time of its own, and has none now",
+      mend: "run it anew: packets of two times make no run of one", isUsage: true)
+  }
+
+  /// The cases that failed, as they are now, each on the kernels that it failed on, in the time and from the seed that it
+  /// failed in unless others were asked for.
+  func again(
+    _ failed: [Results.Entry], _ cases: [Case], _ seeding: Seeding
+  ) async throws -> [(test: Case, machine: Machine)] {
     let tests = Dictionary(cases.map { ($0.id, $0) }) { first, _ in first }
     var machines: [String: Machine] = [:]
     for name in Set(failed.map(\.kernel)).sorted() { machines[name] = try await inResult(name) }
+    let isAsked = seeding.isVirtual || seeding.time != nil
+    var known: Set<PlannedRun.Place> = []
     return failed.compactMap { entry in
       guard let test = tests[entry.id], let machine = machines[entry.kernel] else { return nil }
-      return (test, machine)
+      let time = isAsked ? seeding.time(of: test, slow: false) : entry.place.time
+      guard known.insert(.init(id: entry.id, kernel: entry.kernel, seed: time.seed)).inserted else {
+        return nil
+      }
+      return (test, machine.inTime(time))
     }
   }
 }

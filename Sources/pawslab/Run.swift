@@ -21,17 +21,7 @@ struct Run: AsyncParsableCommand {
   @Option(help: Emulation.help)
   var emulate: Emulation?
 
-  @Option(
-    help:
-      "Whose time passes in guests: real, or virtual (their own: the same packets to the nanosecond in every run, and waiting takes no time). Default: virtual for cases that wait for more than 2 s, else real."
-  )
-  var time: Time?
-
-  @Option(help: "Where random numbers come from in virtual time.")
-  var seed: UInt64 = 0
-
-  /// Whose time passes.
-  enum Time: String, CaseIterable, ExpressibleByArgument { case real, virtual }
+  @OptionGroup var seeding: Seeding
 
   @Flag(help: "Boot no guest: what the host's kernel lacks is skipped.")
   var hostOnly = false
@@ -90,9 +80,12 @@ struct Run: AsyncParsableCommand {
     try resuming.check(
       out: out,
       selects: !selection.paths.isEmpty || !selection.settings.isEmpty || !selection.patterns.isEmpty
-        || !kernels.isEmpty || emulate != nil || hostOnly)
-    if hostOnly, time == .virtual {
+        || !kernels.isEmpty || emulate != nil || hostOnly || seeding.isVirtual || seeding.time != nil)
+    if hostOnly, seeding.isVirtual {
       throw ValidationError("--host-only boots no guest, and only a guest has a time of its own")
+    }
+    if kernelNames.contains("host"), seeding.isVirtual {
+      throw ValidationError("--kernel host is no guest, and only a guest has a time of its own")
     }
     if hostOnly, !kernels.isEmpty { throw ValidationError("--host-only and --kernel exclude each other") }
     if Set(kernelNames).count != kernelNames.count { throw ValidationError("--kernel names one twice") }
@@ -116,9 +109,19 @@ struct Run: AsyncParsableCommand {
     let (_, runner, machines) = try running.lab(keepsPackets: false)
     let interrupt = Interrupt()
     let planning = Task {
-      if let earlier { return try await machines.missing(in: earlier) }
-      if let failed, kernelNames.isEmpty, !hostOnly { return try await machines.again(failed, cases) }
-      return try await plan(cases, machines)
+      if let earlier {
+        let missing = try await machines.missing(in: earlier)
+        try await Machines.check(missing, stillHaveTheirTime: runner)
+        return missing
+      }
+      let tests =
+        if let failed, kernelNames.isEmpty, !hostOnly {
+          try await machines.again(failed, cases, seeding)
+        } else {
+          try await plan(cases, machines)
+        }
+      // What is planned is what will be: from which seed, or in whose time.
+      return try seeding.spread(await runner.inPossibleTime(tests), runner.consent)
     }
     interrupt.onSignal { planning.cancel() }
     let tests: [(test: Case, machine: Machine)]
@@ -137,6 +140,7 @@ struct Run: AsyncParsableCommand {
     execution.account = { $0.account(required: required, known: known, on: .today) }
     let (results, saved) = try await execution.run(tests)
     if format == .text {
+      for line in screen.report.overSeeds(saved) { Console.print(line) }
       for line in screen.report.summary(
         results, seconds: saved.summary.seconds, kernels: saved.kernels, compared: compared(saved.kernels),
         guests: saved.guests, counted: saved.summary)
@@ -183,9 +187,9 @@ struct Run: AsyncParsableCommand {
       let host = try await machines.host()
       return cases.map { ($0, able(host, $0)) }
     }
-    if kernelNames.isEmpty, time == .virtual {
+    if kernelNames.isEmpty, seeding.isVirtual {
       return try await machines.assign(cases, host: nil, emulate: emulate)
-        .map { ($0.test, $0.machine.inTime(virtual)) }
+        .map { ($0.test, $0.machine.inTime(seeding.virtual)) }
     }
     if kernelNames.isEmpty {
       // Without the right to make namespaces here, or to write settings in them, guests are what is left.
@@ -196,20 +200,17 @@ struct Run: AsyncParsableCommand {
       }
       return try await machines.assign(
         cases, host: host, emulate: emulate,
-        slow: time == .real || running.slow || !Hypervisor.canBoot ? nil : virtual)
+        slow: seeding.time == .real || running.slow || !Hypervisor.canBoot ? nil : seeding.virtual)
     }
     var tests: [(test: Case, machine: Machine)] = []
     for name in kernelNames {
       let machine = try await machines.named(name)
       tests += cases.map { test in
-        let isVirtual = time == .virtual || time == nil && test.needs.isSlow && !running.slow
-        return (test, able(isVirtual ? machine.inTime(virtual) : machine, test))
+        (test, able(machine.inTime(seeding.time(of: test, slow: running.slow)), test))
       }
     }
     return tests
   }
-
-  private var virtual: GuestTime { .virtual(seed: seed) }
 
   /// The machine, or where the case needs it and it was asked for, the machine with that emulated.
   private func able(_ machine: Machine, _ test: Case) -> Machine {
@@ -245,17 +246,19 @@ actor Screen {
     switch event {
     case .guestEnded(let cost, _):
       guests.append(cost)
-    case .started(let test, let kernel):
-      running.append("\(kernel) \(test.id)")
+    case .started(let test, let kernel, let seed):
+      running.append(Self.name(PlannedRun.Place(id: test.id, kernel: kernel, seed: seed)))
     case .finished(let result):
       done += 1
-      running.removeAll { $0 == "\(result.kernel) \(result.test.id)" }
+      running.removeAll { $0 == Self.name(result.place) }
       if !silent { for line in report.lines(result) { Console.print(line) } }
     }
     guard live else { return }
     let text = "\(done)/\(total) judged, \(running.count) running: \(running.first ?? "")"
     Console.write(Terminal.escaped(text).prefix(width - 1), to: .standardOutput)
   }
+
+  private static func name(_ place: PlannedRun.Place) -> String { "\(place.kernel) \(place.words)" }
 
   /// Says that something could not be kept, each cause once.
   func complain(_ text: String) {

@@ -32,6 +32,18 @@ import Testing
     if case .skip(let reason) = Plan(test, on: kernel) { reason } else { nil }
   }
 
+  /// A guest in its own time sees the same wherever its lab file lies, and whatever that says to people.
+  @Test func aWorkerIsToldNoWords() {
+    var one = Self.test()
+    one.rules = [Rule(kernel: [], outcomes: ["c": Expectation(.dropped, by: "witnesses")], because: "so")]
+    var other = one
+    (other.title, other.why, other.source) = ("a title", "why", Place(file: "elsewhere/x.yaml", line: 3))
+    (other.rules[0].because, other.rules[0].line, other.rules[0].shares) = ("otherwise", 9, ["c": 50])
+    #expect(one.forWorker == other.forWorker)
+    other.rules[0].outcomes = [:]
+    #expect(one.forWorker != other.forWorker)
+  }
+
   @Test func whatTheKernelHasRunsHere() {
     #expect(
       Plan(Self.test(clock: .offset(milliseconds: 5), isn: .ahead, hop: Self.hop), on: Self.kernel())

@@ -93,8 +93,11 @@ import Wire
                                   and waiting takes no time). Default: virtual for
                                   cases that wait for more than 2 s, else real.
                                   (values: real, virtual)
-          --seed <seed>           Where random numbers come from in virtual time.
-                                  (default: 0)
+          --seed <seed>           Run every case in virtual time, with random numbers
+                                  from this seed (default there: 0).
+          --seeds <seeds>         A-B: run every case in virtual time once from each of
+                                  these seeds, and say how often what happens, with the
+                                  95 % interval and the first seed that shows it.
           --host-only             Boot no guest: what the host's kernel lacks is
                                   skipped.
           --out <out>             Keep results.json and everything that was seen in

@@ -240,7 +240,7 @@ import Testing
     let scratch = try Scratch()
     try Self.run(["x/a=1,b=c:d"], into: scratch.path)
     let files = FileManager.default
-    let new = CaseFiles(id: "x/a=1,b=c:d", kernel: "host")
+    let new = CaseFiles(PlannedRun.Place(id: "x/a=1,b=c:d", kernel: "host"))
     let old = CaseFiles.old(id: "x/a=1,b=c:d", kernel: "host")
     #expect(old.observation == "observations/host/x_a=1,b=c_d.json")
     for (from, to) in [(new.observation, old.observation), (new.capture, old.capture)] {

@@ -105,6 +105,69 @@ import Testing
     }
   }
 
+  /// A run from three seeds that was killed after one: each seed has a place and a folder of its own.
+  @Test func seedsAreContinuedApart() throws {
+    let scratch = try RunFolderTests.Scratch()
+    func result(_ seed: UInt64) -> CaseResult {
+      var result = RunFolderTests.result(.pass, "x/a=1")
+      result.seed = seed
+      return result
+    }
+    let kernels = ["host": PlanTests.kernel()]
+    let plan = PlannedRun((0...2).map { (result($0).test, "host", $0) }, kernels: kernels)
+    var folder: RunFolder? = try RunFolder(creating: scratch.path)
+    try folder?.begin(plan)
+    try folder?.append(RunEvent(started: result(1).test, kernel: "host", seed: 1))
+    try folder?.save(result(1), on: PlanTests.kernel())
+    try folder?.append(RunEvent(finished: result(1)))
+    var skipped = RunFolderTests.result(.skip, "x/a=1", seen: false)
+    skipped.seed = 2
+    try folder?.append(RunEvent(finished: skipped))
+    folder = nil
+
+    let read = try RunFolder(reading: scratch.path)
+    let results = try read.loadResults()
+    #expect(results.cases.map(\.seed) == [1, 2] && results.cases.map(\.verdict) == [.pass, .skip])
+    #expect(results.notJudged?.map(\.seed) == [0])
+    #expect(results.unfinished == "unfinished: 1 of 3 cases were not judged (the run was ended before it)")
+    #expect(try read.loadPlan()?.cases.map(\.seed) == [0, 1, 2])
+    #expect(try read.load(results.cases[0].place) == result(1))
+    // What another seed gave is not it.
+    #expect(throws: Failure.self) { try read.load("x/a=1", kernel: "host") }
+
+    folder = try RunFolder(continuing: scratch.path)
+    try folder?.save(result(0), on: PlanTests.kernel())
+    try folder?.append(RunEvent(finished: result(0)))
+    folder = nil
+    #expect(try RunFolder(reading: scratch.path).loadResults().unfinished == nil)
+    // The next runs move it aside, and then away: all of it is known by its own lists.
+    for _ in 0..<2 {
+      folder = try RunFolder(creating: scratch.path)
+      try folder?.begin(RunFolderTests.plan(["x/a=9"]))
+      try folder?.save(RunFolderTests.result(.pass, "x/a=9"), on: PlanTests.kernel())
+      folder = nil
+    }
+    #expect(scratch.read("previous/observations/host/seed-1/x.a_1.json") == nil)
+  }
+
+  /// The file of one seed under another's name is refused.
+  @Test func aSeedsFileIsAskedWhoseItIs() throws {
+    let scratch = try RunFolderTests.Scratch()
+    var result = RunFolderTests.result(.pass, "x/a=1")
+    result.seed = 3
+    let folder = try RunFolder(creating: scratch.path)
+    try folder.begin(PlannedRun([(result.test, "host", 3)], kernels: ["host": PlanTests.kernel()]))
+    try folder.save(result, on: PlanTests.kernel())
+    for kind in ["observations", "captures"] {
+      try FileManager.default.moveItem(
+        atPath: "\(scratch.path)/\(kind)/host/seed-3", toPath: "\(scratch.path)/\(kind)/host/seed-4")
+    }
+    let failure = #expect(throws: Failure.self) {
+      try folder.load(PlannedRun.Place(id: "x/a=1", kernel: "host", seed: 4))
+    }
+    #expect(failure?.cause == "from seed 3, not from seed 4")
+  }
+
   /// Cut between two packets a capture is sound, and not what was seen.
   @Test func aCaptureThatLacksPacketsIsRefused() throws {
     let scratch = try RunFolderTests.Scratch()
@@ -205,7 +268,8 @@ import Testing
     -> Comparison.Side
   {
     let entries = Results(results, kernels: ["host": PlanTests.kernel()], seconds: 0).cases
-    return .init(name: name, entries: entries, missing: missing)
+    let places = missing.map { (PlannedRun.Place(id: $0, kernel: "host"), $1) }
+    return .init(name: name, entries: entries, missing: Dictionary(uniqueKeysWithValues: places))
   }
 
   @Test func onlyWhatWasComparedIsAlike() {

@@ -25,7 +25,8 @@ import Testing
     case .isn: .source(of: title, server: "server.2")
     case .source: .served(label: "again")
     case .served: .branches(label: "early")
-    case .branches: .attempts(label: "churned")
+    case .branches: .share(label: "thrown")
+    case .share: .attempts(label: "churned")
     case .attempts: .timeWait
     case .timeWait: .sockets(node: "server", named: "TIME-WAIT x1")
     case .sockets: .conntrack(node: "hop", named: "dport=8000")
@@ -70,7 +71,7 @@ import Testing
   }
 
   @Test func everyKindOfWitnessIsShown() {
-    #expect(Set(Self.subjects).count == 17)
+    #expect(Set(Self.subjects).count == 18)
     var result = Sample.result(.pass)
     result.judgement.witnesses = Self.subjects.enumerated().map { number, subject in
       Witness(

@@ -74,6 +74,10 @@ public enum Grammar {
       "time_wait", .word(Rule.TimeWaitLength.allCases.map(\.rawValue)),
       "How long the servers' TIME_WAIT sockets have left in the end: 3.5 RTO, or 60 s"),
     Field(
+      "shares", .entries(key: .name(.label), .number(1...99, unit: "percent")),
+      "Label that is predicted to how many of its attempts are refused. Asked over all seeds that a case is run from"
+        + " (run --seeds), by the 99.9 % interval of what was seen; so is then that both branches occur"),
+    Field(
       "counters", .entries(key: .name(.node), .entries(key: .name(.counter), .notation(.amount))),
       "Node to counter to its change over the workload, exactly; then nothing else need explain it"),
     Field(

@@ -24,6 +24,7 @@ struct RuleReader {
     var witnesses = AuthorWitnesses()
     var rule = Rule(kernel: [], outcomes: [:], because: "")
     rule.line = item.mark?.line
+    var shares: Node?
     for (key, keyNode, node) in entries {
       guard let field = Grammar.rule.first(where: { $0.name == key }) else {
         if let expectation = outcome(of: key, keyNode, node) { rule.outcomes[key] = expectation }
@@ -55,9 +56,18 @@ struct RuleReader {
         witnesses.conntrack = value?.patterns(ConntrackPattern.self) ?? [:]
       case "ipvs": witnesses.ipvs = value?.patterns(IPVSPattern.self) ?? [:]
       case "drops": witnesses.drops = value?.amounts ?? [:]
+      case "shares":
+        shares = node
+        rule.shares = Dictionary(
+          (value?.entries ?? []).compactMap { label, percent in percent.number.map { (label, $0) } }
+        ) { first, _ in first }
       case "time_wait": rule.timeWait = value?.text.flatMap(Rule.TimeWaitLength.init)
       default: rule.because = value?.text ?? ""
       }
+    }
+    for label in (rule.shares ?? [:]).keys.sorted() where rule.outcomes[label]?.outcome != .predicted {
+      reader.report(
+        "shares are of what is predicted, and \(label) is not: \(label): predicted by time-wait", at: shares)
     }
     if !witnesses.isEmpty { rule.witnesses = witnesses }
     if !entries.contains(where: { $0.key == "when" || $0.key == "otherwise" }) {
