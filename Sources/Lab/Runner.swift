@@ -19,6 +19,8 @@ public struct Runner: Sendable {
 
   private let worker: WorkerProcess
   private let hypervisor: Hypervisor?
+  /// Kernels that were said to have no time of their own.
+  let timeless = Said()
   /// How many cases run at the same time on the host.
   public let jobs: Int
   /// Seconds after which a case's worker is killed, four times as long in a guest; nil follows from the case.

@@ -4,6 +4,14 @@ import MicroVM
 import Model
 import Synchronization
 
+/// What was said already.
+final class Said: Sendable {
+  private let names = Mutex<Set<String>>([])
+
+  /// Whether it was not yet.
+  func insert(_ name: String) -> Bool { names.withLock { $0.insert(name).inserted } }
+}
+
 /// A case that runs in a guest of its own, in that guest's time.
 struct VirtualCase: Sendable {
   var test: Case
@@ -42,7 +50,9 @@ extension Runner {
       do { _ = try await needHypervisor(stored.name).saved(stored) } catch {
         if Task.isCancelled { return tests }
         impossible.insert(stored.name)
-        await say("\(stored.name) has no time of its own here, and runs in this machine's: \(error)")
+        if timeless.insert(stored.name) {
+          await say("\(stored.name) has no time of its own here, and runs in this machine's: \(error)")
+        }
       }
     }
     return tests.map { test, machine in

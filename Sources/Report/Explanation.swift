@@ -33,7 +33,8 @@ public struct Explanation {
           "    \(label) is served by \(by.same ? "the same server as" : "another server than") \(by.label)")
       }
       for (label, percent) in (rule.shares ?? [:]).sorted(by: { $0.key < $1.key }) {
-        lines.append("    over the seeds of a run \(percent) % of \(label) are refused, and both branches occur")
+        lines.append(
+          "    over the seeds of a run \(percent) % of \(label) are refused, and both branches occur")
       }
       lines += (rule.witnesses?.lines ?? []).map { "    seen: \($0)" }
       lines.append("    because \(rule.because)")

@@ -187,6 +187,44 @@ struct VirtualTimeTests {
     #expect(notes.contains { $0.hasPrefix("debian-12 has no time of its own here") }, "\(notes)")
   }
 
+  /// A QEMU that knows no counted time, as one that was built without TCG: its words are told, once for all cases.
+  @Test func aQEMUWithoutCountedTimeIsSaidOnce() async throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let path = ProcessInfo.processInfo.environment["PATH", default: "/usr/bin:/bin"]
+    let real = try #require(Needs.program("qemu-system-x86_64"))
+    let own = folder.appendingPathComponent("qemu-system-x86_64").path
+    try """
+    #!/bin/sh
+    for word; do
+      if [ "$word" = -icount ]; then echo "$0: -icount: no such thing here" >&2; exit 1; fi
+    done
+    exec \(real) "$@"
+
+    """.write(toFile: own, atomically: true, encoding: .utf8)
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: own)
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path)
+    setenv("PATH", folder.path + ":" + path, 1)
+    defer { setenv("PATH", path, 1) }
+    let said = Notes()
+    var (runner, machine) = try await lab()
+    runner.say = { await said.add($0) }
+    let test = try test(Self.natural)
+    // As many as there are seeds, and again when the same runner is asked once more.
+    for _ in 0..<2 {
+      let results = await run((1...3).map { (test, machine.inTime(.virtual(seed: $0))) }, by: runner)
+      #expect(results.count == 3)
+      for result in results {
+        #expect(result.judgement.verdict != .error, "\(result.judgement.reason)")
+        #expect(result.observation != nil && result.exact == nil && result.seed == nil)
+      }
+    }
+    let notes = await said.all.filter { $0.contains("no time of its own here") }
+    #expect(notes.count == 1, "\(notes)")
+    #expect(notes.first?.contains("-icount: no such thing here") == true, "\(notes)")
+  }
+
   private actor Notes {
     private(set) var all: [String] = []
     func add(_ note: String) { all.append(note) }
