@@ -210,4 +210,9 @@ extension QEMU {
 extension Hypervisor {
   /// Whether QEMU is there.
   public static var canBoot: Bool { Command.exists(QEMU.program) }
+
+  /// What QEMU calls itself: `QEMU emulator version 7.2.15 (...)`; nil where it is not there or says nothing.
+  public static var version: String? {
+    get async { try? await Command(QEMU.program, "--version").lines().first }
+  }
 }

@@ -100,6 +100,7 @@ struct Run: AsyncParsableCommand {
       return try List.show(cases, as: format == .json ? .json : .text, kernels: kernels)
     }
     try running.check(cases)
+    try seeding.check(cases.count * max(1, kernelNames.count))
     let required = try Required(require, among: cases)
     let known = try knownFailures.map(KnownFailures.init(file:)) ?? KnownFailures()
     let folder = try out.map {

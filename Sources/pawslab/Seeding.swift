@@ -61,6 +61,12 @@ struct Seeding: ParsableArguments {
     isVirtual || time == nil && test.needs.isSlow && !slow ? virtual : .real
   }
 
+  /// - Throws: where so many cases from so many seeds are too many runs, before anything is made.
+  func check(_ cases: Int) throws {
+    guard let range = try range(), cases > Self.most / range.count else { return }
+    throw ValidationError("\(cases) cases from \(range.count) seeds are more than \(Self.most) runs")
+  }
+
   /// Each case once from each seed; where a seed has no say (in this machine's time, or where it cannot run), once.
   func spread(
     _ tests: [(test: Case, machine: Machine)], _ consent: Consent
@@ -70,10 +76,7 @@ struct Seeding: ParsableArguments {
       machine.failure == nil && machine.time != .real && consent.refusal(of: test, in: machine.time) == nil
         && Plan(test, on: machine).runs
     }
-    let runs = isThrown.count { $0 } * range.count + isThrown.count { !$0 }
-    guard runs <= Self.most else {
-      throw ValidationError("\(tests.count) cases from \(range.count) seeds are more than \(Self.most) runs")
-    }
+    try check(isThrown.count { $0 })
     return zip(tests, isThrown).flatMap { test, isThrown in
       isThrown ? range.map { (test.test, test.machine.inTime(.virtual(seed: $0))) } : [test]
     }

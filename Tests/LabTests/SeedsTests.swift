@@ -102,6 +102,35 @@ struct SeedsTests {
     #expect(judged.output.contains("11 judged again, 1 otherwise than before"))
   }
 
+  /// Measured in one go, beside the same in this machine's time, and nothing is left of its cache.
+  @Test func whatTimeCostsIsATable() throws {
+    let scratch = try Scratch()
+    let lab = ProgramTests.repository + "/lab/direct.yaml"
+    let measured = try scratch.run(
+      "TMPDIR=$PWD pawslab bench time \(lab) --cases 2 --times 1 --format json 2>errors")
+    #expect(measured.status == 0, "\(measured.output)")
+    let table = try JSONDecoder().decode(TimeTable.self, from: Data(measured.output.utf8))
+    let kernel = try #require(table.kernels.first)
+    #expect(table.kernels.count == 1 && kernel.name == "debian-12" && kernel.missing.isEmpty)
+    #expect(kernel.rows.map(\.measure) == TimeTable.Measure.allCases)
+    #expect(kernel.rows.allSatisfy { $0.virtual ?? 0 > 0 })
+    #expect(kernel.rows.prefix(4).allSatisfy { $0.real ?? 0 > 0 })
+    // Whatever the machine: an hour is no hour.
+    #expect(try #require(kernel.rows.first { $0.measure == .hour }?.virtual) < 600)
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: scratch.path).sorted() == ["errors", "my lab"])
+  }
+
+  @Test(arguments: [
+    ("--kernel host", "--kernel host is no guest"), ("--cases 0", "--cases takes 1 to 1000"),
+    ("--times 0", "--times takes 1 to 100"), ("--kernel debian-12,debian-12", "--kernel names one twice"),
+  ])
+  func whatCannotBeMeasuredIsRefused(options: String, words: String) throws {
+    let ended = try ProgramTests.run(["bench", "time"] + options.split(separator: " ").map(String.init))
+    #expect(ended.status == 2)
+    #expect(ended.errors.contains(words), "\(ended.errors)")
+  }
+
   @Test(arguments: [
     ("--seed 1 --seeds 1-2", "--seed and --seeds exclude each other"),
     ("--seeds 2-1", "--seeds takes A-B, numbers from 0 on"), ("--seeds 7", "--seeds takes A-B"),
