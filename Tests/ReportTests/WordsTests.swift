@@ -135,7 +135,9 @@ import Testing
             found.append("\(file): \(line)")
           }
           // Documents in a format, a prompt and what moves the cursor of the progress line; nothing else is written so.
-          let documents = ["List", "ReferenceCommand", "ReportCommand", "Run", "GitHubActions", "Demo"].map {
+          let documents = [
+            "List", "ReferenceCommand", "ReportCommand", "Run", "GitHubActions", "Demo", "BenchTime",
+          ].map {
             $0 + ".swift"
           }
           if line.contains("Console.write("), !documents.contains(file), file != "ListCommand.swift" {
