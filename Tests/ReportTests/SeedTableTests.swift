@@ -183,6 +183,17 @@ import Testing
       })
   }
 
+  /// Who is hurt is told of runs, not of what was asked over them, and shown from the seed that it was seen from.
+  @Test func whoIsHurtIsSeenFromASeed() throws {
+    let results = Self.results((1...4).map { Self.thrown($0, refused: $0 > 2) })
+    #expect(results.cases.count == 5)
+    let finding = try #require(Finding.all(results.cases, on: ["host"]).first)
+    #expect(finding.cases == (2, 4))
+    #expect(finding.proof == "x/a=1 from seed 3")
+    let page = HTMLReport(results, title: "x") { _ in nil }.text
+    #expect(page.contains("<a href=\"#c2\">shown</a>"))
+  }
+
   /// Seed by seed where either side has several; else one run of a case is compared with another, whatever its seed.
   @Test func seedsAreComparedWithTheirs() throws {
     func side(_ name: String, _ all: [CaseResult]) -> Comparison.Side {
