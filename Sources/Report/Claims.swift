@@ -120,6 +120,13 @@ public struct Claim: Sendable {
         + "the sequence number is ahead",
       cases: ["time-wait-clash/*conntrack=kept*"]),
     Claim(
+      text: "`--random-fully` ends the SYNs that a NAT loses when many connect at once",
+      verdict: .partly,
+      why:
+        "without it clients with one source port lose always when they meet, with it (and with `--random`) as "
+        + "often as a port is drawn twice; whoever loses sends again after a second",
+      cases: ["snat-clash/*"]),
+    Claim(
       text: "turning off the server's timestamps makes that go away",
       verdict: .wrong,
       why: "then the sequence number alone decides, with no PAWS counter to show it",

@@ -23,7 +23,7 @@ import Testing
         "tw-recycle-expiry": 6, "tw-recycle-flip": 9, "tw-recycle-length": 8, "tw-reuse": 12,
         "fin-wait-2-expires": 8, "firewall-idle": 4, "ipvs-idle": 8, "keepalive": 10, "nat-idle": 8,
         "nat-time-wait": 4, "retries2": 7, "syn-ack-timeout": 5, "syn-timeout": 4, "tw-expires": 8,
-        "tw-own-port": 14,
+        "tw-own-port": 14, "snat-clash": 48,
       ])
   }
 
