@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -93,4 +94,11 @@ int clinux_pidfd(int pid) {
   enum { OPEN = 434 };  // the same on every architecture
   long fd = syscall(OPEN, pid, 0);
   return fd < 0 ? -errno : (int)fd;
+}
+
+void clinux_meet(unsigned *counter, unsigned count) {
+  __atomic_add_fetch(counter, 1, __ATOMIC_ACQ_REL);
+  // Some hundred microseconds in which nobody else gets this processor; then one that there is not may come to the others.
+  for (unsigned turns = 0; __atomic_load_n(counter, __ATOMIC_ACQUIRE) < count; turns++)
+    if (turns >= 200000) sched_yield();
 }

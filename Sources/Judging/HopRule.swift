@@ -10,11 +10,14 @@ struct HopRule {
 
   /// Whether the first SYN finds every port of the range in use towards its server and port, by entries of other
   /// connections that still live and that it may not evict.
-  var refuses: Bool {
+  var refuses: Bool { free == 0 }
+
+  /// How many ports of the range no such entry had when the first SYN came; nil where that is not known.
+  var free: Int? {
     guard let ports = book.test.network.hosts.lazy.compactMap(\.nat?.ports).first,
       let syn = book.flow.synsAtClient.first,
       !book.test.forgetsConnections(within: book.attempt.attempt.step)
-    else { return false }
+    else { return nil }
     let forgotten = book.forgotConnections
     var held: Set<Int> = []
     for (tuple, segments) in book.trace.tuples
@@ -22,7 +25,7 @@ struct HopRule {
       let past = segments.prefix { $0.time < syn.time }.drop { $0.time < forgotten }
       if lives(past, at: syn) { held.insert(tuple.clientPort) }
     }
-    return held.count == ports.count
+    return ports.count - held.count
   }
 
   /// Whether a connection's entry still lives and stays.

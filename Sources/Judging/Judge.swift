@@ -48,8 +48,11 @@ struct Judge {
       let expected = rule.outcomes[attempt.label] ?? plain
       book.open(at: attempt, expecting: expected)
       if expected.outcome == .predicted {
-        book.attempt.expected = expected.mechanism?.rule?.predict(book) ?? plain
-        branches[attempt.label, default: []].insert(book.attempt.expected.mechanism == nil)
+        let rule = expected.mechanism?.rule
+        book.attempt.expected = rule?.predict(book) ?? plain
+        if rule?.branches(in: test) != false {
+          branches[attempt.label, default: []].insert(book.attempt.expected.mechanism == nil)
+        }
       }
       let tuple = attempt.local.map { "\($0) \(attempt.remote)" }
       let again = attempt.kind == .connect && tuple.map { !tuples.insert($0).inserted } == true

@@ -29,6 +29,9 @@ package protocol MechanismRule: Sendable {
 
   /// For a mechanism that explains `predicted`: what an attempt does by the rule, from what was captured.
   func predict(_ book: Book) -> Expectation?
+  /// Whether of all that it predicts in such a case some must be plain and some not; else it would not be known whether
+  /// it was ever asked.
+  func branches(in test: Case) -> Bool
 
   /// What is said beside a SYN that reached a server and was not answered.
   ///
@@ -54,6 +57,7 @@ package struct Remark {
 
 extension MechanismRule {
   package func predict(_ book: Book) -> Expectation? { nil }
+  package func branches(in test: Case) -> Bool { true }
   package func refusal(_ book: Book, counts: Bool) -> String? { nil }
   package func loss(_ book: Book, counts: Bool) -> String? { nil }
   package func remarks(_ book: Book, counts: Bool) -> [Remark] { [] }

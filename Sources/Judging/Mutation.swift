@@ -132,9 +132,20 @@ package struct Mutation: Sendable {
     applies: { !$0.network.natNodes.isEmpty || $0.workload.contains(where: \.fixesPort) },
     apply: { $0.widenPorts() })
 
+  /// What a NAT holds until all are there comes one after the other.
+  static let apart = Mutation(
+    name: "apart", applies: \.holdsSYNs,
+    apply: { $0.workload = $0.workload.flatMap(\.apart) })
+
   /// The server listens to nothing.
   static let listener = Mutation(
     name: "listener", applies: { _ in true }, apply: { $0.network.listening = false })
+
+  /// The same, for such cases only.
+  func `where`(_ applies: @escaping @Sendable (Case) -> Bool) -> Mutation {
+    let own = self.applies
+    return Mutation(name: name, applies: { own($0) && applies($0) }, apply: apply)
+  }
 
   /// A setting that causes it is what every node has unless a file says otherwise, wherever the case says otherwise.
   static func baseline(_ setting: String) -> Mutation {

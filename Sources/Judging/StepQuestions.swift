@@ -41,6 +41,21 @@ extension Step {
     return Step(connect)
   }
 
+  /// Whether a NAT holds its SYNs until all are there.
+  var isHeld: Bool { (action as? Burst)?.held != nil }
+
+  /// Whether its SYNs meet, or do not, as processors happen to run.
+  var meetsByChance: Bool { (action as? Burst).map { $0.held == nil } ?? false }
+
+  /// The same, one connection after the other.
+  var apart: [Step] {
+    guard let burst = action as? Burst else { return [self] }
+    return burst.clients.map {
+      .connect(
+        Connect(client: $0, label: burst.name, closes: burst.closer, times: burst.connections, again: 0))
+    }
+  }
+
   /// By how much it sets the wall clock forward.
   var secondsForward: Int { (action as? Advance)?.seconds ?? 0 }
 
@@ -53,6 +68,12 @@ extension Case {
   func pinned(_ setting: String, on node: String) -> String? {
     workload.contains { $0.value(of: setting, on: node) != nil } ? nil : settings[node]?[setting]
   }
+
+  /// Whether a NAT holds SYNs until all are there.
+  var holdsSYNs: Bool { workload.contains(where: \.isHeld) }
+
+  /// Whether SYNs meet, or do not, as processors happen to run.
+  var meetsByChance: Bool { workload.contains(where: \.meetsByChance) }
 
   /// A node's setting while a step runs: what the workload has written last, else what the case says; nil where it says
   /// nothing.

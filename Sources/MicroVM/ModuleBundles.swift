@@ -50,6 +50,7 @@ enum ModuleBundles {
       ]
     ),
     ("synproxy", ["ipt_SYNPROXY", "ip6t_SYNPROXY", "nft_synproxy"]),
+    ("queue", ["nfnetlink_queue", "nft_queue"]),
     ("bridge", ["bridge"]),
     ("tunnel", ["ipip", "ip6_tunnel"]),
   ]
@@ -85,6 +86,7 @@ enum ModuleBundles {
     case .feature(.netem): ["netem"]
     case .feature(.synproxy): ["synproxy"]
     case .feature(.nftSynproxy): ["nft", "synproxy"]
+    case .feature(.nftQueue): ["nft", "queue"]
     case .feature(.bridge): ["bridge"]
     case .feature(.ipip): ["tunnel"]
     case .scheduler(let scheduler): [name(of: scheduler)]

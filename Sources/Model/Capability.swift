@@ -47,6 +47,8 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
     case synproxy
     /// nft can.
     case nftSynproxy = "nft-synproxy"
+    /// nft hands packets to a program, within a hook, until that lets them go (`queue`).
+    case nftQueue = "nft-queue"
     /// The kernel names why it throws a packet away, and eBPF may listen (5.17; guests always).
     case dropReasons = "drop-reasons"
     /// It names them, and only a perf event may listen, which tells no packet from another: hints, no witnesses.

@@ -127,6 +127,11 @@ extension Capability.Feature {
       Remedy(
         modules: ["nft_synproxy"], configuration: "CONFIG_NFT_SYNPROXY",
         tool: .init(program: "nft", package: "nftables"), cost: "iptables makes the SYNPROXY's rules")
+    case .nftQueue:
+      Remedy(
+        modules: ["nft_queue", "nfnetlink_queue"], configuration: "CONFIG_NFT_QUEUE",
+        tool: .init(program: "nft", package: "nftables"),
+        cost: "cases with SYNs that a node holds run in a guest")
     case .dropReasons:
       Remedy(
         besides: "a kernel from 5.17 on with CONFIG_DEBUG_INFO_BTF=y that lets root trace", needsRoot: true,

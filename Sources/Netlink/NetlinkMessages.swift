@@ -54,6 +54,7 @@ public struct NetlinkMessages: Sequence, IteratorProtocol {
         if let neighbour = RouteSocket.neighbour(in: payload) { found.append("\(neighbour.address)") }
         if let service = IPVSSocket.service(in: payload) { found.append("\(service)") }
         if let server = IPVSSocket.server(in: payload, isIPv6: false) { found.append("\(server)") }
+        if let packet = PacketQueue.packet(in: payload) { found.append("packet \(packet.id)") }
         if RouteSocket.saysReady(payload) { found.append("ready") }
         if RouteSocket.saysLocal(payload) { found.append("local") }
         return found

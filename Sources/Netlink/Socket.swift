@@ -141,8 +141,8 @@ final class Socket {
     if let failed { throw failed }
   }
 
-  /// Sends one message and frees it.
-  private func request(_ message: Message) throws {
+  /// Sends one message and frees it. Its ack, or what else answers it, is for who reads next.
+  func request(_ message: Message) throws {
     defer { nlmsg_free(message.pointer) }
     nl_complete_msg(socket, message.pointer)
     guard let header = nlmsg_hdr(message.pointer) else { return }
@@ -156,6 +156,12 @@ final class Socket {
       throw SystemError(
         stage: "send \(what)", object: bus, errno: .current, detail: String(cString: nl_geterror(result)))
     }
+  }
+
+  /// Hands on every message that waits, and waits for none.
+  func drain(_ body: (NetlinkMessages.Message) -> Void) throws {
+    var requests = [Poll.Request(descriptor: fileDescriptor, events: Poll.readable)]
+    while try Poll.wait(&requests, timeout: 0) > 0 { try receive(body) }
   }
 
   /// One datagram, message by message.

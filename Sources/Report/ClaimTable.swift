@@ -192,6 +192,14 @@ extension Claim {
       ],
       measured: everywhere),
     Claim(
+      text: "`--random-fully` ends the SYNs that a NAT loses when many connect at once",
+      verdict: .partly,
+      why:
+        "without it clients with one source port lose always when they meet between the choice of a port "
+        + "and conntrack's confirmation; with it, and with `--random`, as often as a port is drawn twice",
+      conditions: "several processors or a queue in between; whoever loses sends again after a second",
+      cases: ["snat-clash/*"], measured: Measured(seen: guests)),
+    Claim(
       text: "turning off the server's timestamps makes that go away",
       verdict: .wrong,
       why: "then the sequence number alone decides, with no PAWS counter to show it",

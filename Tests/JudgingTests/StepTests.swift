@@ -78,6 +78,13 @@ import Testing
     (Step(Forge("R!", from: "client", like: "x")), "no control bits"),
     (Step(Forge("R", from: "client", like: "x")), "no step makes connections called x"),
     (Step(Exec(node: "nobody", command: ["true"])), "no node nobody"),
+    (
+      Step(Burst(clients: ["client"], label: "x", closes: .both, connections: 1)), "cannot have both ends"
+    ),
+    (
+      Step(Burst(clients: ["client"], label: "x", closes: .client, connections: 1, held: "server")),
+      "only a NAT holds SYNs, and there is none"
+    ),
     (Step(Flush(table: .ipvs)), "no director"),
     (Step(Flush(table: .neighbours, on: "nobody")), "no node nobody"),
     (
@@ -99,6 +106,9 @@ import Testing
     #expect(key(Step(SetLink(node: "nobody", isUp: true))) == "link")
     #expect(key(Step(Close(.client, on: "late"))) == "on")
     #expect(key(Step(Close(.client))) == nil)
+    #expect(
+      key(Step(Burst(clients: ["client"], label: "x", closes: .client, connections: 1, held: "client")))
+        == "held")
     #expect(key(Step(Flush(table: .neighbours, on: "nobody"))) == "on")
   }
 
@@ -107,7 +117,7 @@ import Testing
     let steps: [Step] = [
       DeadlinesTests.connect(), Step(Close(.server, on: "late", peer: .stays)), Step(Vanish(.client)),
       Step(Listen("server", backlog: 1, accepts: false, isOpen: true)),
-      Step(Burst(clients: ["a", "b"], label: "x", closes: .server, connections: 2)),
+      Step(Burst(clients: ["a", "b"], label: "x", closes: .server, connections: 2, held: "hop")),
       Step(WeighServer(server: "server.1", weight: 0)), Step(AddServer(server: "server.1", weight: 2)),
       Step(SetLink(node: "a", isUp: false)), Step(Shape(node: "a", delay: 5, loss: 1, of: .sent)),
       Step(Forge("R", from: "hop", like: "x", sequence: -5, payload: 3)), Step(Wait(milliseconds: 1_500)),

@@ -312,7 +312,8 @@ import Wire
     let cases = try RunFolder(reading: out).loadResults().cases.count
     #expect(events.count { $0.contains(#""event":"finished""#) } == cases)
     for (format, start) in [
-      ("junit", "<?xml"), ("markdown", "### pawslab: "), ("html", "<!doctype html>"), ("text", "scenario"),
+      ("junit", "<?xml"), ("markdown", "### pawslab: "), ("html", "<!doctype html>"),
+      ("text", "who is hurt"),
     ] {
       let told = try Self.run("report", out, "--format", format)
       #expect(told.output.hasPrefix(start), "\(format): \(told.output.prefix(80))\(told.errors)")

@@ -102,6 +102,50 @@ struct VirtualTimeTests {
     #expect(sequences[0].isDisjoint(with: sequences[1]))
   }
 
+  /// Two clients draw one of two ports at once. The smallest seed with which both draw the same shows it again, to the byte.
+  @Test func theSmallestSeedOfARaceShowsItAgain() async throws {
+    let (runner, machine) = try await lab()
+    try #require(
+      machine.kernel.has(.nftQueue),
+      "the stored debian-12 lacks nft_queue: pawslab kernels remove debian-12, and fetch it again")
+    let test = try test(
+      """
+      title: Two draw from two ports at once
+      why: nf_nat_l4proto_unique_tuple looks among what is confirmed.
+      topology: {kind: snat, hop: {ports: 40000-40001, random: fully}}
+      clients: {client: {count: 2}}
+      workload:
+        - {burst: client, held: hop, closes: nobody}
+      expect:
+        - otherwise: true
+          client: predicted by nat-race
+          because: who is confirmed second is dropped
+      """)
+    func seen(_ seed: UInt64) async throws -> (result: CaseResult, clashes: Bool) {
+      let result = try #require(
+        await run([(test, machine.inTime(.virtual(seed: seed)))], by: runner).first)
+      let syns = try #require(result.observation).packets.compactMap(Segment.init).count {
+        $0.isSYN && !$0.outgoing
+      }
+      let lost = result.observation?.counters(of: "hop")["conntrack.insert_failed"] ?? 0
+      #expect((lost == 1) == (result.judgement.verdict == .pass), "\(result.judgement.reason)")
+      #expect(syns == 2)
+      return (result, lost > 0)
+    }
+    var first: (seed: UInt64, result: CaseResult)?
+    var spares = false
+    // Each of these is a coin that is thrown once for all as long as kernel and worker are the same.
+    for seed: UInt64 in 0..<24 where first == nil || !spares {
+      let (result, clashes) = try await seen(seed)
+      if clashes { first = first ?? (seed, result) } else { spares = true }
+    }
+    let smallest = try #require(first, "24 throws of a coin, and always the same side")
+    #expect(spares)
+    let again = try await seen(smallest.seed)
+    #expect(again.clashes)
+    #expect(again.result.exact == smallest.result.exact)
+  }
+
   /// A minute of TIME_WAIT passes in the guest, and nobody waits for it.
   @Test func aMinutePasses() async throws {
     let (runner, machine) = try await lab()

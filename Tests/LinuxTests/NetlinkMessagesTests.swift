@@ -30,6 +30,7 @@ import Testing
         + [UInt8](repeating: 0, count: 16)),
     message(0x105, [0, 0, 0, 0] + attribute(9, [0, 0, 1, 2]) + attribute(10, [0, 0, 0, 1])),
     connection, queue, link, neighbour, service, server,
+    message(0x300, [2, 0, 0, 3] + attribute(1, [0, 0, 1, 7, 8, 0, 4])),
   ]
 
   private static func nest(_ type: UInt16, _ parts: [UInt8]...) -> [UInt8] {
@@ -102,6 +103,7 @@ import Testing
     #expect(read.contains { $0.contains("TIME-WAIT") && $0.contains("milliseconds: 59000") })
     #expect(read.contains("insert_failed 258"))
     #expect(read.contains("drop 1"))
+    #expect(read.contains("packet 263"))
   }
 
   /// Each was a read past the end, or an overflow.

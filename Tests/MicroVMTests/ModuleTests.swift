@@ -224,6 +224,18 @@ import Testing
     #expect(names.first == "base")
   }
 
+  /// What a NAT holds is held by nft, whoever has written its rules.
+  @Test func aHeldBurstBringsTheQueue() {
+    var test = Self.test(.snat)
+    func names(held: String?) -> [String] {
+      test.workload = [Step(Burst(clients: ["c"], label: "c", closes: .client, connections: 1, held: held))]
+      return ModuleBundles.needed(
+        by: test.needs, on: Self.kernel([.conntrack, .iptablesLegacy, .nft, .nftQueue]))
+    }
+    #expect(names(held: nil) == ["base", "nat", "xtables", "legacy"])
+    #expect(Set(names(held: "hop")) == ["base", "nat", "xtables", "legacy", "nft", "queue"])
+  }
+
   /// A clock that only nft can move needs its modules without any NAT.
   @Test func aClockThatNftMovesBringsItsModules() {
     let test = Self.test(.direct, .offset(milliseconds: 5))

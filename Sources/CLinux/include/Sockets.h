@@ -37,5 +37,9 @@ int clinux_spawn_group(char *const argv[], char *const envp[], int in, int out, 
 /// pidfd_open(2), 5.3: readable once the process has ended.
 int clinux_pidfd(int pid);
 
+/// Comes back when it has been called `count` times with this counter, which begins at 0: in all threads that wait within
+/// a fraction of a microsecond where each has a processor, for whoever waits runs (a futex would wake one after the other).
+void clinux_meet(unsigned *counter, unsigned count);
+
 /// SO_ATTACH_FILTER with a filter that keeps nothing of any packet, or SO_DETACH_FILTER.
 int clinux_set_deaf(int fd, int deaf);

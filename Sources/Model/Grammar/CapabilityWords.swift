@@ -24,6 +24,7 @@ extension Capability.Feature {
     case .ipip: "IPIP tunnels of both families can be made"
     case .synproxy: "iptables answers SYNs in a server's place (SYNPROXY)"
     case .nftSynproxy: "nft answers SYNs in a server's place (synproxy)"
+    case .nftQueue: "nft holds packets within a hook until a program lets them go (queue)"
     case .dropReasons:
       "The kernel names why it throws a packet away, and eBPF may listen (5.17; guests always)"
     case .dropHints:

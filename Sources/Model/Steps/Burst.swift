@@ -8,11 +8,17 @@ public struct Burst: StepAction {
   public var closer: Step.Closer
   /// Connections per client, to the server's ports in turn.
   public var connections: Int
+  /// The NAT that holds every SYN until all are there, when it has given it a tuple and before that is confirmed; nil for
+  /// none.
+  public var held: String?
 
-  enum CodingKeys: String, CodingKey { case clients, name = "label", closer = "closes", connections }
+  enum CodingKeys: String, CodingKey { case clients, name = "label", closer = "closes", connections, held }
 
-  public init(clients: [String], label: String, closes: Step.Closer, connections: Int) {
+  public init(
+    clients: [String], label: String, closes: Step.Closer, connections: Int, held: String? = nil
+  ) {
     (self.clients, name, closer, self.connections) = (clients, label, closes, connections)
+    self.held = held
   }
 
   public static let verb = Verb(
@@ -25,6 +31,11 @@ public struct Burst: StepAction {
         "closes", .word(["client", "server", "nobody"]), byDefault: "client",
         "who sends the first FIN, and so keeps TIME_WAIT"),
       Field("connections", .number(1...Bounds.times), byDefault: "1", "how many for each client"),
+      Field(
+        "held", .name(.node),
+        "the NAT that holds every SYN until all are there, between its choice of a port (nf_nat_setup_info) and the "
+          + "entry that makes it known (__nf_conntrack_confirm): what meets by chance where processors are many meets always"
+      ),
     ],
     example: "{burst: [early, late], closes: server}")
 
@@ -34,7 +45,8 @@ public struct Burst: StepAction {
     return [
       Burst(
         clients: clients, label: words["as"]?.text ?? (clients.count == 1 ? first : "burst"),
-        closes: words.word("closes") ?? .client, connections: words["connections"]?.number ?? 1)
+        closes: words.word("closes") ?? .client, connections: words["connections"]?.number ?? 1,
+        held: words["held"]?.text)
     ]
   }
 
@@ -43,15 +55,18 @@ public struct Burst: StepAction {
   public var words: String {
     "\(clients.joined(separator: ", ")) connect at the same instant"
       + (connections > 1 ? ", \(connections) times each" : "")
+      + (held.map { ", \($0) holds their SYNs until all have a port and none is confirmed" } ?? "")
       + (closer == .nobody ? " and stay open" : ", the \(closer.rawValue) closes first")
   }
 
   public var groups: [String] { clients }
-  public var names: [String] { clients }
+  public var names: [String] { clients + (held.map { [$0] } ?? []) }
   public var refersTo: [String] { [] }
   public var closes: Step.Closer? { closer }
   public var writes: Step.SettingWrite? { nil }
-  public var needs: Step.Needs { Step.Needs() }
+  public var needs: Step.Needs {
+    held == nil ? Step.Needs() : Step.Needs(.netAdmin) { $0.features = [.nftQueue] }
+  }
 
   public func size(in test: Case) -> Step.Size {
     var size = Step.Size()
@@ -69,7 +84,13 @@ public struct Burst: StepAction {
   }
   public var excess: String? { outside("connections", connections, 1...Bounds.times) }
   public func mistake(in test: Case) -> StepMistake? {
-    closer == .both ? StepMistake("a burst cannot have both ends close at once", at: "closes") : nil
+    if closer == .both { return StepMistake("a burst cannot have both ends close at once", at: "closes") }
+    guard let held, !test.network.natNodes.contains(held) else { return nil }
+    let nats = test.network.natNodes
+    return StepMistake(
+      "only a NAT holds SYNs"
+        + (nats.isEmpty ? ", and there is none" : ": \(nats.joined(separator: " or ")), and not \(held)"),
+      at: "held")
   }
   public func perNode(_ members: (String) -> [String]) -> [Burst] { [self] }
 }

@@ -17,8 +17,16 @@ extension Burst: Performable {
           ) { _ in waiting -= 1 })
       }
     }
+    let holding = try held.map { name in
+      guard let node = workload.testbed.node(named: name) else {
+        throw workload.lacks("burst", name, "no node of that name")
+      }
+      return try HeldSYNs(at: node)
+    }
     let calls = try made.map { Volley.Call(socket: try $0.prepare(), address: $0.remote) }
-    for (connection, result) in zip(made, try Volley.connect(calls)) { try connection.begun(result) }
+    let results = try Volley.connect(calls)
+    for (connection, result) in zip(made, results) { try connection.begun(result) }
+    try holding?.release(results.count { [nil, .nowInProgress].contains($0) }, on: workload.loop)
     if workload.mayStayUnanswered { made.forEach { workload.awaitAnswer($0) } }
     try workload.loop.run(
       until: { waiting == 0 }, awaiting: "the outcome of \(waiting) attempts of \(name)",

@@ -129,6 +129,7 @@ enum Probe {
         try node.openSynproxy()
       }
     }
+    found.probe(.nftQueue) { try HeldSYNs.prove(within: deadline) }
     if !found.withoutEffect.isEmpty { kernel.withoutEffect = found.withoutEffect }
     found.probe(.stripTimestamps) {
       try StrippedTimestamps.apply(on: try Node(name: "probe"), ipv6: false, kernel: kernel)
