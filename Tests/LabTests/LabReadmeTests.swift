@@ -7,7 +7,7 @@ import Testing
 @testable import pawslab
 
 /// What lab/README.md says of the words of a lab file is printed from the grammar.
-@Suite struct LabReadmeTests {
+@Suite(.serialized) struct LabReadmeTests {
   private static let path =
     URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent().path + "/lab/README.md"
