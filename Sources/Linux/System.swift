@@ -21,6 +21,12 @@ public enum SystemClock {
     while read(CLOCK_MONOTONIC_COARSE) < 1_000_000_000 {}
   }
 
+  /// Waits for the kernel's next tick, awake: from then on the one after is a whole one away.
+  public static func awaitTick() {
+    let now = read(CLOCK_MONOTONIC_COARSE)
+    while read(CLOCK_MONOTONIC_COARSE) == now {}
+  }
+
   /// Sets the wall clock of the whole kernel forward: `date -s '+N seconds'`. For guests only.
   public static func setRealtime(forward seconds: Int) throws {
     var time = timespec()

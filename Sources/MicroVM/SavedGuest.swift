@@ -135,7 +135,11 @@ extension Hypervisor {
     let origin = try await SavedGuest.digest(
       of: try MemoryFile("origin", Data(words.joined(separator: "\n").utf8)))
     var clocks: Set<Int> = []
-    for _ in 0..<Self.attempts {
+    for attempt in 0..<Self.attempts {
+      if attempt == 4 {
+        await onEvent(
+          .note("\(kernel.name): no two of its boots have ended alike yet, of \(Self.attempts) at the most"))
+      }
       let state = try await boot(kernel, qemu, initramfs, origin: origin)
       let trial = guest(state)
       let first = try await trial.answer([], seed: 0, within: 60).frames.first

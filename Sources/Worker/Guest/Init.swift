@@ -44,6 +44,8 @@ public enum Init {
     try? Rehearsal.run()
     Rehearsal.awaitItsEnd()
     try Guest.clearFreeMemory()
+    // The machine's clock is moved to the next timer or not, and that is told by how far: so the next is not near.
+    SystemClock.awaitTick()
     let paused = SystemClock.monotonic()
     try Guest.pauseMachine()
     // How far its clock went on while it stood still says at which of two moments it was saved: the lab wants one. And
