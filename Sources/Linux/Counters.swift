@@ -72,22 +72,12 @@ public final class CounterFiles {
 
   /// `TcpExt: SyncookiesSent ...` as `TcpExt.SyncookiesSent` and so on.
   private func columns(_ line: ArraySlice<UInt8>) -> [String] {
-    if let known = names.columns.first(where: { Self.isEqual($0.titles, line) }) { return known.names }
+    if let known = names.columns.first(where: { $0.titles[...] == line }) { return known.names }
     let words = String(decoding: line, as: UTF8.self).split(separator: " ")
     let group = words.first?.dropLast() ?? ""
     let made = words.dropFirst().map { "\(group).\($0)" }
     names.columns.append((Array(line), made))
     return made
-  }
-
-  private static func isEqual(_ one: [UInt8], _ other: ArraySlice<UInt8>) -> Bool {
-    guard one.count == other.count else { return false }
-    return one.withUnsafeBytes { one in
-      other.withUnsafeBytes { other in
-        guard let first = one.baseAddress, let second = other.baseAddress else { return true }
-        return memcmp(first, second, one.count) == 0
-      }
-    }
   }
 
   private static func number(_ digits: ArraySlice<UInt8>) -> Int? {

@@ -78,6 +78,6 @@ public struct Claim: Sendable {
         shown.isEmpty ? "no case" : shown.joined(separator: ", "), claim.measured.description,
       ]
     }
-    return ([head, head.map { _ in "---" }] + rows).map { "| \($0.joined(separator: " | ")) |\n" }.joined()
+    return Markdown.table(head, rows)
   }
 }

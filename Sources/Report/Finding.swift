@@ -6,7 +6,7 @@ import Model
 /// Computed from what was seen, and from no expectation: a condition names the fewest axes whose values no case has that
 /// is not hurt so. Axes that decide nothing (families, backends, controls) are in none. Of several conditions any one is
 /// enough. It speaks of the cases that ran, and of no others.
-public struct Finding: Sendable, Equatable {
+public struct Finding: Sendable {
   public var scenario: String
   /// Whose connections: a label of the lab file's.
   public var label: String
@@ -26,21 +26,18 @@ public struct Finding: Sendable, Equatable {
 
   /// Values of axes that come together.
   public struct Condition: Sendable, Equatable {
-    public var axes: [(axis: String, values: [String])]
+    public var axes: [Part]
 
-    public static func == (one: Condition, other: Condition) -> Bool {
-      one.axes.count == other.axes.count
-        && zip(one.axes, other.axes).allSatisfy { $0.axis == $1.axis && $0.values == $1.values }
+    /// An axis, and which of its values.
+    public struct Part: Sendable, Equatable {
+      public var axis: String
+      public var values: [String]
     }
 
     /// `server.tcp_rfc1337=1, late.clock=behind|far-behind`
     public var text: String {
       axes.map { "\($0.axis)=\($0.values.joined(separator: "|"))" }.joined(separator: ", ")
     }
-  }
-
-  public static func == (one: Finding, other: Finding) -> Bool {
-    one.isLike(other) && one.kernels == other.kernels && one.cases == other.cases && one.proof == other.proof
   }
 
   /// More conditions than that are a table, and no sentence.
@@ -69,6 +66,11 @@ public struct Finding: Sendable, Equatable {
   /// `12 of 84 cases`
   public var extent: String { "\(cases.hurt) of \(cases.all) \(cases.all == 1 ? "case" : "cases")" }
 
+  /// `, on debian-12`; nothing where there is one kernel.
+  func place(among kernels: [String]) -> String {
+    kernels.count > 1 ? ", on \(self.kernels.joined(separator: ", "))" : ""
+  }
+
   /// Scenario by scenario; of several kernels each where it is so.
   public static func lines(_ findings: [Finding], kernels: [String]) -> [String] {
     var lines: [String] = []
@@ -76,7 +78,7 @@ public struct Finding: Sendable, Equatable {
     for finding in findings {
       if finding.scenario != scenario { lines.append(finding.scenario) }
       scenario = finding.scenario
-      let place = kernels.count > 1 ? ", on \(finding.kernels.joined(separator: ", "))" : ""
+      let place = finding.place(among: kernels)
       lines.append("  \(finding.text)" + (finding.effect == nil ? place : ""))
       if finding.effect != nil { lines.append("    \(finding.extent)\(place)") }
     }
@@ -87,16 +89,12 @@ public struct Finding: Sendable, Equatable {
 
   /// Of all scenarios, in their order, and of each the widest first.
   public static func all(_ entries: [Results.Entry], on kernels: [String]) -> [Finding] {
-    var scenarios: [String] = []
-    for entry in entries where !scenarios.contains(entry.scenario) { scenarios.append(entry.scenario) }
-    return scenarios.flatMap { scenario in
+    let judged = entries.filter { [.pass, .fail].contains($0.verdict) && $0.over == nil }
+    let places = Dictionary(grouping: judged) { [$0.scenario, $0.kernel] }
+    return Results.scenarios(of: entries).flatMap { scenario in
       var found: [Finding] = []
       for kernel in kernels {
-        let own = entries.filter {
-          $0.scenario == scenario && $0.kernel == kernel && [.pass, .fail].contains($0.verdict)
-            && $0.over == nil
-        }
-        for finding in of(own, kernel) {
+        for finding in of(places[[scenario, kernel]] ?? [], kernel) {
           if let index = found.firstIndex(where: { $0.isLike(finding) }) {
             found[index].kernels.append(kernel)
           } else {
@@ -170,7 +168,7 @@ private struct Matrix {
   private var values: [[String]]
   private var rows: [[Int]] = []
 
-  /// Beyond, conditions are sought among the first so many axes' sets of at most three.
+  /// Conditions are sought among so many axes, the first: a set of axes is a bit pattern, and all of them are tried.
   private static let axesForAllSets = 12
 
   init(_ entries: [Results.Entry]) {
@@ -203,7 +201,9 @@ private struct Matrix {
       left.removeAll { row in matches(row, wide) }
       found.append(
         Finding.Condition(
-          axes: wide.map { place, allowed in (axes[place], allowed.sorted().map { values[place][$0] }) }))
+          axes: wide.map { place, allowed in
+            .init(axis: axes[place], values: allowed.sorted().map { values[place][$0] })
+          }))
     }
     return left.isEmpty ? found : []
   }

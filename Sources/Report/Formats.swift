@@ -65,9 +65,11 @@ extension Results {
   }
 
   /// The lab files, in the order of the cases.
-  var scenarios: [String] {
+  var scenarios: [String] { Self.scenarios(of: cases) }
+
+  static func scenarios(of entries: [Entry]) -> [String] {
     var seen: Set<String> = []
-    return cases.map(\.scenario).filter { seen.insert($0).inserted }
+    return entries.map(\.scenario).filter { seen.insert($0).inserted }
   }
 
   /// `1 passed, ...` and on which kernels.

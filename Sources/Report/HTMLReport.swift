@@ -96,11 +96,10 @@ public struct HTMLReport {
       guard !own.isEmpty else { continue }
       text += "<dt><a href=\"#m\(place)\">\(scenario)</a></dt>\n"
       for finding in own {
-        let at = names.count > 1 ? ", on \(finding.kernels.joined(separator: ", "))" : ""
         let proof: HTMLText =
           numbers["\(finding.kernels[0]) \(finding.proof)"].map { "<a href=\"#c\($0)\">shown</a>" } ?? ""
         let extent: HTMLText = finding.effect == nil ? "" : " <small>\(finding.extent), " + proof + "</small>"
-        text += "<dd>\(finding.text)\(at)" + extent + "</dd>\n"
+        text += "<dd>\(finding.text)\(finding.place(among: names))" + extent + "</dd>\n"
       }
     }
     return text + "</dl>\n"

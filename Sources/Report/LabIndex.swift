@@ -93,8 +93,7 @@ public enum LabIndex {
   }
 
   private static func table(_ title: String, _ head: [String], _ rows: [[String]]) -> String {
-    let lines = [head, head.map { _ in "---" }] + rows
-    return "### \(title)\n\n" + lines.map { "| \($0.joined(separator: " | ")) |\n" }.joined()
+    "### \(title)\n\n" + Markdown.table(head, rows)
   }
 
   /// An outcome as somebody with an outage says it.

@@ -29,12 +29,11 @@ public struct TextReport: Sendable {
     let verdict = result.judgement.verdict
     if detail == .quiet, verdict == .pass || verdict == .skip { return [] }
     let emulated = result.emulation != nil ? "emulated  " : ""
-    let entry = Results.Entry(result, on: nil)
     let elsewhere = result.kernel == "host" ? "" : "  \(result.kernel)"
     let own = result.guestSeconds.map { " (\(fixed($0, decimals: 2)) s in the guest)" } ?? ""
     var lines: [TerminalText] = [
       painted(verdict)
-        + "  \(emulated)\(entry.words)  \(fixed(result.seconds, decimals: 2)) s\(own)\(elsewhere)"
+        + "  \(emulated)\(result.place.words)  \(fixed(result.seconds, decimals: 2)) s\(own)\(elsewhere)"
     ]
     let shown =
       detail == .verbose
@@ -59,9 +58,17 @@ public struct TextReport: Sendable {
       lines.append("       seed \(exact.seed), digest \(exact.digest)")
     }
     if result.seed != nil, verdict == .fail || verdict == .error {
-      lines.append("       again: \(entry.command)")
+      lines.append("       again: \(Results.Entry(result, on: nil).command)")
     }
     return lines
+  }
+
+  /// The sentences that a run comes to, under their title; nothing where nothing was judged.
+  private func whoIsHurt(_ entries: [Results.Entry], on kernels: [String]) -> [String] {
+    let findings = Finding.all(entries, on: kernels)
+    guard !findings.isEmpty else { return [] }
+    return ["who is hurt, by what, and under which smallest set of settings"]
+      + Finding.lines(findings, kernels: kernels) + [""]
   }
 
   /// What chance made of the cases that were run from several seeds, and what was asked of that.
@@ -121,10 +128,9 @@ public struct TextReport: Sendable {
       + "\(summary.text) in \(fixed(seconds, decimals: 1)) s on \(systems.joined(separator: "; "))"
     guard detail != .quiet else { return [last] }
     let entries = Results(results, kernels: kernels, seconds: seconds).cases
-    let findings = Finding.all(entries, on: names)
-    var lines = findings.isEmpty ? [] : ["who is hurt, by what, and under which smallest set of settings"]
-    lines += Finding.lines(findings, kernels: names) + (findings.isEmpty ? [] : [""])
-    lines += compared.count > 1 ? comparison(results, kernels: kernels, compared) : table(results)
+    var lines = whoIsHurt(entries, on: names)
+    lines +=
+      compared.count > 1 ? comparison(results, entries, kernels: kernels, compared) : table(results)
     var reasons: [(reason: String, count: Int)] = []
     for result in results where result.judgement.verdict == .skip {
       let reason = (compared.count > 1 ? "\(result.kernel): " : "") + result.judgement.reason
@@ -149,11 +155,7 @@ public struct TextReport: Sendable {
       if entry.seed != nil || entry.over != nil { lines.append("       again: \(entry.command)") }
     }
     let names = results.kernelNames
-    let findings = Finding.all(results.cases, on: names)
-    if !findings.isEmpty {
-      lines.append("who is hurt, by what, and under which smallest set of settings")
-      lines += Finding.lines(findings, kernels: names).map { "\($0)" } + [""]
-    }
+    lines += whoIsHurt(results.cases, on: names).map { "\($0)" }
     let width = max(8, results.scenarios.map(\.count).max() ?? 8)
     let column = max(14, (names.map(\.count).max() ?? 0) + 2)
     lines.append("\(pad("scenario", width) + names.map { pad($0, column, right: true) }.joined())")
@@ -213,11 +215,10 @@ public struct TextReport: Sendable {
   }
 
   /// Scenario by kernel; a cell says how many of its cases behave unlike the first kernel's.
-  private func comparison(_ results: [CaseResult], kernels: [String: Kernel], _ compared: [String])
-    -> [String]
-  {
-    let differences = Difference.all(
-      Results(results, kernels: kernels, seconds: 0).cases, between: compared)
+  private func comparison(
+    _ results: [CaseResult], _ entries: [Results.Entry], kernels: [String: Kernel], _ compared: [String]
+  ) -> [String] {
+    let differences = Difference.all(entries, between: compared)
     let scenarios = scenarios(of: results)
     let width = max(8, scenarios.map(\.count).max() ?? 8)
     let column = max(14, (compared.map(\.count).max() ?? 0) + 2)

@@ -74,7 +74,7 @@ import Testing
     let others = entries.filter { $0.attempts[0].outcome != .dropped }
     guard !hurt.isEmpty else { return }
     let finding = try #require(Finding.all(entries, on: ["host"]).first)
-    func holds(_ axes: [(axis: String, values: [String])], in entry: Results.Entry) -> Bool {
+    func holds(_ axes: [Finding.Condition.Part], in entry: Results.Entry) -> Bool {
       axes.allSatisfy { $0.values.contains(entry.axes[$0.axis] ?? "") }
     }
     for entry in entries {

@@ -28,6 +28,11 @@ public enum Markdown: TextFormat {
     return result
   }
 
+  /// A table of cells that are Markdown already.
+  static func table(_ head: [String], _ rows: [[String]]) -> String {
+    ([head, head.map { _ in "---" }] + rows).map { "| \($0.joined(separator: " | ")) |\n" }.joined()
+  }
+
   /// More backticks than the text has in a row, and no fewer than `least`.
   fileprivate static func fence(around text: String, least: Int) -> String {
     var longest = 0

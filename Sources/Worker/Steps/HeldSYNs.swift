@@ -24,19 +24,16 @@ final class HeldSYNs {
 
   /// Where nobody has the queue, packets pass (`bypass`): a SYN that is sent again meets nothing here.
   private func addRule() throws {
-    let output = try node.namespace.run {
-      try Tool.run(
-        ["nft", "-f", "-"],
-        stdin: """
-          table inet held {
-            chain postrouting {
-              type filter hook postrouting priority 300
-              tcp flags & (syn | ack) == syn queue num 0 bypass
-            }
-          }
+    let output = try node.nft(
+      """
+      table inet held {
+        chain postrouting {
+          type filter hook postrouting priority 300
+          tcp flags & (syn | ack) == syn queue num 0 bypass
+        }
+      }
 
-          """, environment: [:])
-    }
+      """)
     guard output.status == 0 else {
       throw Failure(
         stage: "nft", object: "queue",

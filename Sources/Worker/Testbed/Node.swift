@@ -37,6 +37,11 @@ final class Node {
     }
   }
 
+  /// `nft -f -` with these rules, in the node.
+  func nft(_ rules: String) throws -> Tool.Output {
+    try namespace.run { try Tool.run(["nft", "-f", "-"], stdin: rules, environment: [:]) }
+  }
+
   func openMetrics() throws {
     metrics = try namespace.run { try TCPMetricsSocket() }
   }

@@ -58,19 +58,16 @@ enum Probe {
     }
     found.probe(.socketClocks) { try socketClock() }
     found.probe(.nftTimestamps) {
-      let output = try Node(name: "probe").namespace.run {
-        try Tool.run(
-          ["nft", "-f", "-"],
-          stdin: """
-            table inet clock {
-              chain out {
-                type filter hook output priority 0
-                tcp option timestamp tsval set tcp option timestamp tsval ^ 0x40000000
-              }
-            }
+      let output = try Node(name: "probe").nft(
+        """
+        table inet clock {
+          chain out {
+            type filter hook output priority 0
+            tcp option timestamp tsval set tcp option timestamp tsval ^ 0x40000000
+          }
+        }
 
-            """, environment: [:])
-      }
+        """)
       guard output.status == 0 else {
         throw Failure(stage: "nft", object: "tcp option timestamp", cause: output.stderr)
       }

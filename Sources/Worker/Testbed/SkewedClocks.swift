@@ -94,7 +94,7 @@ final class SkewedClocks {
         }
 
         """)
-    let output = try node.namespace.run { try Tool.run(["nft", "-f", "-"], stdin: rules, environment: [:]) }
+    let output = try node.nft(rules)
     guard output.status == 0 else {
       throw Failure(
         stage: "clock (nft)", object: node.name, cause: output.stderr,
