@@ -5,7 +5,7 @@ import Model
 /// Finds the kernels that a run is to use: by name, or the first that has what a case needs.
 public struct Machines: Sendable {
   private let runner: Runner
-  private let hypervisor: Hypervisor
+  let hypervisor: Hypervisor
   private let say: @Sendable (String) async -> Void
 
   /// The kernel that is fetched where the host's lacks something.
@@ -28,7 +28,19 @@ public struct Machines: Sendable {
   /// One that is there and does not boot, or cannot be probed, is a machine with that failure.
   public func named(_ name: String, mirror: String? = nil) async throws -> Machine {
     if name == "host" { return try await host() }
-    let stored = try await stored(name, mirror: mirror)
+    return try await machineOrFailure(try await stored(name, mirror: mirror))
+  }
+
+  /// The kernel of a path that a user has named, used where it lies (``KernelWord``); nil where the word is a name.
+  public func atPath(_ word: String) async throws -> Machine? {
+    guard case .path(let path) = try KernelWord(word, in: hypervisor.store) else { return nil }
+    let stored = try await hypervisor.store.takeAside(path)
+    await say("\(stored.name): Linux \(stored.release), \(stored.source)")
+    return try await machineOrFailure(stored)
+  }
+
+  private func machineOrFailure(_ stored: StoredKernel) async throws -> Machine {
+    let name = stored.name
     do { return try await machine(stored) } catch let failure as Failure {
       await say("\(name): cannot be used: \(failure)")
       let unknown = Kernel(
@@ -64,7 +76,8 @@ public struct Machines: Sendable {
       throw Failure(
         stage: "--kernel", object: name, cause: "no kernel of that name",
         mend: (Nearest.to(name, among: names).map { "did you mean \($0)? " } ?? "")
-          + "there are \(names.joined(separator: ", ")); pawslab kernels add makes others", isUsage: true)
+          + "there are \(names.joined(separator: ", ")); pawslab kernels add makes others, and a tree or an image is named "
+          + "by its path, as ./linux", isUsage: true)
     }
     guard known.current || mirror != nil else {
       throw Failure(

@@ -101,6 +101,12 @@ struct Apt {
       .filter(Self.isKernelPackage)
   }
 
+  /// The version of a package in the index; nil where it has none.
+  func version(of package: String, mend: String) async throws -> String? {
+    try await command(["apt-cache", "show", "--no-all-versions", package]).lines(mend: mend)
+      .first { $0.hasPrefix("Version: ") }.map { String($0.dropFirst("Version: ".count)) }
+  }
+
   /// A line of what depends on what that names an image or its modules, and is a package's name (deb-control(5)).
   static func isKernelPackage(_ line: String) -> Bool {
     line.wholeMatch(of: #/linux-(image|binary|modules)-[0-9][a-z0-9+.\-]*/#) != nil

@@ -9,6 +9,8 @@ import Model
 public struct KernelStore: Sendable {
   /// `$XDG_CACHE_HOME/pawslab`, else `~/.cache/pawslab`.
   public let root: URL
+  /// Those that are used where they lie, by this value and its copies.
+  let aside = KernelsAside()
 
   /// The user's cache.
   public init() {
@@ -24,8 +26,10 @@ public struct KernelStore: Sendable {
 
   private var kernels: URL { root.appendingPathComponent("kernels") }
 
-  /// The folder of an entry.
-  func folder(_ name: KernelName) -> URL { kernels.appendingPathComponent(name.text) }
+  /// The folder of an entry, or of a kernel that was taken aside.
+  func folder(_ name: KernelName) -> URL {
+    aside.folder(name) ?? kernels.appendingPathComponent(name.text)
+  }
 
   // MARK: what there is
 
@@ -104,6 +108,18 @@ public struct KernelStore: Sendable {
       try? FileManager.default.removeItem(at: old)
     }
     rmdir(guests.path)
+    // What was found of kernels that are not stored, and have not been used for a day (KernelsAside).
+    let stored = Set(names().map(\.text))
+    for (folder, suffix) in [("probes", ".json"), ("saved", "")] {
+      let folder = root.appendingPathComponent(folder)
+      for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+      where name.hasSuffix(suffix) && !name.hasPrefix(".") && !stored.contains(String(name.dropLast(suffix.count))) {
+        let path = folder.appendingPathComponent(name)
+        var status = stat()
+        guard lstat(path.path, &status) == 0, time(nil) - status.st_mtim.tv_sec > 86400 else { continue }
+        try? FileManager.default.removeItem(at: path)
+      }
+    }
   }
 
   /// Forgets an entry, and what its probe found.

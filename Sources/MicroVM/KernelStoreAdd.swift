@@ -11,6 +11,24 @@ extension KernelStore {
     name: KernelName, image: URL, modules: URL?, source: String, release: String? = nil,
     replacing: Replacing = .nothing
   ) async throws -> StoredKernel {
+    let tree = try modules.map { folder in
+      let tree = try ModuleTree(folder)
+      guard !tree.isEmpty else {
+        throw Failure(
+          stage: "kernels add", object: Files.printable(folder.path), cause: "no module (.ko) below it",
+          mend: "name lib/modules/RELEASE of the same kernel")
+      }
+      return tree
+    }
+    return try await add(
+      name: name, image: image, tree: tree, source: source, release: release, replacing: replacing)
+  }
+
+  /// The same, of modules that were found.
+  func add(
+    name: KernelName, image: URL, tree: ModuleTree?, source: String, release: String? = nil,
+    replacing: Replacing = .nothing
+  ) async throws -> StoredKernel {
     let data = try Files.read(
       image.path, stage: "kernel image", atMost: Bounds.image,
       mend: "name a bzImage, or an ELF kernel with a PVH entry")
@@ -24,15 +42,8 @@ extension KernelStore {
     }
     let pvh = try Self.put(kernel, data, named: image.path, into: folder)
     var bundles: [StoredKernel.Bundle] = []
-    if let modules {
-      let tree = try ModuleTree(modules)
-      guard !tree.isEmpty else {
-        throw Failure(
-          stage: "kernels add", object: Files.printable(modules.path), cause: "no module (.ko) below it",
-          mend: "name lib/modules/RELEASE of the same kernel")
-      }
-      bundles = try tree.copy(to: target)
-    }
+    if let tree { bundles = try tree.copy(to: target, of: kernel.release) }
+    if tree?.isBuild == true { await Self.strip(target) }
     let members = try FileManager.default.contentsOfDirectory(atPath: target.path).map { "modules/\($0)" }
     let made = StoredKernel(
       key: name, release: release ?? kernel.release ?? "unknown", source: Files.printable(source),
@@ -45,6 +56,15 @@ extension KernelStore {
     try Task.checkCancellation()
     try install(folder, as: name, replacing)
     return made
+  }
+
+  /// Takes debugging information out of modules, as `make INSTALL_MOD_STRIP=1 modules_install` does: a guest would have to
+  /// hold it in memory. Without strip(1) they stay as they are.
+  private static func strip(_ modules: URL) async {
+    guard Command.exists("strip"),
+      let names = try? FileManager.default.contentsOfDirectory(atPath: modules.path), !names.isEmpty
+    else { return }
+    _ = try? await Command(["strip", "--strip-debug", "--"] + names.map { "\(modules.path)/\($0)" }).output()
   }
 
   /// Writes what is booted: `vmlinux` where it can be started directly, else `image`.

@@ -12,6 +12,8 @@ public struct ModuleInfo: Equatable, Sendable {
   public private(set) var after: [String] = []
   /// Patterns by which it is asked for besides (MODULE_ALIAS).
   public private(set) var aliases: [String] = []
+  /// The kernel that it was built for: the first word of its vermagic (include/linux/vermagic.h).
+  public private(set) var release: String?
 
   /// Reads an unpacked module.
   public init(bytes: Data) throws(Failure) { try self.init(bytes: bytes, named: "module") }
@@ -43,6 +45,7 @@ public struct ModuleInfo: Equatable, Sendable {
     switch key {
     case "depends": depends += value.split(separator: ",").map(ModuleName.canonical)
     case "alias": aliases.append(String(value))
+    case "vermagic": release = value.split(separator: " ").first.flatMap { Release.checked(String($0)) }
     case "softdep":
       let parts = Softdep(value.split(whereSeparator: \.isWhitespace))
       before += parts.before

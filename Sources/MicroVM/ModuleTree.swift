@@ -8,6 +8,8 @@ final class ModuleTree {
   private var index = ModuleIndex()
   /// Whether depmod(8) has been here; else aliases are known only from the modules themselves.
   private let hasAliases: Bool
+  /// Whether they lie where a build left them: not stripped, and as old as their last build.
+  let isBuild: Bool
   private var known: [String: (needs: ModuleOrder.Needs, data: Data)] = [:]
   private var asked: [String: [String]] = [:]
   private var bytes = 0
@@ -38,18 +40,64 @@ final class ModuleTree {
     }
     self.files = files
     self.hasAliases = hasAliases
+    isBuild = false
+  }
+
+  /// Takes those that the last build of a tree lists (`modules.order`), from where it left them: others lie about in it,
+  /// of earlier configurations.
+  ///
+  /// Lines of that list are `net/netfilter/xt_nat.o`; until 6.2 they end in `.ko`, and until 5.4 `kernel/` is before them
+  /// (Documentation/kbuild/kbuild.rst, scripts/Makefile.modinst).
+  init(built folder: String) throws {
+    let root = try Self.real(folder)
+    let list = try Files.read("\(root)/modules.order", stage: "modules", atMost: Bounds.index)
+    var files: [String: String] = [:]
+    for line in String(decoding: list, as: UTF8.self).split(separator: "\n") {
+      guard let dot = line.lastIndex(of: "."), [".o", ".ko"].contains(line[dot...]),
+        !line.hasPrefix("/"), !line.split(separator: "/").contains("..")
+      else { continue }
+      let path = String(line[..<dot]) + ".ko"
+      let places = [path] + (path.hasPrefix("kernel/") ? [String(path.dropFirst("kernel/".count))] : [])
+      let full: [String] = places.map { "\(root)/\($0)" }
+      guard files.count <= Bounds.tree else {
+        throw Bounds.exceeded("modules", root, "\(Bounds.tree) files")
+      }
+      guard let name = ModuleName.of(path: path) else { continue }
+      guard let full = full.first(where: { access($0, F_OK) == 0 }) else {
+        throw Failure(
+          stage: "modules", object: Files.printable("\(root)/\(path)"),
+          cause: "modules.order lists it, and it is not there", mend: "make modules")
+      }
+      try Self.checkInside(full, root)
+      files[name] = full
+    }
+    for name in ["modules.builtin", "modules.builtin.modinfo"] where access("\(root)/\(name)", F_OK) == 0 {
+      try index.add(try Self.read("\(root)/\(name)", below: root, atMost: Bounds.index))
+    }
+    self.files = files
+    hasAliases = false
+    isBuild = true
   }
 
   var isEmpty: Bool { files.isEmpty }
 
   /// Copies every wanted module and what it needs, unpacked, and says in which order each bundle loads.
-  func copy(to folder: URL) throws -> [StoredKernel.Bundle] {
+  ///
+  /// - Parameter release: of the image. Modules that lie in a tree may be of an earlier build, which no kernel says of them
+  ///   in a way that could be seen here: it refuses to load them.
+  func copy(to folder: URL, of release: String? = nil) throws -> [StoredKernel.Bundle] {
     var written: Set<String> = []
     return try ModuleBundles.all.map { bundle in
       var order = ModuleOrder(needs: { try self.read($0)?.needs }, find: find)
       for module in bundle.modules { try order.add(module) }
       for entry in order.entries where written.insert(entry.module).inserted {
         guard let data = try read(entry.module)?.data else { continue }
+        if isBuild, let release, let own = try ModuleInfo(bytes: data).release, own != release {
+          throw Failure(
+            stage: "modules", object: Files.printable(files[entry.module] ?? entry.module),
+            cause: "it was built for Linux \(own), and the image is Linux \(release)",
+            mend: "make bzImage modules")
+        }
         let file = try NewFile(folder.appendingPathComponent("\(entry.module).ko").path)
         try file.append(data, atMost: Bounds.module, of: "module")
       }

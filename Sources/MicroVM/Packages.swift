@@ -21,6 +21,37 @@ public struct Packages: Sendable {
   public func fetch(
     _ known: KnownKernel, mirror: String?, progress: @Sendable (String) async -> Void
   ) async throws -> StoredKernel {
+    let scratch = try store.scratch()
+    defer { scratch.remove() }
+    let (apt, names, unreachable) = try await index(of: known, mirror: mirror, in: scratch, progress: progress)
+    guard let image = names.first else {
+      throw Failure(
+        stage: "kernels fetch", object: known.name, cause: "\(known.package) names no image",
+        mend: unreachable)
+    }
+    await progress("\(known.name): downloading \(names.joined(separator: ", "))")
+    let packages = try await apt.download(names, mend: unreachable)
+    await progress("\(known.name): unpacking")
+    let version = packages.first { $0.contains(image) }?.split(separator: "_").dropFirst().first ?? ""
+    return try await add(
+      name: try KernelName(known.name), packages: packages, source: "\(image) \(version)", in: scratch)
+  }
+
+  /// The version of a Debian kernel that apt would fetch: `6.1.176-1`. Reads the index of its suite, and nothing else.
+  public func version(
+    of known: KnownKernel, mirror: String? = nil, progress: @Sendable (String) async -> Void
+  ) async throws -> KernelVersion? {
+    let scratch = try store.scratch()
+    defer { scratch.remove() }
+    let (apt, names, unreachable) = try await index(of: known, mirror: mirror, in: scratch, progress: progress)
+    guard let image = names.first else { return nil }
+    return try await apt.version(of: image, mend: unreachable).map(KernelVersion.init)
+  }
+
+  /// Reads the index of a suite, and which packages a kernel is made of there; with what is said where that fails.
+  private func index(
+    of known: KnownKernel, mirror: String?, in scratch: ScratchFolder, progress: @Sendable (String) async -> Void
+  ) async throws -> (apt: Apt, names: [String], mend: String) {
     guard Command.exists("apt-get") else {
       throw Failure(
         stage: "kernels fetch", object: known.name, cause: "no apt-get on this machine",
@@ -33,8 +64,6 @@ public struct Packages: Sendable {
     }
     let site: String
     if let mirror { site = try Self.checked(mirror) } else { site = try await Apt.ownMirror(deadline) }
-    let scratch = try store.scratch()
-    defer { scratch.remove() }
     let apt = try await Apt(
       in: scratch.url, site: site, suite: known.suite, isCurrent: known.current, deadline: deadline)
 
@@ -45,17 +74,7 @@ public struct Packages: Sendable {
       : "\(known.suite) is past: name an archive of old releases with --mirror URL"
     try await apt.update(mend: unreachable)
     let names = try await apt.kernelPackages(of: known.package, mend: unreachable)
-    guard let image = names.first else {
-      throw Failure(
-        stage: "kernels fetch", object: known.name, cause: "\(known.package) names no image",
-        mend: unreachable)
-    }
-    await progress("\(known.name): downloading \(names.joined(separator: ", "))")
-    let packages = try await apt.download(names, mend: unreachable)
-    await progress("\(known.name): unpacking")
-    let version = packages.first { $0.contains(image) }?.split(separator: "_").dropFirst().first ?? ""
-    return try await add(
-      name: try KernelName(known.name), packages: packages, source: "\(image) \(version)", in: scratch)
+    return (apt, names, unreachable)
   }
 
   private static func checked(_ mirror: String) throws -> String {

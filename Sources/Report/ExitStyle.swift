@@ -14,6 +14,8 @@ public enum ExitStyle: String, Sendable, CaseIterable {
   /// Bits: TPASS 0, TFAIL 1, TBROK 2, TCONF 32 where nothing passed (include/tst_res_flags.h; `do_exit`,
   /// lib/tst_test.c).
   case ltp
+  /// 0 good, 1 bad, 125 for what can be said of neither; more than 127 ends the search (git-bisect(1)).
+  case gitBisect = "git-bisect"
 
   /// The status of a run that came to its end.
   public func status(of results: Results) -> Int32 {
@@ -28,6 +30,7 @@ public enum ExitStyle: String, Sendable, CaseIterable {
       return results.count(.passed) == 0 && results.count(.known) > 0 ? 2 : 0
     case .autopkgtest: return broken ? 3 : failed ? 1 : nothing ? 77 : 0
     case .ltp: return (failed ? 1 : 0) | (broken ? 2 : 0) | (nothing && !failed ? 32 : 0)
+    case .gitBisect: return broken || nothing && !failed ? 125 : failed ? 1 : 0
     }
   }
 
@@ -38,15 +41,19 @@ public enum ExitStyle: String, Sendable, CaseIterable {
     case .pawslab, .autopkgtest: isUsage ? 2 : 3
     case .kselftest: 1
     case .ltp: 2
+    case .gitBisect: isUsage ? 128 : 125
     }
   }
 
-  /// What a command line asks for, also one that cannot be parsed.
+  /// What a command line asks for, also one that cannot be parsed. A step of git bisect is for nobody else.
   public init(commandLine: some Sequence<String>) {
     self = .pawslab
     var isNext = false
-    for word in commandLine {
+    var isBisect = false
+    for (index, word) in commandLine.enumerated() {
       if word == "--" { return }
+      if index == 0 { isBisect = word == "bisect" }
+      if isBisect, word == "--kernel" || word.hasPrefix("--kernel=") { self = .gitBisect }
       let value = isNext ? word : word.hasPrefix("--exit=") ? String(word.dropFirst(7)) : nil
       if let style = value.flatMap(ExitStyle.init) { self = style }
       isNext = word == "--exit"

@@ -96,7 +96,11 @@ struct Explain: AsyncParsableCommand {
     let (_, runner, machines) = try running.lab()
     let tests: [(test: Case, machine: Machine)]
     if let kernel {
-      tests = [(test, try await machines.inResult(kernel).inTime(time))]
+      let machine =
+        if let there = try await machines.atPath(kernel) { there } else {
+          try await machines.inResult(kernel)
+        }
+      tests = [(test, machine.inTime(time))]
     } else {
       tests = try await machines.assign([test], host: seed == nil ? try? await machines.host() : nil)
         .map { ($0.test, $0.machine.inTime(time)) }

@@ -15,7 +15,8 @@ struct Run: AsyncParsableCommand {
 
   @Option(
     name: .customLong("kernel"),
-    help: "Run everything on each of these: host, running, debian-12, ... (pawslab kernels list).")
+    help:
+      "Run everything on each of these: host, running, debian-12, ... (pawslab kernels list), or a kernel where it lies: the path of a tree that was built, or of a bzImage.")
   var kernels: [String] = []
 
   @Option(help: Emulation.help)
@@ -49,7 +50,7 @@ struct Run: AsyncParsableCommand {
   @Option(
     name: .customLong("exit"),
     help: ArgumentHelp(
-      "Whose exit statuses are used: pawslab (0, 1, 2, 3), kselftest (0, 1, 2 all known, 4 all skipped), autopkgtest (0, 1, 77 all skipped), ltp (bits: 1 fail, 2 broken, 32 all skipped)."
+      "Whose exit statuses are used: pawslab (0, 1, 2, 3), kselftest (0, 1, 2 all known, 4 all skipped), autopkgtest (0, 1, 77 all skipped), ltp (bits: 1 fail, 2 broken, 32 all skipped), git-bisect (0, 1, 125 broken or all skipped)."
     ))
   var exitStyle: ExitStyle = .pawslab
 
@@ -143,7 +144,8 @@ struct Run: AsyncParsableCommand {
     if format == .text {
       for line in screen.report.overSeeds(saved) { Console.print(line) }
       for line in screen.report.summary(
-        results, seconds: saved.summary.seconds, kernels: saved.kernels, compared: compared(saved.kernels),
+        results, seconds: saved.summary.seconds, kernels: saved.kernels,
+        compared: kernels.isEmpty ? [] : compared(tests.map(\.machine.name), saved.kernels),
         guests: saved.guests, counted: saved.summary)
       { Console.print(line) }
     } else if let folder {
@@ -173,13 +175,11 @@ struct Run: AsyncParsableCommand {
   }
 
   /// The columns of the comparison: the kernels in the order in which they were named, each before its emulation.
-  private func compared(_ kernels: [String: Kernel]) -> [String] {
-    kernelNames.flatMap { name in
-      [name]
-        + Emulation.all.compactMap { emulation in
-          (try? KernelName(name)).map { ResultName($0, emulation).description }
-        }
-    }.filter { kernels[$0] != nil }
+  private func compared(_ names: [String], _ kernels: [String: Kernel]) -> [String] {
+    var known: Set<KernelName> = []
+    return names.compactMap { try? ResultName($0).kernel }.filter { known.insert($0).inserted }
+      .flatMap { name in [name.text] + Emulation.all.map { ResultName(name, $0).description } }
+      .filter { kernels[$0] != nil }
   }
 
   /// Every case on every named kernel; else each on the first that can.
@@ -205,7 +205,8 @@ struct Run: AsyncParsableCommand {
     }
     var tests: [(test: Case, machine: Machine)] = []
     for name in kernelNames {
-      let machine = try await machines.named(name)
+      let machine =
+        if let there = try await machines.atPath(name) { there } else { try await machines.named(name) }
       tests += cases.map { test in
         (test, able(machine.inTime(seeding.time(of: test, slow: running.slow)), test))
       }

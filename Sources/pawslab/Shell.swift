@@ -93,7 +93,9 @@ struct Shell: AsyncParsableCommand {
     let running = Running.fixed()
     let hypervisor = try running.hypervisor(hasShell: true)
     let runner = try running.runner(hypervisor)
-    var machine = try await Machines(runner: runner, hypervisor: hypervisor, say: Console.note).named(kernel)
+    let machines = Machines(runner: runner, hypervisor: hypervisor, say: Console.note)
+    var machine =
+      if let there = try await machines.atPath(kernel) { there } else { try await machines.named(kernel) }
     if let emulate, emulate.serves(test) { machine = machine.emulating(emulate) ?? machine }
     let terminal = OwnTerminal()
     defer { terminal.restore() }
