@@ -113,7 +113,9 @@ public struct KernelStore: Sendable {
     for (folder, suffix) in [("probes", ".json"), ("saved", "")] {
       let folder = root.appendingPathComponent(folder)
       for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-      where name.hasSuffix(suffix) && !name.hasPrefix(".") && !stored.contains(String(name.dropLast(suffix.count))) {
+      where name.hasSuffix(suffix) && !name.hasPrefix(".")
+        && !stored.contains(String(name.dropLast(suffix.count)))
+      {
         let path = folder.appendingPathComponent(name)
         var status = stat()
         guard lstat(path.path, &status) == 0, time(nil) - status.st_mtim.tv_sec > 86400 else { continue }

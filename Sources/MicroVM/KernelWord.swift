@@ -68,14 +68,17 @@ struct KernelFiles: Equatable {
     let last = full.split(separator: "/").last.map(String.init) ?? ""
     if status.st_mode & S_IFMT == S_IFREG {
       if [".deb", ".rpm"].contains(where: full.hasSuffix) {
-        throw refused("it is a package", "pawslab kernels add NAME --\(full.suffix(3)) \(Files.printable(path))")
+        throw refused(
+          "it is a package", "pawslab kernels add NAME --\(full.suffix(3)) \(Files.printable(path))")
       }
       let tree = Self.images.first { full.hasSuffix("/" + $0) }.map { String(full.dropLast($0.count + 1)) }
       self.init(
         image: full, modules: .builtIn, title: tree?.split(separator: "/").last.map(String.init) ?? last)
       return
     }
-    guard status.st_mode & S_IFMT == S_IFDIR else { throw refused("neither a file nor a folder", Self.wanted) }
+    guard status.st_mode & S_IFMT == S_IFDIR else {
+      throw refused("neither a file nor a folder", Self.wanted)
+    }
     func isFile(_ path: String) -> Bool {
       var status = stat()
       return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
@@ -122,12 +125,16 @@ struct KernelFiles: Equatable {
   /// folder itself.
   private static func installed(in root: String, shown: String) throws(Failure) -> KernelFiles? {
     let files = FileManager.default
-    func content(_ path: String) -> [String] { ((try? files.contentsOfDirectory(atPath: path)) ?? []).sorted() }
+    func content(_ path: String) -> [String] {
+      ((try? files.contentsOfDirectory(atPath: path)) ?? []).sorted()
+    }
     func image(_ release: String, _ modules: String, _ boot: String) -> String? {
       ["\(modules)/vmlinuz", "\(boot)/vmlinuz-\(release)"].first { files.fileExists(atPath: $0) }
     }
     let last = root.split(separator: "/").last.map(String.init) ?? ""
-    if ["modules.dep", "modules.order", "kernel"].contains(where: { files.fileExists(atPath: "\(root)/\($0)") }),
+    if ["modules.dep", "modules.order", "kernel"].contains(where: {
+      files.fileExists(atPath: "\(root)/\($0)")
+    }),
       root.hasSuffix("/lib/modules/\(last)"), let found = image(last, root, "/boot")
     {
       return KernelFiles(image: found, modules: .below(root), release: last, title: last)

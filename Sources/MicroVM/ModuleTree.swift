@@ -66,7 +66,7 @@ final class ModuleTree {
       guard let full = full.first(where: { access($0, F_OK) == 0 }) else {
         throw Failure(
           stage: "modules", object: Files.printable("\(root)/\(path)"),
-          cause: "modules.order lists it, and it is not there", mend: "make modules")
+          cause: "modules.order lists it, and it is not there", mend: "make modules", isUsage: true)
       }
       try Self.checkInside(full, root)
       files[name] = full
@@ -96,7 +96,7 @@ final class ModuleTree {
           throw Failure(
             stage: "modules", object: Files.printable(files[entry.module] ?? entry.module),
             cause: "it was built for Linux \(own), and the image is Linux \(release)",
-            mend: "make bzImage modules")
+            mend: "make bzImage modules", isUsage: true)
         }
         let file = try NewFile(folder.appendingPathComponent("\(entry.module).ko").path)
         try file.append(data, atMost: Bounds.module, of: "module")

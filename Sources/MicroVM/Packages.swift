@@ -23,7 +23,8 @@ public struct Packages: Sendable {
   ) async throws -> StoredKernel {
     let scratch = try store.scratch()
     defer { scratch.remove() }
-    let (apt, names, unreachable) = try await index(of: known, mirror: mirror, in: scratch, progress: progress)
+    let (apt, names, unreachable) = try await index(
+      of: known, mirror: mirror, in: scratch, progress: progress)
     guard let image = names.first else {
       throw Failure(
         stage: "kernels fetch", object: known.name, cause: "\(known.package) names no image",
@@ -43,14 +44,16 @@ public struct Packages: Sendable {
   ) async throws -> KernelVersion? {
     let scratch = try store.scratch()
     defer { scratch.remove() }
-    let (apt, names, unreachable) = try await index(of: known, mirror: mirror, in: scratch, progress: progress)
+    let (apt, names, unreachable) = try await index(
+      of: known, mirror: mirror, in: scratch, progress: progress)
     guard let image = names.first else { return nil }
     return try await apt.version(of: image, mend: unreachable).map(KernelVersion.init)
   }
 
   /// Reads the index of a suite, and which packages a kernel is made of there; with what is said where that fails.
   private func index(
-    of known: KnownKernel, mirror: String?, in scratch: ScratchFolder, progress: @Sendable (String) async -> Void
+    of known: KnownKernel, mirror: String?, in scratch: ScratchFolder,
+    progress: @Sendable (String) async -> Void
   ) async throws -> (apt: Apt, names: [String], mend: String) {
     guard Command.exists("apt-get") else {
       throw Failure(

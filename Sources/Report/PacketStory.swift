@@ -73,7 +73,9 @@ struct PacketStory {
   }
 
   /// Where two stories of one case part first, in words; nil where they do not.
-  static func firstDifference(_ left: (name: String, seen: Observation), _ right: (name: String, seen: Observation))
+  static func firstDifference(
+    _ left: (name: String, seen: Observation), _ right: (name: String, seen: Observation)
+  )
     -> String?
   {
     let sides = [(left.name, PacketStory(left.seen)), (right.name, PacketStory(right.seen))]
@@ -82,9 +84,10 @@ struct PacketStory {
       let own = sides.map { $0.1.courses[course] ?? [] }
       let count = zip(own[0], own[1]).prefix { $0.step == $1.step }.count
       guard count < own.map(\.count).max() ?? 0 else { continue }
-      let after = zip(sides, own).compactMap { side, steps in
-        steps.dropFirst(count).first.map { $0.time - side.1.began }
-      }.min() ?? 0
+      let after =
+        zip(sides, own).compactMap { side, steps in
+          steps.dropFirst(count).first.map { $0.time - side.1.began }
+        }.min() ?? 0
       if let first, first.after <= after { continue }
       let words = zip(sides, own).map { side, steps in
         let name = side.0

@@ -31,6 +31,10 @@ public enum Yardstick: String, Sendable, CaseIterable {
 }
 
 extension Difference.Behaviour {
+  init(verdict: Verdict, outcomes: [String: String], counters: Set<String>) {
+    (self.verdict, self.outcomes, self.counters) = (verdict, outcomes, counters)
+  }
+
   /// What a case did on a kernel.
   public init(_ result: CaseResult, on kernel: Kernel) { self.init(Results.Entry(result, on: kernel)) }
 }

@@ -8,7 +8,8 @@ import Report
 
 struct Bisect: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Which kernel changed what a case does: halves between two kernels; or one step of git bisect run.",
+    abstract:
+      "Which kernel changed what a case does: halves between two kernels; or one step of git bisect run.",
     discussion: """
       Between two kernels: runs the case on --good and on --bad, whose results are good and bad by definition, then on \
       kernels between them by version, until two neighbours are left; says what differs between these. Taken are the \
@@ -64,7 +65,8 @@ struct Bisect: AsyncParsableCommand {
   func validate() throws {
     if kernel == nil {
       guard good != nil, bad != nil else {
-        throw ValidationError("it takes --good and --bad, two kernels; or --kernel, for one step of git bisect")
+        throw ValidationError(
+          "it takes --good and --bad, two kernels; or --kernel, for one step of git bisect")
       }
       if command != nil { throw ValidationError("--run builds what --kernel names") }
     } else if !among.isEmpty {

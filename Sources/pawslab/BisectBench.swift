@@ -105,8 +105,10 @@ struct BisectBench {
     if let first = Yardstick.first(between: good.behaviour, bad.behaviour) { return first }
     throw Failure(
       stage: "bisect", object: test.id,
-      cause: "\(good.machine.name) and \(bad.machine.name) do the same: \(Yardstick.counters.words(good.behaviour))",
-      mend: "name two kernels that differ, or a case in which they do: pawslab diff says which", isUsage: true)
+      cause:
+        "\(good.machine.name) and \(bad.machine.name) do the same: \(Yardstick.counters.words(good.behaviour))",
+      mend: "name two kernels that differ, or a case in which they do: pawslab diff says which", isUsage: true
+    )
   }
 
   private func refused(_ seen: Seen, _ nothing: String) -> Failure {
@@ -205,9 +207,10 @@ struct BisectBench {
         kernels: (left.machine.name, one), (right.machine.name, other))
       lines.append("first packet: " + (packet ?? "each connection has the same ones"))
     }
-    lines += KernelDifference(
-      (left.machine.name, left.machine.kernel), (right.machine.name, right.machine.kernel)
-    ).lines
+    lines +=
+      KernelDifference(
+        (left.machine.name, left.machine.kernel), (right.machine.name, right.machine.kernel)
+      ).lines
     return lines
   }
 

@@ -16,7 +16,8 @@ struct Run: AsyncParsableCommand {
   @Option(
     name: .customLong("kernel"),
     help:
-      "Run everything on each of these: host, running, debian-12, ... (pawslab kernels list), or a kernel where it lies: the path of a tree that was built, or of a bzImage.")
+      "Run everything on each of these: host, running, debian-12, ... (pawslab kernels list), or a kernel where it lies: the path of a tree that was built, or of a bzImage."
+  )
   var kernels: [String] = []
 
   @Option(help: Emulation.help)

@@ -84,7 +84,9 @@ import Wire
           --slow                  Run cases too in which more than 2 s really pass
                                   (wait).
           --kernel <kernel>       Run everything on each of these: host, running,
-                                  debian-12, ... (pawslab kernels list).
+                                  debian-12, ... (pawslab kernels list), or a kernel
+                                  where it lies: the path of a tree that was built, or
+                                  of a bzImage.
           --emulate <emulate>     Run cases of a setting that Linux removed by an
                                   emulation, where the kernel lacks it: tw_recycle.
                                   (values: tw_recycle)
@@ -119,8 +121,10 @@ import Wire
           --exit <exit>           Whose exit statuses are used: pawslab (0, 1, 2, 3),
                                   kselftest (0, 1, 2 all known, 4 all skipped),
                                   autopkgtest (0, 1, 77 all skipped), ltp (bits: 1
-                                  fail, 2 broken, 32 all skipped). (values: pawslab,
-                                  kselftest, autopkgtest, ltp; default: pawslab)
+                                  fail, 2 broken, 32 all skipped), git-bisect (0, 1,
+                                  125 broken or all skipped). (values: pawslab,
+                                  kselftest, autopkgtest, ltp, git-bisect; default:
+                                  pawslab)
           --list                  List the cases and run nothing.
           --quiet                 Say only what failed, and the last line.
           --verbose               Show every witness.

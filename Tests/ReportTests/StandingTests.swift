@@ -86,7 +86,7 @@ import Testing
   @Test func aRunInWhichNothingWasJudgedSaysSo() throws {
     let results = try Self.accounted([Sample.result(.skip), Sample.result(.skip, id: "y/b=1")])
     #expect(results.nothingWasJudged)
-    #expect(ExitStyle.allCases.map { $0.status(of: results) } == [1, 4, 77, 32])
+    #expect(ExitStyle.allCases.map { $0.status(of: results) } == [1, 4, 77, 32, 125])
     #expect(results.markdown.hasPrefix("### pawslab: nothing was judged: 0 passed"))
     #expect(results.github() == "::error title=pawslab::nothing was judged: all 2 cases were skipped\n")
     #expect(HTMLReport(results, title: "x") { _ in nil }.text.contains("Nothing was judged"))
@@ -99,11 +99,11 @@ import Testing
   // MARK: exit statuses
 
   /// kselftest.h: KSFT_PASS 0, KSFT_FAIL 1, KSFT_XFAIL 2, KSFT_SKIP 4; autopkgtest: 77 is skipped; tst_res_flags.h:
-  /// TFAIL 1, TBROK 2, TCONF 32.
+  /// TFAIL 1, TBROK 2, TCONF 32; git-bisect(1): 1 to 127 is bad but for 125, which is skipped, and what is above ends it.
   @Test(arguments: [
-    ([Verdict.pass], [0, 0, 0, 0]), ([.pass, .skip], [0, 0, 0, 0]), ([.pass, .fail], [1, 1, 1, 1]),
-    ([.skip], [1, 4, 77, 32]), ([.error], [3, 1, 3, 2]), ([.fail, .error], [3, 1, 3, 3]),
-    ([], [1, 4, 77, 32]),
+    ([Verdict.pass], [0, 0, 0, 0, 0]), ([.pass, .skip], [0, 0, 0, 0, 0]), ([.pass, .fail], [1, 1, 1, 1, 1]),
+    ([.skip], [1, 4, 77, 32, 125]), ([.error], [3, 1, 3, 2, 125]), ([.fail, .error], [3, 1, 3, 3, 125]),
+    ([], [1, 4, 77, 32, 125]),
   ])
   func everyHarnessHasItsStatuses(verdicts: [Verdict], statuses: [Int32]) throws {
     let results = try Self.accounted(verdicts.enumerated().map { Sample.result($1, id: "x/a=\($0)") })
@@ -111,12 +111,18 @@ import Testing
   }
 
   @Test func aMistakeIsNeverAnotherHarnessSkipOrExpectedFailure() {
-    #expect(ExitStyle.allCases.map { $0.status(ofFailure: true) } == [2, 1, 2, 2])
-    #expect(ExitStyle.allCases.map { $0.status(ofFailure: false) } == [3, 1, 3, 2])
+    #expect(ExitStyle.allCases.map { $0.status(ofFailure: true) } == [2, 1, 2, 2, 128])
+    #expect(ExitStyle.allCases.map { $0.status(ofFailure: false) } == [3, 1, 3, 2, 125])
     #expect(ExitStyle(commandLine: ["run", "--exit", "kselftest", "--no-such"]) == .kselftest)
     #expect(ExitStyle(commandLine: ["run", "--exit=ltp"]) == .ltp)
     #expect(ExitStyle(commandLine: ["run", "--exit", "nonsense"]) == .pawslab)
     #expect(ExitStyle(commandLine: ["explain", "--", "--exit", "ltp"]) == .pawslab)
+    #expect(ExitStyle(commandLine: ["run", "--exit", "git-bisect"]) == .gitBisect)
+    // A step of git bisect says it in git's words, a search between stored kernels does not.
+    #expect(ExitStyle(commandLine: ["bisect", "x", "--kernel", "."]) == .gitBisect)
+    #expect(ExitStyle(commandLine: ["bisect", "--kernel=.", "--no-such"]) == .gitBisect)
+    #expect(ExitStyle(commandLine: ["bisect", "x", "--good", "a", "--bad", "b"]) == .pawslab)
+    #expect(ExitStyle(commandLine: ["run", "x", "--kernel", "."]) == .pawslab)
   }
 
   // MARK: known failures
@@ -133,7 +139,7 @@ import Testing
     #expect(results.cases.map(\.verdict) == [.pass, .fail])
     #expect(
       results.cases[1].known?.until == "2026-12-31" && results.cases[1].known?.reason == "bug 7, reported")
-    #expect(ExitStyle.allCases.map { $0.status(of: results) } == [0, 0, 0, 0])
+    #expect(ExitStyle.allCases.map { $0.status(of: results) } == [0, 0, 0, 0, 0])
     #expect(results.summary.fail == 1)
     #expect(results.summary.text == "1 passed, 0 failed, 1 known to fail, 0 skipped, 0 errors")
     let words = "known until 2026-12-31: bug 7, reported"
