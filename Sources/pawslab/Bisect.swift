@@ -103,27 +103,58 @@ struct Bisect: AsyncParsableCommand {
     }
   }
 
-  /// - Throws: exit status 125 where it fails, or 128 where it was interrupted, which ends git bisect.
+  /// - Throws: exit status 125 where it fails; where it was interrupted what a shell says then, which ends git bisect.
   private static func build(_ command: String) throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/bin/sh")
-    process.arguments = ["-c", command]
-    // What git bisect run reads is our exit status; what a build says is for whoever waits.
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = FileHandle.standardError
-    do { try process.run() } catch {
-      throw Failure(stage: "--run", object: command, cause: "/bin/sh cannot be started")
-    }
-    process.waitUntilExit()
-    let isSignal = process.terminationReason == .uncaughtSignal
-    guard isSignal || process.terminationStatus != 0 else { return }
-    if isSignal, [SIGINT, SIGTERM, SIGHUP].contains(process.terminationStatus) {
-      throw ExitCode(128 + process.terminationStatus)
-    }
+    let status = try spawn(command)
+    guard status != 0 else { return }
+    // WIFSIGNALED, WTERMSIG, WEXITSTATUS of wait(2). A shell says the same of what it has started.
+    let signal = status & 0x7f
+    let number = signal == 0 ? status >> 8 & 0xff : 128 + signal
+    let interruptions = [SIGINT, SIGTERM, SIGHUP].map { 128 + $0 }
+    if interruptions.contains(number) { throw ExitCode(number) }
     Console.error(
-      "pawslab: --run ended with \(isSignal ? "signal" : "status") \(process.terminationStatus): "
+      "pawslab: --run ended with \(signal == 0 ? "status \(number)" : "signal \(signal)"): "
         + "nothing can be said of this kernel")
     throw ExitCode(ExitStyle.gitBisect.status(ofFailure: false))
+  }
+
+  /// Has the shell run it: its status as of wait(2). What it prints is for whoever waits, so it is standard error's.
+  ///
+  /// By posix_spawn(3), with no signal blocked or ignored: threads of a pool block most, and a build that inherits that
+  /// cannot be interrupted.
+  private static func spawn(_ command: String) throws -> Int32 {
+    var actions = posix_spawn_file_actions_t()
+    var attributes = posix_spawnattr_t()
+    posix_spawn_file_actions_init(&actions)
+    posix_spawnattr_init(&attributes)
+    defer {
+      posix_spawn_file_actions_destroy(&actions)
+      posix_spawnattr_destroy(&attributes)
+    }
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_adddup2(&actions, 2, 1)
+    var (none, ours) = (sigset_t(), sigset_t())
+    sigemptyset(&none)
+    sigemptyset(&ours)
+    for number in [SIGPIPE, SIGINT, SIGTERM, SIGHUP] { sigaddset(&ours, number) }
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setsigdefault(&attributes, &ours)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+    let words: [String] = ["sh", "-c", command]
+    let arguments = words.map { strdup($0) } + [nil]
+    defer { for argument in arguments { free(argument) } }
+    var pid: pid_t = 0
+    let error = posix_spawn(&pid, "/bin/sh", &actions, &attributes, arguments, environ)
+    guard error == 0 else {
+      throw Failure(stage: "--run", object: "/bin/sh", cause: String(cString: strerror(error)))
+    }
+    var status: Int32 = 0
+    while waitpid(pid, &status, 0) < 0 {
+      guard errno == EINTR else {
+        throw Failure(stage: "--run", object: "/bin/sh", cause: String(cString: strerror(errno)))
+      }
+    }
+    return status
   }
 
   /// The commands that show more.
