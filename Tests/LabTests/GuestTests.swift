@@ -63,6 +63,38 @@ struct GuestTests {
     }
   }
 
+  /// A tree as its build leaves it, of the stored kernel's files: modules in place under their source folders, and a list.
+  @Test func aTreeBootsWhereItLies() async throws {
+    let stored = try stored()
+    let files = KernelStore().root.appendingPathComponent("kernels/\(stored.name)")
+    let tree = FileManager.default.temporaryDirectory.appendingPathComponent("tree-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: tree) }
+    var order = ""
+    for bundle in stored.bundles where ["boot", "base"].contains(bundle.name) {
+      for file in bundle.files {
+        let folder = tree.appendingPathComponent("drivers/\(bundle.name)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try FileManager.default.copyItem(
+          at: files.appendingPathComponent("modules/\(file)"), to: folder.appendingPathComponent(file))
+        order += "drivers/\(bundle.name)/\(file.dropLast(3)).o\n"
+      }
+    }
+    try Data(order.utf8).write(to: tree.appendingPathComponent("modules.order"))
+    let boot = tree.appendingPathComponent("arch/x86/boot")
+    try FileManager.default.createDirectory(at: boot, withIntermediateDirectories: true)
+    try FileManager.default.copyItem(
+      at: files.appendingPathComponent("vmlinux"), to: boot.appendingPathComponent("bzImage"))
+    let store = KernelStore()
+    let kernel = try await store.takeAside(tree.path)
+    let names = store.all().map(\.name)
+    #expect(names == KernelStore().all().map(\.name) && !names.contains(kernel.name))
+    let guest = try await hypervisor(store: store).boot(kernel)
+    let release = await guest.boot?.release
+    await guest.stop()
+    // Without its modules it could not have said anything.
+    #expect(release == stored.release)
+  }
+
   /// The rule that 4.12 removed, brought back: case by case what a genuine 4.9.115 did, and never called that.
   @Test func theEmulationDoesWhatTheGenuineKernelDid() async throws {
     let (runner, machine) = try await machine(hypervisor())
