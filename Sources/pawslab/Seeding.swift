@@ -57,8 +57,8 @@ struct Seeding: ParsableArguments {
   var virtual: GuestTime { .virtual(seed: ((try? range()) ?? nil)?.lowerBound ?? 0) }
 
   /// Whose time passes in a guest that runs a case.
-  func time(of test: Case, slow: Bool) -> GuestTime {
-    isVirtual || time == nil && test.needs.isSlow && !slow ? virtual : .real
+  func time(of test: Case, _ consent: Consent) -> GuestTime {
+    isVirtual ? virtual : time == nil ? consent.time(of: test, own: virtual) : .real
   }
 
   /// - Throws: where so many cases from so many seeds are too many runs, before anything is made.
