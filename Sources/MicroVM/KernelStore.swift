@@ -108,7 +108,7 @@ public struct KernelStore: Sendable {
       try? FileManager.default.removeItem(at: old)
     }
     rmdir(guests.path)
-    // What was found of kernels that are not stored, and have not been used for a day (KernelsAside).
+    // What was found more than a day ago of kernels that are not stored: those that are used where they lie (KernelsAside).
     let stored = Set(names().map(\.text))
     for (folder, suffix) in [("probes", ".json"), ("saved", "")] {
       let folder = root.appendingPathComponent(folder)

@@ -11,23 +11,25 @@ extension KernelStore {
     name: KernelName, image: URL, modules: URL?, source: String, release: String? = nil,
     replacing: Replacing = .nothing
   ) async throws -> StoredKernel {
-    let tree = try modules.map { folder in
-      let tree = try ModuleTree(folder)
-      guard !tree.isEmpty else {
-        throw Failure(
-          stage: "kernels add", object: Files.printable(folder.path), cause: "no module (.ko) below it",
-          mend: "name lib/modules/RELEASE of the same kernel")
+    try await add(
+      name: name, image: image, source: source, release: release, replacing: replacing
+    ) {
+      try modules.map { folder in
+        let tree = try ModuleTree(folder)
+        guard !tree.isEmpty else {
+          throw Failure(
+            stage: "kernels add", object: Files.printable(folder.path), cause: "no module (.ko) below it",
+            mend: "name lib/modules/RELEASE of the same kernel")
+        }
+        return tree
       }
-      return tree
     }
-    return try await add(
-      name: name, image: image, tree: tree, source: source, release: release, replacing: replacing)
   }
 
-  /// The same, of modules that were found.
+  /// The same, of modules that are looked for once the image is one.
   func add(
-    name: KernelName, image: URL, tree: ModuleTree?, source: String, release: String? = nil,
-    replacing: Replacing = .nothing
+    name: KernelName, image: URL, source: String, release: String? = nil, replacing: Replacing = .nothing,
+    tree find: () throws -> ModuleTree?
   ) async throws -> StoredKernel {
     let data = try Files.read(
       image.path, stage: "kernel image", atMost: Bounds.image,
@@ -42,6 +44,7 @@ extension KernelStore {
     }
     let pvh = try Self.put(kernel, data, named: image.path, into: folder)
     var bundles: [StoredKernel.Bundle] = []
+    let tree = try find()
     if let tree { bundles = try tree.copy(to: target, of: kernel.release) }
     if tree?.isBuild == true { await Self.strip(target) }
     let members = try FileManager.default.contentsOfDirectory(atPath: target.path).map { "modules/\($0)" }

@@ -37,15 +37,15 @@ extension KernelStore {
     if let known = aside.kernel(at: files.image) { return known }
     let staging = try staging()
     let name = try freeName(for: files)
-    let tree: ModuleTree? =
+    let kernel = try await staging.store.add(
+      name: name, image: URL(fileURLWithPath: files.image), source: files.image, release: files.release
+    ) {
       switch files.modules {
       case .builtIn: nil
       case .below(let folder): try ModuleTree(URL(fileURLWithPath: folder))
       case .inTree(let folder): try ModuleTree(built: folder)
       }
-    let kernel = try await staging.store.add(
-      name: name, image: URL(fileURLWithPath: files.image), tree: tree, source: files.image,
-      release: files.release)
+    }
     aside.add(kernel, from: files.image, staging)
     return kernel
   }
