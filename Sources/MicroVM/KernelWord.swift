@@ -162,10 +162,12 @@ struct KernelFiles: Equatable {
   /// What is called nearly so in the same folder.
   private static func near(_ path: String) -> String? {
     let url = URL(fileURLWithPath: path)
-    let folder = url.deletingLastPathComponent().path
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    return Nearest.to(url.lastPathComponent, among: names).map {
-      "did you mean \(Files.printable(path.hasPrefix("/") ? "\(folder)/\($0)" : $0))?"
-    }
+    let names =
+      (try? FileManager.default.contentsOfDirectory(atPath: url.deletingLastPathComponent().path)) ?? []
+    guard let near = Nearest.to(url.lastPathComponent, among: names) else { return nil }
+    // The folder as it was written.
+    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+    let above = parts.dropLast(path.hasSuffix("/") ? 2 : 1).map { $0 + "/" }.joined()
+    return "did you mean \(Files.printable(above + near))?"
   }
 }

@@ -37,14 +37,21 @@ extension KernelStore {
     if let known = aside.kernel(at: files.image) { return known }
     let staging = try staging()
     let name = try freeName(for: files)
-    let kernel = try await staging.store.add(
-      name: name, image: URL(fileURLWithPath: files.image), source: files.image, release: files.release
-    ) {
-      switch files.modules {
-      case .builtIn: nil
-      case .below(let folder): try ModuleTree(URL(fileURLWithPath: folder))
-      case .inTree(let folder): try ModuleTree(built: folder)
+    let kernel: StoredKernel
+    do {
+      kernel = try await staging.store.add(
+        name: name, image: URL(fileURLWithPath: files.image), source: files.image, release: files.release
+      ) {
+        switch files.modules {
+        case .builtIn: nil
+        case .below(let folder): try ModuleTree(URL(fileURLWithPath: folder))
+        case .inTree(let folder): try ModuleTree(built: folder)
+        }
       }
+    } catch var failure as Failure {
+      // What was named is no kernel: that is not the lab's.
+      if ["kernel image", "module", "modules"].contains(failure.stage) { failure.isUsage = true }
+      throw failure
     }
     aside.add(kernel, from: files.image, staging)
     return kernel

@@ -175,6 +175,7 @@ import Testing
       #expect(seen == .builtIn)
       #expect(refusal(folder) == "no kernel in this folder; \(KernelFiles.wanted)")
       #expect(refusal(folder + "/wole") == "No such file or directory; did you mean \(folder)/whole?")
+      #expect(refusal(folder + "/sources/../wole/").hasSuffix("; did you mean \(folder)/sources/../whole?"))
       #expect(refusal(folder + "/a.deb") == "it is a package; pawslab kernels add NAME --deb \(folder)/a.deb")
       #expect(refusal(folder + "/b.rpm").contains("--rpm"))
       #expect(refusal("/dev/null") == "neither a file nor a folder; \(KernelFiles.wanted)")
@@ -257,6 +258,10 @@ import Testing
     try await tree("drivers/net/veth.o\n", modules: [:]) { store, path in
       let failure = await #expect(throws: Failure.self) { try await store.takeAside(path) }
       #expect(failure?.cause == "modules.order lists it, and it is not there")
+    }
+    try await with(["text": "no kernel"]) { store, folder in
+      let failure = await #expect(throws: Failure.self) { try await store.takeAside(folder + "/text") }
+      #expect(failure?.isUsage == true && failure?.cause == "neither a bzImage nor an ELF kernel")
     }
     // A list that leads elsewhere leads nowhere.
     try await tree("../../../etc/veth.o\n/etc/veth.o\n", modules: [:]) { store, path in
