@@ -7,7 +7,7 @@ import Report
 struct Seeding: ParsableArguments {
   @Option(
     help:
-      "Whose time passes in guests: real, or virtual (their own: the same packets to the nanosecond in every run, and waiting takes no time). Default: virtual for cases that wait for more than 2 s, else real."
+      "Whose time passes in guests: real, or virtual (their own: the same packets to the nanosecond in every run, and waiting takes no time). Default: virtual for cases that wait for more than 2 s or hold SYNs, else real."
   )
   var time: Time?
 
