@@ -37,6 +37,7 @@ enum AnswerReading {
       return [
         timeWait(.older, .possible, shown, life), timeWait(.behind, .possible, shown, life),
         challenge(.possible, shown),
+        Fit(cause: .mechanism("fin-wait-2"), certainty: .possible, evidence: [shown]),
       ].compactMap(\.self)
     }
     let why = isDeaf ? "; the client's RSTs did not end it, which only TIME_WAIT with tcp_rfc1337=1 withstands" : ""
@@ -133,6 +134,15 @@ enum AnswerReading {
 
   /// SYN-ACKs that nobody acknowledges.
   static func answerLost(_ life: Life, in around: Surroundings) -> [Fit] {
+    if life.clientReset == life.sequence &+ 1 || life.reset?.byServer == false {
+      return [
+        Fit(
+          cause: .mechanism("lost-answer"), certainty: .likely,
+          evidence: [
+            "a RST answers the SYN-ACK, and the SYN comes again: the answer goes to somebody else than who asked"
+          ])
+      ]
+    }
     let words = "\(Words.count(life.synAcks, "SYN-ACK")) for \(Words.count(life.syns, "SYN")), and no ACK"
     switch around.view {
     case .client:
@@ -158,7 +168,15 @@ enum AnswerReading {
   }
 
   static func halfOpen(_ life: Life, in around: Surroundings) -> [Fit] {
-    [
+    if around.traffic.view.isOneSided {
+      let words = "\(Words.count(life.synAcks, "SYN-ACK")), and what the client says is not captured"
+      return [
+        Fit(cause: .clientGone, certainty: .possible, evidence: [words]),
+        Fit(cause: .mechanism("lost-answer"), certainty: .possible, evidence: [words]),
+        Fit(cause: .mechanism("rp-filter"), certainty: .possible, evidence: [words]),
+      ]
+    }
+    return [
       Fit(
         cause: .clientGone, certainty: .likely,
         evidence: ["\(Words.count(life.synAcks, "SYN-ACK")), and the client says nothing more"])

@@ -18,6 +18,9 @@ struct Life {
     var repeats = 0
     var mostRepeats = 0
     var fin: Int64?
+    /// What it acknowledged with its FIN, and whether it has acknowledged more since.
+    var finAcknowledged: UInt32 = 0
+    var goesOnBehindFin = false
     var ttl: UInt8?
     var bytes = 0
     /// The newest acknowledgement that it gave.
@@ -57,6 +60,9 @@ struct Life {
   enum Remembered {
     case nothing
     case newer(UInt32, seconds: Int)
+    /// It is not older than what is remembered, which is younger than 60 s: refused only where the server has its
+    /// timestamps off since.
+    case young(seconds: Int)
     case fine
   }
 
@@ -115,6 +121,8 @@ struct Life {
   /// When each of its first SYNs was seen; eight at most.
   var synTimes: [Int64] = []
   var firstInterface = 0
+  /// Segments of the client but SYNs that left this box as they came.
+  var copies = 0
   /// It goes on with the numbers of a connection of other addresses.
   var unwritten = false
 
@@ -141,8 +149,12 @@ struct Life {
     var state = Past.State.open
     switch (fromServer.fin, fromClient.fin) {
     case (let ours?, let theirs?): state = ours <= theirs ? .timeWait : .closed
-    case (_?, nil): state = fromClient.segments == 0 ? .unknown : .finWait2
-    case (nil, _?): state = fromServer.segments == 0 ? .timeWait : .open
+    // Where one direction only was captured the other's FIN is known by what acknowledges it.
+    case (_?, nil) where fromClient.segments == 0: state = fromServer.goesOnBehindFin ? .timeWait : .unknown
+    case (_?, nil): state = .finWait2
+    case (nil, _?) where fromServer.segments == 0: state = fromClient.goesOnBehindFin ? .closed : .timeWait
+    case (nil, _?): state = .open
+    case (nil, nil) where fromServer.segments == 0 || fromClient.segments == 0: state = .unknown
     case (nil, nil): state = isEstablished ? .open : .closed
     }
     if reset != nil || (!isEstablished && isWhole) { state = .closed }
@@ -189,6 +201,8 @@ struct Life {
       // An ACK of the SYN-ACK; where the server's side was not captured it says that there was one.
       if isWhole, !isEstablished, segment.sequence == sequence &+ 1 { isEstablished = true }
       if !isWhole { isEstablished = true }
+      // A client goes on with the option only where the SYN-ACK had it.
+      if segment.tsval != nil { hasTimestamps = true }
     }
   }
 
@@ -261,7 +275,14 @@ struct Life {
           way.tsvalTime = segment.time
         }
       }
-      if segment.flags.contains(.fin), way.fin == nil { way.fin = segment.time }
+      if segment.flags.contains(.fin), way.fin == nil {
+        way.fin = segment.time
+        way.finAcknowledged = segment.acknowledgement
+      } else if way.fin != nil, segment.flags.contains(.ack),
+        Modular.after(segment.acknowledgement, way.finAcknowledged)
+      {
+        way.goesOnBehindFin = true
+      }
       way.bytes += segment.payload
     } else if segment.isSYN || segment.isSYNACK, let tsval = segment.tsval {
       (way.tsval, way.tsvalTime) = (tsval, segment.time)

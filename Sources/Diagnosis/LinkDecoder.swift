@@ -4,6 +4,8 @@ enum LinkDecoder {
   enum Content {
     case tcp(Sighting)
     case icmp(Complaint)
+    /// An ICMP error, cut off before what it is about: to whom, and what it says.
+    case complains(to: Address, String)
     /// ARP asks for an address that has not answered so far, or answers.
     case asks(for: Address)
     case answers(Address)
@@ -221,10 +223,12 @@ enum LinkDecoder {
       let target = Address(high: u64(bytes, at + 8), low: u64(bytes, at + 16))
       return type == 135 ? .asks(for: target) : .answers(target)
     }
-    guard header.isIPv4 ? [3, 4, 11, 12].contains(type) : (1...127).contains(type),
-      let about = IPHeader(bytes, at: at + 8, whole: frame.length), about.next == 6,
-      bytes.count >= about.inner + 8
-    else { return .other }
+    guard header.isIPv4 ? [3, 4, 11, 12].contains(type) : (1...127).contains(type) else { return .other }
+    guard let about = IPHeader(bytes, at: at + 8, whole: frame.length), bytes.count >= about.inner + 8 else {
+      let words = Complaint.words(isIPv4: header.isIPv4, type: type, code: bytes[at + 1])
+      return .complains(to: header.destination, "\(words), says \(header.source)")
+    }
+    guard about.next == 6 else { return .other }
     return .icmp(
       Complaint(
         time: frame.time, from: header.source, isIPv4: header.isIPv4, type: type, code: bytes[at + 1],

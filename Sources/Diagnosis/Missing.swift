@@ -12,7 +12,6 @@ struct Missing {
       let missing = Answer.Missing(what: what, command: command)
       if !all.contains(missing) { all.append(missing) }
     }
-    guard !open.isEmpty else { return }
     let atServer: Set = ["listen-overflow", "syn-queue", "recycle", "tw-paws", "tw-seq", "challenge-ack", "rp-filter"]
     if !names.isDisjoint(with: atServer), facts.counters.isEmpty || !facts.isDifference {
       add("the server's counters, before and after an attempt that fails", "nstat -az > before; ...; nstat -az > after")
@@ -25,7 +24,7 @@ struct Missing {
     if !views.isEmpty, !views.contains(.hop), !names.isDisjoint(with: ["hop", "nat-race", "conntrack-full", "ipvs", "conntrack-invalid"]) {
       add("the same at the NAT or director, both sides at once", "tcpdump -ni any -s 96 -w hop.pcap \(filter)")
     }
-    if incident.captures.contains(where: { $0.traffic.view.isOneSided }) {
+    if incident.captures.contains(where: { $0.traffic.view.isOneSided && $0.traffic.segments > 0 }), open.count == suspects.count {
       add("the other direction too: no -Q, no filter on one address", "tcpdump -ni any -s 96 -w both.pcap \(filter)")
     }
     if !names.isDisjoint(with: ["hop", "nat-race", "conntrack-full", "conntrack-invalid"]), facts.conntrack.isEmpty {

@@ -66,6 +66,14 @@ struct Reasoner {
         best[number] = index
         continue
       }
+      // A client that asks again while its answers leave: neither side of the NAT alone shows that they do not come.
+      for (silent, open) in [(index, other), (other, index)]
+      where readings[silent].symptom == .silent && readings[open].symptom == .halfOpen && readings[silent].life.syns > 1 {
+        readings[open].symptom = .answerLost
+        readings[open].life.syns = max(readings[open].life.syns, readings[silent].life.syns)
+        let around = Surroundings(traffic: Traffic(), view: .hop, facts: facts)
+        readings[open].fits = AnswerReading.answerLost(readings[open].life, in: around)
+      }
       let loser = rank(readings[index]) > rank(readings[other]) ? other : index
       keeps[loser] = false
       if loser == other { best[number] = index }
@@ -135,7 +143,12 @@ struct Reasoner {
     if suspects.contains(where: { $0.isMechanism && $0.certainty >= .likely }) { return .mechanism }
     if suspects.contains(where: { !$0.isMechanism && $0.certainty >= .likely }) { return .noneOfThese }
     if !suspects.isEmpty { return .notEnough }
-    return readings.contains { !$0.fits.isEmpty } ? .notEnough : .nothingWrong
+    return isOneSided ? .notEnough : .nothingWrong
+  }
+
+  /// Whether a capture holds one direction only, or none: what the other one lacks is not seen.
+  private var isOneSided: Bool {
+    incident.captures.contains { $0.traffic.view.isOneSided }
   }
 
   private func headline(
@@ -151,6 +164,12 @@ struct Reasoner {
         + (others.isEmpty ? "" : "; also \(others.joined(separator: ", "))")
     case .notEnough:
       let names = suspects.filter(\.isMechanism).map(\.name)
+      if suspects.isEmpty {
+        if incident.captures.allSatisfy({ $0.traffic.segments == 0 }) {
+          return "Not enough to tell: no TCP was captured"
+        }
+        return "Nothing wrong is seen, but one direction only was captured: who got no answer does not show in it"
+      }
       if names.isEmpty { return "Something is wrong, and what was brought does not say what" }
       return "Not enough to tell: \(Self.list(names)) would look like this, and so does "
         + Self.list(suspects.filter { !$0.isMechanism }.map(\.name), empty: "nothing else that is known")

@@ -95,7 +95,9 @@ struct Complaint {
   var sequence: UInt32
 
   /// `port unreachable`, `administratively prohibited` (RFC 792, RFC 1812, RFC 4443).
-  var words: String {
+  var words: String { Self.words(isIPv4: isIPv4, type: type, code: code) }
+
+  static func words(isIPv4: Bool, type: UInt8, code: UInt8) -> String {
     let names: [UInt8: String] =
       isIPv4
       ? [

@@ -11,6 +11,13 @@ enum SilenceReading {
           evidence: [words, "\(life.server.address) is asked for on the link, and nobody answers"])
       ]
     }
+    if let said = around.traffic.vague[life.client.address] {
+      return [
+        Fit(
+          cause: .mechanism("icmp"), certainty: .likely,
+          evidence: [words, "\(said), to the same client, cut off before what it is about"])
+      ]
+    }
     // Its translation went out: what became of that is told of that.
     if life.forwarded > 0 { return [] }
     switch around.view {
@@ -37,6 +44,16 @@ enum SilenceReading {
           evidence: [words + "; nothing at all is answered on that port"]))
     }
     let answered = tally.answered > 0 ? "; \(Words.count(tally.answered, "other")) got an answer" : ""
+    if isNear, tally.mute > 0, tally.talked == 0, tally.halfOpen == 0 {
+      return fits + [
+        Fit(
+          cause: .mechanism("listen-overflow"), certainty: .likely,
+          evidence: [
+            words,
+            "\(Words.count(tally.mute, "connection")) of that port \(tally.mute == 1 ? "is" : "are") open, and no program has said or closed anything on \(tally.mute == 1 ? "it" : "them")",
+          ])
+      ]
+    }
     for name in ["listen-overflow", "syn-queue", "rp-filter"] {
       var fit = Fit(cause: .mechanism(.init(rawValue: name)), certainty: .possible, evidence: [words + answered])
       if name == "rp-filter", tally.answered > 0 { fit.against = ["the same server answers others"] }
@@ -67,9 +84,15 @@ enum SilenceReading {
       evidence.append(
         "the SYN is \(by), where \(life.client.address) was \(seconds) s ago when the server closed a connection of it first")
     case .fine: return nil
+    case .young(let seconds):
+      let isOff = facts.setting("tcp_timestamps") == "0"
+      return Fit(
+        cause: .mechanism("recycle"), certainty: isOff ? .likely : .possible,
+        evidence: evidence + [
+          "the server closed a connection of \(life.client.address) first \(seconds) s ago, and \(isOff ? "has" : "if it has") its timestamps off now"
+        ], against: isOff ? [] : ["the SYN is not older by timestamp"])
     case .nothing:
       guard around.view != .server || life.began - around.traffic.first < 60_000_000_000 else { return nil }
-      guard life.tsval != nil || facts.setting("tcp_tw_recycle") == "1" else { return nil }
       // What the server remembers from before the capture nobody sees.
       return Fit(
         cause: .mechanism("recycle"), certainty: .possible, evidence: evidence,

@@ -37,7 +37,9 @@ enum Symptom: Hashable {
 
   /// - Parameter end: when the capture ends; `.max` where something else followed on the tuple.
   init(_ life: Life, until end: Int64) {
-    if life.unwritten {
+    // Its SYN left with other addresses, and what came behind it did not.
+    let isUnwritten = life.unwritten || (life.forwarded > 0 && life.passedOn == 0 && life.copies > 0)
+    if isUnwritten {
       self = .unwritten
     } else if life.isWhole, life.synAcks == 0, !life.isEstablished {
       self = Self.unanswered(life, end)
@@ -48,6 +50,8 @@ enum Symptom: Hashable {
 
   private static func unanswered(_ life: Life, _ end: Int64) -> Symptom {
     if life.complaints > 0, life.complaint?.ends == true { return .complained }
+    // A RST of just behind the SYN answers a SYN-ACK: that came to somebody who had not asked.
+    if life.clientReset == life.sequence &+ 1 { return .answerLost }
     if life.refusals > 0, life.oldAcks == 0 { return .refused }
     if life.oldAcks > 0 { return .oldAck(connected: false) }
     if life.clientResets > 0 { return .oldAckBehind(connected: false) }
@@ -57,6 +61,7 @@ enum Symptom: Hashable {
 
   private static func opened(_ life: Life, _ end: Int64) -> Symptom {
     if life.isWhole {
+      if !life.isEstablished, life.syns > 1 || life.oldAcks > 0, life.reset?.byServer == false { return .answerLost }
       if life.oldAcks > 0 { return .oldAck(connected: true) }
       if life.clientResets > 0, life.syns > 1 { return .oldAckBehind(connected: true) }
       if !life.isEstablished {

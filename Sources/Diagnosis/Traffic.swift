@@ -22,10 +22,17 @@ struct Traffic {
     var flags: UInt8
     var payload: Int
     var identification: UInt16
+    var tsval: UInt32?
     var interface: Int
     var outgoing: Bool?
     var time: Int64
     var isFromClient: Bool
+
+    func isSame(_ other: Mark) -> Bool {
+      isFromClient == other.isFromClient && sequence == other.sequence
+        && acknowledgement == other.acknowledgement && flags == other.flags && payload == other.payload
+        && identification == other.identification && tsval == other.tsval
+    }
   }
 
   /// The newest SYN of a number, before any translation.
@@ -41,6 +48,11 @@ struct Traffic {
     var answered = 0
     var silent = 0
     var refused = 0
+    /// Open to the end, and the server's program has neither said anything nor closed.
+    var mute = 0
+    /// On which it has.
+    var talked = 0
+    var halfOpen = 0
     var firstAnswer: Int64 = .max
     var lastAnswer: Int64 = .min
   }
@@ -80,6 +92,8 @@ struct Traffic {
   private(set) var beyond = 0
   private(set) var asked: [Address: Int] = [:]
   private(set) var present: Set<Address> = []
+  /// ICMP errors of which too little was captured to say what about: to whom, what.
+  private(set) var vague: [Address: String] = [:]
   private(set) var clocks: [Clocks.Pair: Clocks] = [:]
   /// Ports that a translator gave, by server.
   private(set) var portsGiven: [Endpoint: Set<UInt16>] = [:]
@@ -96,6 +110,7 @@ struct Traffic {
     switch content {
     case .tcp(let segment): add(segment)
     case .icmp(let complaint): add(complaint)
+    case .complains(let address, let words): if vague.count < 10_000 { vague[address] = words }
     case .asks(let address): if asked.count < 10_000 { asked[address, default: 0] += 1 }
     case .answers(let address): if present.count < 10_000 { present.insert(address) }
     case .other: others += 1
@@ -231,7 +246,7 @@ struct Traffic {
     let seconds = Int((syn.time - stamp.time) / 1_000_000_000)
     guard seconds < 60 else { return .fine }
     guard let tsval = syn.tsval else { return .newer(stamp.tsval, seconds: seconds) }
-    return Modular.before(tsval &+ 1, stamp.tsval) ? .newer(stamp.tsval, seconds: seconds) : .fine
+    return Modular.before(tsval &+ 1, stamp.tsval) ? .newer(stamp.tsval, seconds: seconds) : .young(seconds: seconds)
   }
 
   private mutating func clock(_ syn: Sighting) {
@@ -247,19 +262,19 @@ struct Traffic {
   private mutating func isCopy(_ segment: Sighting, of at: Int, _ isClient: Bool) -> Bool {
     let mark = Mark(
       sequence: segment.sequence, acknowledgement: segment.acknowledgement, flags: segment.flags.rawValue,
-      payload: segment.payload, identification: segment.identification, interface: segment.interface,
-      outgoing: segment.outgoing, time: segment.time, isFromClient: isClient)
-    for other in conversations[at].recent
-    where other.isFromClient == isClient && other.sequence == mark.sequence
-      && other.acknowledgement == mark.acknowledgement && other.flags == mark.flags
-      && other.payload == mark.payload && other.identification == mark.identification
-      && (other.interface != mark.interface || other.outgoing != mark.outgoing)
-      && mark.time - other.time < 20_000_000
-    {
+      payload: segment.payload, identification: segment.identification, tsval: segment.tsval,
+      interface: segment.interface, outgoing: segment.outgoing, time: segment.time, isFromClient: isClient)
+    for other in conversations[at].recent where other.isSame(mark) {
+      let isElsewhere = other.interface != mark.interface || other.outgoing != mark.outgoing
+      // On one interface twice: loopback's two sides, a mirrored port. Nobody sends anything again so soon.
+      if !isElsewhere, mark.time - other.time < 1_000_000 { return true }
+      guard isElsewhere, mark.time - other.time < 20_000_000 else { continue }
       if segment.isSYN {
         conversations[at].life.passedOn += 1
         forwards += 1
-      } else if !isClient {
+      } else if isClient {
+        conversations[at].life.copies += 1
+      } else {
         conversations[at].life.answersPassedOn += 1
       }
       return true
@@ -347,6 +362,13 @@ struct Traffic {
     if life.synAcks > 0 || life.isEstablished {
       tally.answered += 1
       let time = life.synAcks > 0 ? life.firstSynAck : life.began
+      if !life.isEstablished {
+        tally.halfOpen += 1
+      } else if life.fromServer.bytes > 0 || life.fromServer.fin != nil || life.reset != nil {
+        tally.talked += 1
+      } else {
+        tally.mute += 1
+      }
       tally.firstAnswer = min(tally.firstAnswer, time)
       tally.lastAnswer = max(tally.lastAnswer, time)
     } else if life.refusals > 0 {
@@ -359,7 +381,7 @@ struct Traffic {
     switch (life.remembered, symptom) {
     case (.newer, .silent): silentAndOlder += 1
     case (.newer, _) where life.synAcks > 0 && life.synsBefore == 1: answeredThoughOlder += 1
-    case (.fine, .silent), (.nothing, .silent): silentThoughFine += 1
+    case (.fine, .silent), (.nothing, .silent), (.young, .silent): silentThoughFine += 1
     default: break
     }
   }
