@@ -17,7 +17,7 @@ enum AnswerReading {
     // Where the RSTs came through and it is refused all the same, only TIME_WAIT with tcp_rfc1337 ignores them.
     let isDeaf = !connected && life.clientResets >= 2 && around.view != .client && around.view != .unknown
     switch past?.state {
-    case .timeWait where rule != .accepts:
+    case .timeWait where rule == .older || rule == .behind:
       return [timeWait(rule, .shown, shown + "; the server closed the connection before it first", life)]
         .compactMap(\.self)
     case .finWait2 where around.view != .client || past?.wasWhole == true:
@@ -26,12 +26,18 @@ enum AnswerReading {
           cause: .mechanism("fin-wait-2"), certainty: .shown,
           evidence: [shown + "; the server has closed the connection before it, the client has not"])
       ]
-    case .open where past?.wasWhole == true || rule == .accepts:
+    case .open where past?.wasWhole == true || rule == .accepts || rule == .acceptsByTime:
       return [challenge(.shown, shown + "; the connection before it was never closed by the server")]
     default: break
     }
     if rule == .accepts {
       return [challenge(.shown, shown + "; a TIME_WAIT would have let it through by these numbers")]
+    }
+    if rule == .acceptsByTime {
+      return [
+        challenge(.possible, shown + "; a TIME_WAIT would have let it through by its timestamp"),
+        Fit(cause: .mechanism("fin-wait-2"), certainty: .possible, evidence: [shown]),
+      ]
     }
     guard rule != .unknown else {
       return [
@@ -51,7 +57,8 @@ enum AnswerReading {
 
   /// What TIME_WAIT makes of a SYN by numbers alone (tcp_timewait_state_process).
   private enum Rule {
-    case older, behind, accepts, unknown
+    /// `acceptsByTime`: for its timestamp alone, which FIN_WAIT2 does not ask for.
+    case older, behind, accepts, acceptsByTime, unknown
 
     init(_ life: Life, next: UInt32, recent: UInt32?, isSeen: Bool) {
       if let tsval = life.tsval, let recent, Modular.before(tsval, recent) {
@@ -62,7 +69,7 @@ enum AnswerReading {
         // The echo tells nothing where the server uses no timestamps, and then nothing but the number decides.
         self = recent == nil && life.tsval != nil && life.oldAck == nil ? .unknown : .accepts
       } else if let tsval = life.tsval, let recent, Modular.before(recent, tsval) {
-        self = .accepts
+        self = .acceptsByTime
       } else {
         self = recent == nil && life.tsval != nil && life.oldAck == nil ? .unknown : .behind
       }
@@ -84,7 +91,7 @@ enum AnswerReading {
     switch rule {
     case .older: Fit(cause: .mechanism("tw-paws"), certainty: certainty, evidence: [words])
     case .behind: Fit(cause: .mechanism("tw-seq"), certainty: certainty, evidence: [words])
-    case .accepts, .unknown: nil
+    case .accepts, .acceptsByTime, .unknown: nil
     }
   }
 
@@ -134,7 +141,7 @@ enum AnswerReading {
 
   /// SYN-ACKs that nobody acknowledges.
   static func answerLost(_ life: Life, in around: Surroundings) -> [Fit] {
-    if life.clientReset == life.sequence &+ 1 || life.reset?.byServer == false {
+    if life.isDisowned || life.reset?.byServer == false {
       return [
         Fit(
           cause: .mechanism("lost-answer"), certainty: .likely,

@@ -20,6 +20,13 @@ struct Surroundings {
   let view: View
   let facts: Facts
 
+  /// The same for all addresses that a listener may have.
+  func listener(_ life: Life) -> (mute: Int, talked: Int, halfOpen: Int) {
+    traffic.tallies.filter { $0.key.port == life.server.port }.values.reduce(into: (0, 0, 0)) {
+      $0 = ($0.0 + $1.mute, $0.1 + $1.talked, $0.2 + $1.halfOpen)
+    }
+  }
+
   /// Whether the server of a life answered others meanwhile, or ever.
   func tally(_ life: Life) -> Traffic.Tally { traffic.tallies[life.server] ?? Traffic.Tally() }
 

@@ -92,6 +92,8 @@ struct Life {
   var synsBefore = 0
   var clientResets = 0
   var clientReset: UInt32?
+  /// A RST of just behind the SYN: it answers a SYN-ACK, by somebody who had not asked.
+  var isDisowned = false
   var refusals = 0
   var refusalTTL: UInt8 = 0
   var complaints = 0
@@ -152,7 +154,8 @@ struct Life {
     // Where one direction only was captured the other's FIN is known by what acknowledges it.
     case (_?, nil) where fromClient.segments == 0: state = fromServer.goesOnBehindFin ? .timeWait : .unknown
     case (_?, nil): state = .finWait2
-    case (nil, _?) where fromServer.segments == 0: state = fromClient.goesOnBehindFin ? .closed : .timeWait
+    // The client's FIN may be the second, or the first of a server that never closes.
+    case (nil, _?) where fromServer.segments == 0: state = fromClient.goesOnBehindFin ? .closed : .unknown
     case (nil, _?): state = .open
     case (nil, nil) where fromServer.segments == 0 || fromClient.segments == 0: state = .unknown
     case (nil, nil): state = isEstablished ? .open : .closed
@@ -192,6 +195,7 @@ struct Life {
       if isWhole, synAcks == 0, !isEstablished {
         clientResets += 1
         if clientReset == nil { clientReset = segment.sequence }
+        if segment.sequence == sequence &+ 1 { isDisowned = true }
       } else if reset == nil {
         noteReset(segment, byServer: false)
       }

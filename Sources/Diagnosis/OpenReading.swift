@@ -42,7 +42,10 @@ enum OpenReading {
     let who = isClient ? "client" : "server"
     let idle = life.longestIdle > 5_000_000_000 ? "; it was idle for up to \(Words.seconds(of: life.longestIdle))" : ""
     let words = "data of the \(who) is sent \(way.repeats + 1) times, and nothing acknowledges it\(idle)"
-    return [
+    let unseen: [Fit] =
+      around.traffic.view.isOneSided
+      ? [Fit(cause: .mechanism("established-paws"), certainty: .possible, evidence: [words])] : []
+    return unseen + [
       Fit(cause: .peerGone, certainty: .possible, evidence: [words]),
       Fit(cause: .mechanism("conntrack-invalid"), certainty: .possible, evidence: [words]),
       Fit(cause: .mechanism("ipvs"), certainty: .possible, evidence: [words]),

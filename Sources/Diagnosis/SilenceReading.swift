@@ -44,13 +44,14 @@ enum SilenceReading {
           evidence: [words + "; nothing at all is answered on that port"]))
     }
     let answered = tally.answered > 0 ? "; \(Words.count(tally.answered, "other")) got an answer" : ""
-    if isNear, tally.mute > 0, tally.talked == 0, tally.halfOpen == 0 {
+    let listener = around.listener(life)
+    if isNear, listener.mute > 0, listener.talked == 0, listener.halfOpen == 0 {
       return fits + [
         Fit(
           cause: .mechanism("listen-overflow"), certainty: .likely,
           evidence: [
             words,
-            "\(Words.count(tally.mute, "connection")) of that port \(tally.mute == 1 ? "is" : "are") open, and no program has said or closed anything on \(tally.mute == 1 ? "it" : "them")",
+            "\(Words.count(listener.mute, "connection")) of that port \(listener.mute == 1 ? "is" : "are") open, and no program has said or closed anything on \(listener.mute == 1 ? "it" : "them")",
           ])
       ]
     }
@@ -145,13 +146,16 @@ enum SilenceReading {
     let given = around.traffic.portsGiven.filter { $0.key.port == life.server.port }.reduce(into: Set<UInt16>()) {
       $0.formUnion($1.value)
     }
+    // A NAT that leaves ports as they are has as many as its clients.
+    let own = around.traffic.translations.filter { $0.server.port == life.server.port }
+    let chooses = !own.contains { $0.port == $0.client.port }
     let busy = Set(
-      around.traffic.translations.filter {
-        $0.server.port == life.server.port && $0.time < life.began && life.began - $0.time < remembered
+      own.filter {
+        $0.time < life.began && life.began - $0.time < remembered
           && $0.client != life.client
       }.map(\.port))
     let known = around.facts.portRange.map { $0.count } ?? given.count
-    guard known > 0, known <= 64, busy.count >= known else {
+    guard chooses, known > 0, known <= 64, busy.count >= known else {
       return Fit(cause: .mechanism("hop"), certainty: .possible, evidence: [words])
     }
     return Fit(

@@ -51,7 +51,7 @@ enum Symptom: Hashable {
   private static func unanswered(_ life: Life, _ end: Int64) -> Symptom {
     if life.complaints > 0, life.complaint?.ends == true { return .complained }
     // A RST of just behind the SYN answers a SYN-ACK: that came to somebody who had not asked.
-    if life.clientReset == life.sequence &+ 1 { return .answerLost }
+    if life.isDisowned { return .answerLost }
     if life.refusals > 0, life.oldAcks == 0 { return .refused }
     if life.oldAcks > 0 { return .oldAck(connected: false) }
     if life.clientResets > 0 { return .oldAckBehind(connected: false) }
@@ -62,11 +62,20 @@ enum Symptom: Hashable {
   private static func opened(_ life: Life, _ end: Int64) -> Symptom {
     if life.isWhole {
       if !life.isEstablished, life.syns > 1 || life.oldAcks > 0, life.reset?.byServer == false { return .answerLost }
-      if life.oldAcks > 0 { return .oldAck(connected: true) }
+      if life.oldAcks > 0 {
+        // Where the client's side is not captured what it has come to shows by what the server says then.
+        let isOpen = life.isEstablished || life.syns > 0 || life.fromServer.segments > 1
+        if isOpen { return .oldAck(connected: true) }
+        if life.syns == 0 { return .halfOpen }
+      }
       if life.clientResets > 0, life.syns > 1 { return .oldAckBehind(connected: true) }
       if !life.isEstablished {
         if life.syns > 1, life.synAcks > 1 { return .answerLost }
         if life.synAcks > 1 { return .halfOpen }
+        // The client's side is not captured; the server's goes on, once it is open.
+        if life.syns == 0, life.fromClient.segments == 0, life.fromServer.segments == 1, end == .max || end - life.firstSynAck >= second {
+          return .halfOpen
+        }
         if life.syns > 1 { return .late }
       }
       if life.synAcksAfterAck > 1 { return .handshakeAckIgnored }
