@@ -46,7 +46,8 @@ enum AnswerReading {
         Fit(cause: .mechanism("fin-wait-2"), certainty: .possible, evidence: [shown]),
       ].compactMap(\.self)
     }
-    let why = isDeaf ? "; the client's RSTs did not end it, which only TIME_WAIT with tcp_rfc1337=1 withstands" : ""
+    let why =
+      isDeaf ? "; the client's RSTs did not end it, which only TIME_WAIT with tcp_rfc1337=1 withstands" : ""
     var fits = [timeWait(rule, isDeaf ? .likely : .possible, shown + why, life)].compactMap(\.self)
     if !isDeaf {
       fits.append(challenge(.possible, shown))
@@ -83,7 +84,9 @@ enum AnswerReading {
       text = by > 0 ? ": TSval \(by) ticks behind" : ": TSval \(-Int(by)) ticks ahead"
     }
     let by = Int32(bitPattern: next &- life.sequence)
-    if life.syns > 0 { text += (text.isEmpty ? ": " : ", ") + "number \(by >= 0 ? "behind" : "ahead of") rcv_nxt" }
+    if life.syns > 0 {
+      text += (text.isEmpty ? ": " : ", ") + "number \(by >= 0 ? "behind" : "ahead of") rcv_nxt"
+    }
     return text
   }
 
@@ -105,17 +108,23 @@ enum AnswerReading {
       return [
         Fit(
           cause: .mechanism("fin-wait-2"), certainty: .shown,
-          evidence: ["a RST answers the SYN; the server has closed the connection before it, the client has not"])
+          evidence: [
+            "a RST answers the SYN; the server has closed the connection before it, the client has not"
+          ])
       ]
     }
     let tally = around.tally(life)
     var fit = Fit(
       cause: .nobodyListens, certainty: tally.answered == 0 ? .shown : .likely,
-      evidence: ["a RST answers the SYN" + (tally.answered == 0 ? ", and no other SYN to that port is answered" : "")])
+      evidence: [
+        "a RST answers the SYN" + (tally.answered == 0 ? ", and no other SYN to that port is answered" : "")
+      ])
     if let ttl = life.fromServer.ttl, ttl != life.refusalTTL {
       fit.evidence.append("the RST has another TTL than the server's packets: a box in between sends it")
     }
-    if tally.answered > 0 { fit.against = ["the same port has answered \(Words.count(tally.answered, "other"))"] }
+    if tally.answered > 0 {
+      fit.against = ["the same port has answered \(Words.count(tally.answered, "other"))"]
+    }
     return [fit]
   }
 
@@ -154,17 +163,20 @@ enum AnswerReading {
     switch around.view {
     case .client:
       return [
-        Fit(cause: .clientDrops, certainty: .likely, evidence: [words + ": they come to the client's machine"]),
+        Fit(
+          cause: .clientDrops, certainty: .likely, evidence: [words + ": they come to the client's machine"]),
         Fit(cause: .mechanism("rp-filter"), certainty: .possible, evidence: [words]),
       ]
     case .hop where life.answersPassedOn == 0 && life.passedOn > 0:
       return [
         Fit(cause: .mechanism("rp-filter"), certainty: .possible, evidence: [words + "; none is passed on"]),
-        Fit(cause: .mechanism("lost-answer"), certainty: .possible, evidence: [words + "; none is passed on"]),
+        Fit(
+          cause: .mechanism("lost-answer"), certainty: .possible, evidence: [words + "; none is passed on"]),
       ]
     default:
       // An answer that rp_filter throws away on its way is one that is lost, by a cause with a name.
-      let isOff = around.facts.setting("conf.all.rp_filter") == "0" || around.facts.counter("IPReversePathFilter") == 0
+      let isOff =
+        around.facts.setting("conf.all.rp_filter") == "0" || around.facts.counter("IPReversePathFilter") == 0
       return [
         Fit(
           cause: .mechanism("lost-answer"), certainty: isOff ? .likely : .possible,
@@ -191,7 +203,8 @@ enum AnswerReading {
   }
 
   static func handshakeAckIgnored(_ life: Life, in around: Surroundings) -> [Fit] {
-    let words = "\(Words.count(life.synAcksAfterAck, "SYN-ACK")) more, although the client has acknowledged the first"
+    let words =
+      "\(Words.count(life.synAcksAfterAck, "SYN-ACK")) more, although the client has acknowledged the first"
     let isNear = around.view == .server || around.view == .hop
     return [
       Fit(
@@ -202,8 +215,17 @@ enum AnswerReading {
 
   static func resetAtOnce(_ life: Life, in around: Surroundings) -> [Fit] {
     let words = "a RST of the server answers what ended the handshake"
+    if life.reset?.acknowledges == true {
+      return [
+        Fit(
+          cause: .programResets, certainty: .likely,
+          evidence: [words + "; it acknowledges, as a program's does (tcp_send_active_reset)"])
+      ]
+    }
     return [
-      Fit(cause: .mechanism("listen-overflow"), certainty: .possible, evidence: [words + " (tcp_abort_on_overflow)"]),
+      Fit(
+        cause: .mechanism("listen-overflow"), certainty: .possible,
+        evidence: [words + " (tcp_abort_on_overflow)"]),
       Fit(cause: .mechanism("no-socket"), certainty: .possible, evidence: [words]),
       Fit(cause: .programResets, certainty: .possible, evidence: [words]),
     ]

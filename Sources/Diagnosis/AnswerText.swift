@@ -42,7 +42,9 @@ public struct AnswerText {
     let count = suspect.count == 0 ? "" : ", \(Words.count(suspect.count, "attempt"))"
     var lines = ["\(suspect.name): \(suspect.certainty.rawValue)\(count)"]
     lines += Self.wrapped(suspect.summary, indent: 2)
-    for (title, texts) in [("who", suspect.clients), ("for it", suspect.evidence), ("against it", suspect.against)]
+    for (title, texts) in [
+      ("who", suspect.clients), ("for it", suspect.evidence), ("against it", suspect.against),
+    ]
     where !texts.isEmpty {
       let texts = title == "who" ? [texts.joined(separator: ", ")] : texts
       for (index, text) in texts.enumerated() { lines += Self.item(index == 0 ? title : "", text) }

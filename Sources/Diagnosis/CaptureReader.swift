@@ -226,7 +226,9 @@ struct CaptureReader {
           bytes: UnsafeRawBufferPointer(rebasing: cursor.bytes[(at + 28)..<(at + 28 + count)]),
           length: max(count, cursor.u32(at + 24, swapped))))
     case 3:
-      guard length >= 16, let interface = interfaces.first else { throw broken(at, "a packet of no interface") }
+      guard length >= 16, let interface = interfaces.first else {
+        throw broken(at, "a packet of no interface")
+      }
       let whole = cursor.u32(at + 8, swapped)
       packets += 1
       try body(

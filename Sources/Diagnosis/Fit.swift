@@ -27,6 +27,13 @@ struct Surroundings {
     }
   }
 
+  /// What became of all attempts on its port, at any address.
+  func port(_ life: Life) -> (answered: Int, silent: Int) {
+    traffic.tallies.filter { $0.key.port == life.server.port }.values.reduce(into: (0, 0)) {
+      $0 = ($0.0 + $1.answered, $0.1 + $1.silent)
+    }
+  }
+
   /// Whether the server of a life answered others meanwhile, or ever.
   func tally(_ life: Life) -> Traffic.Tally { traffic.tallies[life.server] ?? Traffic.Tally() }
 

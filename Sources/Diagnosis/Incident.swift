@@ -65,7 +65,8 @@ public struct Incident: Sendable {
     var notes: [String] = []
     let seconds = traffic.segments == 0 ? 0 : Double(traffic.last - traffic.first) / 1e9
     notes.append(
-      "\(reader.packets) packets, \(traffic.segments) of TCP, \(Words.seconds(seconds)), seen \(Words.place(view))")
+      "\(reader.packets) packets, \(traffic.segments) of TCP, \(Words.seconds(seconds)), seen \(Words.place(view))"
+    )
     if traffic.view.isOneSided, traffic.segments > 0 {
       notes.append("one direction only: from the \(traffic.view.fromServers == 0 ? "clients" : "servers")")
     }
@@ -86,7 +87,9 @@ public struct Incident: Sendable {
   /// - Throws: `Failure` with file and line of what is not as its kind has it.
   public mutating func add(text: String, file: String) throws {
     let lines = Line.all(of: text)
-    guard let kind = TextKind.recognise(lines) else { return add(unknown: "none of the kinds that this reads", file: file) }
+    guard let kind = TextKind.recognise(lines) else {
+      return add(unknown: "none of the kinds that this reads", file: file)
+    }
     try facts.add(kind, lines, file: file)
     files.append(Answer.File(name: file, kind: kind.rawValue, notes: []))
   }

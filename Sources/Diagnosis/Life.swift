@@ -17,6 +17,8 @@ struct Life {
     /// Data that was sent again since the other end last acknowledged some.
     var repeats = 0
     var mostRepeats = 0
+    /// Bytes of the last one that was.
+    var repeated = 0
     var fin: Int64?
     /// What it acknowledged with its FIN, and whether it has acknowledged more since.
     var finAcknowledged: UInt32 = 0
@@ -259,6 +261,7 @@ struct Life {
       if carries {
         if let next = way.next, !Modular.after(segment.next, next) {
           way.repeats += 1
+          way.repeated = segment.payload
           way.mostRepeats = max(way.mostRepeats, way.repeats)
         }
       } else if segment.isBareAck, segment.acknowledgement == way.acknowledged {

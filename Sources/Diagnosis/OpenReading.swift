@@ -22,13 +22,21 @@ enum OpenReading {
     let idle = reset.idle > 5_000_000_000 ? ", after \(Words.seconds(of: reset.idle)) without a packet" : ""
     let words = "a RST from the \(who)'s side answers a segment of an open connection\(idle)"
     if reset.acknowledges {
-      return [Fit(cause: .programResets, certainty: .likely, evidence: [words + "; it acknowledges, as a program's does"])]
+      return [
+        Fit(
+          cause: .programResets, certainty: .likely,
+          evidence: [words + "; it acknowledges, as a program's does"])
+      ]
     }
     let own = reset.byServer ? life.fromServer.ttl : life.fromClient.ttl
     var fit = Fit(
       cause: .mechanism("no-socket"), certainty: .likely,
-      evidence: [words + "; its number is what that segment acknowledged, as of a host that has no such connection"])
-    if let own, own != reset.ttl { fit.evidence.append("its TTL is not the \(who)'s: a box in between sends it") }
+      evidence: [
+        words + "; its number is what that segment acknowledged, as of a host that has no such connection"
+      ])
+    if let own, own != reset.ttl {
+      fit.evidence.append("its TTL is not the \(who)'s: a box in between sends it")
+    }
     // Without its connection before, or from the far side of a NAT, it may be one that nobody has rewritten.
     let isNear = reset.byServer ? around.view == .server : around.view == .client || around.view == .server
     if life.isWhole, isNear || (around.view == .hop && own != reset.ttl) { return [fit] }
@@ -40,8 +48,19 @@ enum OpenReading {
     let isClient = life.fromClient.repeats >= life.fromServer.repeats
     let way = isClient ? life.fromClient : life.fromServer
     let who = isClient ? "client" : "server"
-    let idle = life.longestIdle > 5_000_000_000 ? "; it was idle for up to \(Words.seconds(of: life.longestIdle))" : ""
+    let idle =
+      life.longestIdle > 5_000_000_000 ? "; it was idle for up to \(Words.seconds(of: life.longestIdle))" : ""
     let words = "data of the \(who) is sent \(way.repeats + 1) times, and nothing acknowledges it\(idle)"
+    let other = isClient ? life.fromServer : life.fromClient
+    if way.repeated >= 1_000, other.duplicates > 0 {
+      return [
+        Fit(
+          cause: .tooLarge, certainty: .likely,
+          evidence: [
+            "a segment of \(way.repeated) bytes is sent \(way.repeats + 1) times, and the other end says that it lacks it: smaller ones come through"
+          ])
+      ]
+    }
     let unseen: [Fit] =
       around.traffic.view.isOneSided
       ? [Fit(cause: .mechanism("established-paws"), certainty: .possible, evidence: [words])] : []

@@ -68,7 +68,9 @@ struct Reasoner {
       }
       // A client that asks again while its answers leave: neither side of the NAT alone shows that they do not come.
       for (silent, open) in [(index, other), (other, index)]
-      where readings[silent].symptom == .silent && readings[open].symptom == .halfOpen && readings[silent].life.syns > 1 {
+      where readings[silent].symptom == .silent && readings[open].symptom == .halfOpen
+        && readings[silent].life.syns > 1
+      {
         readings[open].symptom = .answerLost
         readings[open].life.syns = max(readings[open].life.syns, readings[silent].life.syns)
         let around = Surroundings(traffic: Traffic(), view: .hop, facts: facts)
@@ -168,7 +170,8 @@ struct Reasoner {
         if incident.captures.allSatisfy({ $0.traffic.segments == 0 }) {
           return "Not enough to tell: no TCP was captured"
         }
-        return "Nothing wrong is seen, but one direction only was captured: who got no answer does not show in it"
+        return
+          "Nothing wrong is seen, but one direction only was captured: who got no answer does not show in it"
       }
       if names.isEmpty { return "Something is wrong, and what was brought does not say what" }
       return "Not enough to tell: \(Self.list(names)) would look like this, and so does "
@@ -199,7 +202,8 @@ struct Reasoner {
     for capture in incident.captures {
       let healthy = capture.traffic.healthy
       if healthy > 0 {
-        events.append(Answer.Event(what: "connections that went well, in \(capture.file)", count: healthy, who: []))
+        events.append(
+          Answer.Event(what: "connections that went well, in \(capture.file)", count: healthy, who: []))
       }
       events += EventWords.clocks(capture.traffic)
     }
@@ -233,7 +237,9 @@ enum EventWords {
 
   /// Addresses whose SYNs go back in time.
   static func clocks(_ traffic: Traffic) -> [Answer.Event] {
-    let back = traffic.clocks.filter { $0.value.stepsBack > 0 }.sorted { $0.value.stepsBack > $1.value.stepsBack }
+    let back = traffic.clocks.filter { $0.value.stepsBack > 0 }.sorted {
+      $0.value.stepsBack > $1.value.stepsBack
+    }
     return back.prefix(5).map { pair, clocks in
       Answer.Event(
         what: "SYNs whose TSval lies behind one before, by up to \(clocks.by) ticks, towards \(pair.server)",

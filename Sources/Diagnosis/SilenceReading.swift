@@ -11,6 +11,12 @@ enum SilenceReading {
           evidence: [words, "\(life.server.address) is asked for on the link, and nobody answers"])
       ]
     }
+    if let complaint = life.complaint, complaint.words.contains("time exceeded") {
+      return [
+        Fit(
+          cause: .looped, certainty: .shown, evidence: [words, "\(complaint.words), says \(complaint.from)"])
+      ]
+    }
     if let said = around.traffic.vague[life.client.address] {
       return [
         Fit(
@@ -30,18 +36,26 @@ enum SilenceReading {
 
   // MARK: it came to the server, or goes there
 
+  /// Attempts without an answer that are no chance.
+  private static let many = 3
+
   /// - Parameter isNear: whether the SYNs were seen at the server itself; else they may have been lost behind.
   private static func beyond(_ life: Life, _ words: String, _ around: Surroundings, isNear: Bool) -> [Fit] {
     var fits: [Fit] = []
     if let fit = recycle(life, words, around, isNear: isNear) { fits.append(fit) }
     if let best = fits.first, best.certainty >= .likely { return fits }
     let tally = around.tally(life)
-    let isOneSided = around.traffic.view.fromServers == 0
-    if tally.answered == 0, !isOneSided || life.syns > 1, !around.traffic.tallies.contains(where: { $0.value.answered > 0 }) {
+    let port = around.port(life)
+    if port.answered == 0, !around.traffic.view.isOneSided {
+      // One that is refused may be any; many, and nobody served, are not picked out by their clocks or ports.
+      let isPlain = isNear || port.silent >= many
       fits.append(
         Fit(
-          cause: .filtered, certainty: isNear ? .likely : .possible,
-          evidence: [words + "; nothing at all is answered on that port"]))
+          cause: .nothingAnswers, certainty: isPlain ? .likely : .possible,
+          evidence: [
+            words + "; nothing at all is answered on that port"
+              + (port.silent > 1 ? ", none of \(Words.count(port.silent, "attempt"))" : "")
+          ]))
     }
     let answered = tally.answered > 0 ? "; \(Words.count(tally.answered, "other")) got an answer" : ""
     let listener = around.listener(life)
@@ -56,7 +70,8 @@ enum SilenceReading {
       ]
     }
     for name in ["listen-overflow", "syn-queue", "rp-filter"] {
-      var fit = Fit(cause: .mechanism(.init(rawValue: name)), certainty: .possible, evidence: [words + answered])
+      var fit = Fit(
+        cause: .mechanism(.init(rawValue: name)), certainty: .possible, evidence: [words + answered])
       if name == "rp-filter", tally.answered > 0 { fit.against = ["the same server answers others"] }
       if name != "rp-filter", around.answersMeanwhile(life) {
         fit.against = ["the same port answers others at the same time"]
@@ -83,7 +98,8 @@ enum SilenceReading {
       seconds = age
       let by = life.tsval.map { "\(stamp &- $0) ticks behind" } ?? "without a timestamp"
       evidence.append(
-        "the SYN is \(by), where \(life.client.address) was \(seconds) s ago when the server closed a connection of it first")
+        "the SYN is \(by), where \(life.client.address) was \(seconds) s ago when the server closed a connection of it first"
+      )
     case .fine: return nil
     case .young(let seconds):
       let isOff = facts.setting("tcp_timestamps") == "0"
@@ -105,7 +121,8 @@ enum SilenceReading {
       fit.certainty = .possible
     }
     if around.traffic.silentThoughFine > around.traffic.silentAndOlder {
-      fit.against.append("\(Words.count(around.traffic.silentThoughFine, "SYN")) that is not older got none either")
+      fit.against.append(
+        "\(Words.count(around.traffic.silentThoughFine, "SYN")) that is not older got none either")
       fit.certainty = .possible
     }
     if facts.setting("tcp_tw_recycle") == "1" || (facts.counter("PAWSPassive") ?? 0) > 0 {
@@ -136,14 +153,16 @@ enum SilenceReading {
     let rules = around.facts.drops
     fits.append(
       Fit(
-        cause: .filtered, certainty: rules.isEmpty ? .possible : .likely,
+        cause: .nothingAnswers, certainty: rules.isEmpty ? .possible : .likely,
         evidence: [words] + rules.prefix(2).map { "a rule that drops: \($0)" }))
     return fits
   }
 
   /// Whether the NAT has a port left, as far as it has been seen to give any.
   private static func ports(_ life: Life, _ words: String, _ around: Surroundings) -> Fit {
-    let given = around.traffic.portsGiven.filter { $0.key.port == life.server.port }.reduce(into: Set<UInt16>()) {
+    let given = around.traffic.portsGiven.filter { $0.key.port == life.server.port }.reduce(
+      into: Set<UInt16>()
+    ) {
       $0.formUnion($1.value)
     }
     // A NAT that leaves ports as they are has as many as its clients.
@@ -185,12 +204,26 @@ enum SilenceReading {
   // MARK: the first SYNs only
 
   static func late(_ life: Life, in around: Surroundings) -> [Fit] {
+    let fits = first(life, in: around)
+    guard around.view != .server, around.traffic.recovered > 0, !fits.isEmpty,
+      !fits.contains(where: { $0.certainty >= .likely })
+    else { return fits }
+    let words =
+      "data had to be sent again too, on \(Words.count(around.traffic.recovered, "connection")) that went on after it"
+    return [Fit(cause: .loss, certainty: .likely, evidence: [words])] + fits.filter { $0.cause != .loss }
+  }
+
+  private static func first(_ life: Life, in around: Surroundings) -> [Fit] {
     let waited = Words.seconds(of: max(0, life.firstSynAck - life.began))
     let words = "\(Words.count(life.syns, "SYN")), the answer \(waited) after the first"
-    if around.view == .hop, life.inner == nil, life.forwarded > 0 || life.passedOn > 0, life.forwarded < life.syns {
+    if around.view == .hop, life.inner == nil, life.forwarded > 0 || life.passedOn > 0,
+      life.forwarded < life.syns
+    {
       if let race = race(life, words, around) { return [race] }
       return [
-        Fit(cause: .mechanism("hop"), certainty: .possible, evidence: [words + ": the first does not leave the box"]),
+        Fit(
+          cause: .mechanism("hop"), certainty: .possible,
+          evidence: [words + ": the first does not leave the box"]),
         Fit(cause: .mechanism("nat-race"), certainty: .possible, evidence: [words]),
         Fit(cause: .mechanism("conntrack-full"), certainty: .possible, evidence: [words]),
       ]

@@ -23,12 +23,14 @@ struct Cause: Hashable, Sendable {
 
   // What is none of the lab's mechanisms.
   static let nobodyListens = Cause(name: "nobody-listens", isMechanism: false)
-  static let filtered = Cause(name: "filtered", isMechanism: false)
+  static let nothingAnswers = Cause(name: "nothing-answers", isMechanism: false)
   static let hostGone = Cause(name: "host-gone", isMechanism: false)
   static let loss = Cause(name: "loss", isMechanism: false)
   static let clientGone = Cause(name: "client-gone", isMechanism: false)
   static let clientDrops = Cause(name: "client-drops", isMechanism: false)
   static let programResets = Cause(name: "program-resets", isMechanism: false)
+  static let tooLarge = Cause(name: "too-large", isMechanism: false)
+  static let looped = Cause(name: "routing-loop", isMechanism: false)
   static let peerGone = Cause(name: "peer-gone", isMechanism: false)
 }
 
@@ -76,7 +78,8 @@ struct Knowledge {
       change: "the client's program has to close too; net.ipv4.tcp_fin_timeout bounds it on the server"),
     "challenge-ack": Knowledge(
       summary: "", lab: "lab/syn-for-established.yaml",
-      change: "let the RST through that answers it; the server's program has to close what its peer has left, "
+      change:
+        "let the RST through that answers it; the server's program has to close what its peer has left, "
         + "and the NAT has to keep its entries longer than the server its connections",
       counters: ["TCPSYNChallenge", "TCPChallengeACK"]),
     "established-paws": Knowledge(
@@ -133,7 +136,8 @@ struct Knowledge {
       change: "the rule or route of the box that says it", place: "box that says so"),
     "local-ports": Knowledge(
       summary: "", lab: "lab/tw-reuse.yaml",
-      change: "net.ipv4.tcp_tw_reuse=1 on the client, a wider ip_local_port_range, or connections that are kept",
+      change:
+        "net.ipv4.tcp_tw_reuse=1 on the client, a wider ip_local_port_range, or connections that are kept",
       place: "client"),
     "tw-buckets": Knowledge(
       summary: "", lab: "lab/tw-buckets.yaml", change: "a larger net.ipv4.tcp_max_tw_buckets",
@@ -144,12 +148,23 @@ struct Knowledge {
   private static let foreign: [String: Knowledge] = [
     "nobody-listens": Knowledge(
       summary: "a RST answers the SYN: nothing listens on that port, or a rule says so in its place"),
-    "filtered": Knowledge(summary: "a filter, or a listener that is not there behind one, throws the SYNs away"),
-    "host-gone": Knowledge(summary: "nobody has that address: it is asked for on the link, and no one answers"),
+    "nothing-answers": Knowledge(
+      summary:
+        "nothing answers: a filter throws the SYNs away, the host is down, or no way leads there or back"),
+    "host-gone": Knowledge(
+      summary: "nobody has that address: it is asked for on the link, and no one answers"),
     "loss": Knowledge(summary: "packets get lost on the way, and the next one comes through"),
-    "client-gone": Knowledge(summary: "the client says nothing to a SYN-ACK: it has gone, or never asked (a flood)"),
-    "client-drops": Knowledge(summary: "the SYN-ACK comes to the client's machine, which throws it away (a filter there)"),
-    "program-resets": Knowledge(summary: "the program ends the connection by a RST itself (close(2) with unread data, SO_LINGER 0)"),
-    "peer-gone": Knowledge(summary: "the other end says nothing any more: it, the way, or a box in between has gone"),
+    "client-gone": Knowledge(
+      summary: "the client says nothing to a SYN-ACK: it has gone, or never asked (a flood)"),
+    "client-drops": Knowledge(
+      summary: "the SYN-ACK comes to the client's machine, which throws it away (a filter there)"),
+    "program-resets": Knowledge(
+      summary: "the program ends the connection by a RST itself (close(2) with unread data, SO_LINGER 0)"),
+    "too-large": Knowledge(
+      summary:
+        "large packets get lost and small ones do not: a link with a smaller MTU, and no ICMP that says so"),
+    "routing-loop": Knowledge(summary: "the packet goes in a circle, or further than its TTL lets it"),
+    "peer-gone": Knowledge(
+      summary: "the other end says nothing any more: it, the way, or a box in between has gone"),
   ]
 }

@@ -52,28 +52,38 @@ struct Suspects {
     // A machine that has been up for a year has counted everything once: that is worth a word where nothing was captured.
     let own: [(String, String)] = [
       ("recycle", "PAWSPassive"), ("tw-paws", "PAWSTimewait"), ("listen-overflow", "ListenOverflows"),
-      ("syn-queue", "TCPReqQFullDrop"), ("rp-filter", "IPReversePathFilter"), ("challenge-ack", "TCPSYNChallenge"),
+      ("syn-queue", "TCPReqQFullDrop"), ("rp-filter", "IPReversePathFilter"),
+      ("challenge-ack", "TCPSYNChallenge"),
     ]
-    for (name, counter) in own where value(counter) > 0 && (!hasCaptures || entries[Cause(name: name, isMechanism: true)] != nil) {
+    for (name, counter) in own
+    where value(counter) > 0 && (!hasCaptures || entries[Cause(name: name, isMechanism: true)] != nil) {
       add(name, facts.isDifference ? .shown : .likely, "\(counter) is \(value(counter)) \(since)")
     }
     guard !hasCaptures else { return }
     if value("PAWSEstab") > 0 {
       let words = "PAWSEstab is \(value("PAWSEstab")) \(since)"
       add("established-paws", .possible, words)
-      if facts.counter("PAWSTimewait") == nil { add("tw-paws", .possible, words + "; until 6.15 TIME_WAIT counts there too") }
+      if facts.counter("PAWSTimewait") == nil {
+        add("tw-paws", .possible, words + "; until 6.15 TIME_WAIT counts there too")
+      }
     }
     let (failed, dropped) = (value("conntrack.insert_failed"), value("conntrack.drop"))
     if failed > 0 {
       add("hop", .possible, "conntrack's insert_failed is \(failed) \(since)")
       add("nat-race", .possible, "conntrack's insert_failed is \(failed) \(since)")
     }
-    if dropped > failed { add("conntrack-full", .likely, "conntrack's drop is \(dropped), insert_failed \(failed)") }
-    if facts.setting("tcp_tw_recycle") == "1", facts.isBefore(4, 12) != false, facts.counter("PAWSPassive") == nil {
+    if dropped > failed {
+      add("conntrack-full", .likely, "conntrack's drop is \(dropped), insert_failed \(failed)")
+    }
+    if facts.setting("tcp_tw_recycle") == "1", facts.isBefore(4, 12) != false,
+      facts.counter("PAWSPassive") == nil
+    {
       add("recycle", .possible, "tcp_tw_recycle is 1")
     }
     if !facts.fullQueues.isEmpty {
-      add("listen-overflow", .likely, "the queue of \(facts.fullQueues.prefix(3).joined(separator: ", ")) is full")
+      add(
+        "listen-overflow", .likely,
+        "the queue of \(facts.fullQueues.prefix(3).joined(separator: ", ")) is full")
     }
     let weights = facts.services.values.flatMap { $0.map(\.weight) }
     if !weights.isEmpty, weights.allSatisfy({ $0 == 0 }) {
@@ -98,7 +108,8 @@ struct Suspects {
   /// What settings say against it, that do not exclude it.
   private func against(_ cause: Cause) -> [String] {
     var words: [String] = []
-    if ["tw-paws", "established-paws", "recycle"].contains(cause.name), facts.setting("tcp_timestamps") == "0" {
+    if ["tw-paws", "established-paws", "recycle"].contains(cause.name), facts.setting("tcp_timestamps") == "0"
+    {
       words.append("tcp_timestamps is 0 (if that is the server's)")
     }
     return words

@@ -61,7 +61,9 @@ enum Symptom: Hashable {
 
   private static func opened(_ life: Life, _ end: Int64) -> Symptom {
     if life.isWhole {
-      if !life.isEstablished, life.syns > 1 || life.oldAcks > 0, life.reset?.byServer == false { return .answerLost }
+      if !life.isEstablished, life.syns > 1 || life.oldAcks > 0, life.reset?.byServer == false {
+        return .answerLost
+      }
       if life.oldAcks > 0 {
         // Where the client's side is not captured what it has come to shows by what the server says then.
         let isOpen = life.isEstablished || life.syns > 0 || life.fromServer.segments > 1
@@ -73,7 +75,9 @@ enum Symptom: Hashable {
         if life.syns > 1, life.synAcks > 1 { return .answerLost }
         if life.synAcks > 1 { return .halfOpen }
         // The client's side is not captured; the server's goes on, once it is open.
-        if life.syns == 0, life.fromClient.segments == 0, life.fromServer.segments == 1, end == .max || end - life.firstSynAck >= second {
+        if life.syns == 0, life.fromClient.segments == 0, life.fromServer.segments == 1,
+          end == .max || end - life.firstSynAck >= second
+        {
           return .halfOpen
         }
         if life.syns > 1 { return .late }
@@ -88,7 +92,9 @@ enum Symptom: Hashable {
     if life.fromClient.stale > 0 || life.fromServer.stale > 0 { return .stale }
     if let reset = life.reset, reset.answersData { return .resetInAnswer }
     if max(life.fromClient.repeats, life.fromServer.repeats) >= 2 { return .unanswered }
-    if life.isWhole, life.isEstablished, life.syns > 1, life.synAcks >= 1, life.synsBefore > 1 { return .late }
+    if life.isWhole, life.isEstablished, life.syns > 1, life.synAcks >= 1, life.synsBefore > 1 {
+      return .late
+    }
     return .none
   }
 }

@@ -30,7 +30,8 @@ public enum TextKind: String, Sendable, Codable, CaseIterable {
       return .kernel
     }
     if first.hasPrefix("table "), first.hasSuffix("{") { return .nft }
-    if share({ $0.hasPrefix("-A ") || $0.hasPrefix("-a ") }), share({ $0.words.contains { ["-t", "-u", "-f"].contains($0) } }),
+    if share({ $0.hasPrefix("-A ") || $0.hasPrefix("-a ") }),
+      share({ $0.words.contains { ["-t", "-u", "-f"].contains($0) } }),
       !some.contains(where: { $0.hasPrefix("*") || $0 == "COMMIT" })
     {
       return .ipvsadm
@@ -39,10 +40,14 @@ public enum TextKind: String, Sendable, Codable, CaseIterable {
       return .iptables
     }
     if share({ $0.hasPrefix("cpu=") && $0.contains("insert_failed=") }) { return .conntrack }
-    if first.words.prefix(2) == ["State", "Recv-Q"] || share({ SocketLine.states.contains($0.words.first ?? "") }) {
+    if first.words.prefix(2) == ["State", "Recv-Q"]
+      || share({ SocketLine.states.contains($0.words.first ?? "") })
+    {
       return .sockets
     }
-    if share({ $0.isIndented || $0.hasSuffix(":") }), some.contains(where: { ["Tcp:", "TcpExt:", "Ip:"].contains($0) }) {
+    if share({ $0.isIndented || $0.hasSuffix(":") }),
+      some.contains(where: { ["Tcp:", "TcpExt:", "Ip:"].contains($0) })
+    {
       return .netstat
     }
     if some.contains(where: { $0.hasPrefix("TcpExt: ") || $0.hasPrefix("Tcp: ") }) { return .procNet }

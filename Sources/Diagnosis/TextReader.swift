@@ -24,7 +24,8 @@ struct TextReader {
       guard let equals = line.text.firstIndex(of: "=") else { throw mistake(line, "no =", .sysctl) }
       let name = line.text[..<equals].trimmed
       guard !name.isEmpty, !name.contains(" ") else { throw mistake(line, "no name", .sysctl) }
-      body(String(name).replacing("/", with: "."), String(line.text[line.text.index(after: equals)...].trimmed))
+      body(
+        String(name).replacing("/", with: "."), String(line.text[line.text.index(after: equals)...].trimmed))
     }
   }
 
@@ -33,14 +34,17 @@ struct TextReader {
     var counters: [String: Int] = [:]
     for line in lines() {
       let words = line.text.words
-      guard words.count >= 2, let value = Int(words[1]) else { throw mistake(line, "no name and number", .nstat) }
+      guard words.count >= 2, let value = Int(words[1]) else {
+        throw mistake(line, "no name and number", .nstat)
+      }
       counters[Self.grouped(words[0])] = value
     }
     return counters
   }
 
   private static let groups = [
-    "TcpExt", "IpExt", "MPTcpExt", "UdpLite6", "UdpLite", "Icmp6", "IcmpMsg", "Icmp", "Udp6", "Udp", "Tcp", "Ip6", "Ip",
+    "TcpExt", "IpExt", "MPTcpExt", "UdpLite6", "UdpLite", "Icmp6", "IcmpMsg", "Icmp", "Udp6", "Udp", "Tcp",
+    "Ip6", "Ip",
   ]
 
   private static func grouped(_ name: Substring) -> String {
@@ -240,7 +244,8 @@ struct SocketLine {
   var peer: String
 
   static let states: Set<Substring> = [
-    "ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "CLOSE-WAIT", "LAST-ACK", "LISTEN",
+    "ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "CLOSE-WAIT", "LAST-ACK",
+    "LISTEN",
     "CLOSING", "UNCONN",
   ]
 }

@@ -76,6 +76,8 @@ struct Traffic {
   /// More of them than are kept.
   private(set) var troubledBeyond = 0
   private(set) var healthy = 0
+  /// Of them those on which data was sent again, and acknowledged then.
+  private(set) var recovered = 0
   private(set) var undecided = 0
   private(set) var segments = 0
   private(set) var others = 0
@@ -248,7 +250,8 @@ struct Traffic {
     let seconds = Int((syn.time - stamp.time) / 1_000_000_000)
     guard seconds < 60 else { return .fine }
     guard let tsval = syn.tsval else { return .newer(stamp.tsval, seconds: seconds) }
-    return Modular.before(tsval &+ 1, stamp.tsval) ? .newer(stamp.tsval, seconds: seconds) : .young(seconds: seconds)
+    return Modular.before(tsval &+ 1, stamp.tsval)
+      ? .newer(stamp.tsval, seconds: seconds) : .young(seconds: seconds)
   }
 
   private mutating func clock(_ syn: Sighting) {
@@ -347,6 +350,7 @@ struct Traffic {
     switch symptom {
     case .none:
       healthy += 1
+      if max(life.fromClient.mostRepeats, life.fromServer.mostRepeats) > 0 { recovered += 1 }
       if let ours = life.fromServer.fin, let theirs = life.fromClient.fin {
         if ours <= theirs { closedByServer += 1 } else { closedByClient += 1 }
       }

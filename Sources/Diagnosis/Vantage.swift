@@ -24,7 +24,8 @@ public enum Vantage: String, Sendable, CaseIterable {
   public func capture(_ packets: [Packet], client: String, servers: Set<String>) -> [UInt8] {
     let own = self.packets(packets, client: client, servers: servers)
     let links = Dictionary(
-      own.map { $0.node + " " + $0.interface }.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+      own.map { $0.node + " " + $0.interface }.enumerated().map { ($1, $0) },
+      uniquingKeysWith: { first, _ in first })
     var bytes = Self.header(link: self == .hop ? 276 : 1, snap: snap)
     for packet in own.sorted(by: { $0.time < $1.time }) {
       var content = [UInt8](packet.bytes)
@@ -32,7 +33,9 @@ public enum Vantage: String, Sendable, CaseIterable {
         let index = UInt32(2 + (links[packet.node + " " + packet.interface] ?? 0))
         // What a node sends comes in at the box, and the other way round.
         let cooked: [UInt8] =
-          Array(content[12..<14]) + [0, 0] + Self.bytes(index, big: true) + [0, 1, packet.outgoing ? 0 : 4, 6]
+          Array(content[12..<14]) + [0, 0] + Self.bytes(index, big: true) + [
+            0, 1, packet.outgoing ? 0 : 4, 6,
+          ]
           + Array(content[6..<12]) + [0, 0]
         content = cooked + content[14...]
       }

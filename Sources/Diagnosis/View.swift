@@ -19,6 +19,8 @@ public enum View: String, Sendable, Codable, CaseIterable {
     private var answersOut = 0
     private(set) var fromClients = 0
     private(set) var fromServers = 0
+    /// Segments of clients that are no SYNs: where there are some and no server's, that direction was not captured.
+    private var behindSYN = 0
     private var clientNear = 0
     private var clientFar = 0
     private var serverNear = 0
@@ -31,6 +33,7 @@ public enum View: String, Sendable, Codable, CaseIterable {
       let fresh = Self.isFresh(segment.ttl)
       if isClient {
         fromClients += 1
+        if !segment.isSYN { behindSYN += 1 }
         if fresh { clientNear += 1 } else { clientFar += 1 }
         if segment.isSYN, segment.outgoing == true { synsOut += 1 }
         if segment.isSYN, segment.outgoing == false { synsIn += 1 }
@@ -42,8 +45,8 @@ public enum View: String, Sendable, Codable, CaseIterable {
       }
     }
 
-    /// Whether the capture holds one direction only; nil where it cannot be told.
-    var isOneSided: Bool { fromClients == 0 || fromServers == 0 }
+    /// Whether the capture holds one direction only, or no TCP at all.
+    var isOneSided: Bool { fromClients == 0 || (fromServers == 0 && behindSYN > 0) }
 
     /// - Parameter forwards: packets that were seen a second time.
     func view(forwards: Int) -> View {

@@ -40,7 +40,8 @@ struct BenchDiagnose: ParsableCommand {
     }
     guard !matrix.isEmpty else {
       throw Failure(
-        stage: "bench diagnose", object: folders.joined(separator: ", "), cause: "no case that passed has packets",
+        stage: "bench diagnose", object: folders.joined(separator: ", "),
+        cause: "no case that passed has packets",
         mend: "pawslab run lab --out DIR keeps them", isUsage: true)
     }
     switch format {
@@ -73,7 +74,9 @@ struct ConfusionMatrix {
     "local-ports", "tw-reuse", "tw-buckets", "syn-cookie", "ipvs-quiesced-connected",
   ]
   /// Packets that never reach a server do not show there.
-  private static let beforeServer: Set<String> = ["hop", "nat-race", "conntrack-full", "ipvs", "icmp", "ipvs-quiesced"]
+  private static let beforeServer: Set<String> = [
+    "hop", "nat-race", "conntrack-full", "ipvs", "icmp", "ipvs-quiesced",
+  ]
 
   mutating func add(_ result: CaseResult) throws {
     guard let observation = result.observation, !observation.packets.isEmpty else { return }
@@ -84,7 +87,9 @@ struct ConfusionMatrix {
     guard let client = first?.attempt.client else { return }
     for vantage in Vantage.allCases {
       if !vantage.isClients, vantage != .hop, servers.contains(client) { continue }
-      let seen = vantage.packets(observation.packets, client: client, servers: servers).filter { Segment($0) != nil }
+      let seen = vantage.packets(observation.packets, client: client, servers: servers).filter {
+        Segment($0) != nil
+      }
       let visible = attempts.filter { attempt in
         let own = attempt.attempt
         guard seen.contains(where: { $0.time >= own.began && $0.time <= own.ended }) else { return false }
@@ -115,7 +120,9 @@ struct ConfusionMatrix {
     return name
   }
 
-  private mutating func note(_ judged: Set<String>, _ answer: Answer, _ vantage: Vantage, _ result: CaseResult) {
+  private mutating func note(
+    _ judged: Set<String>, _ answer: Answer, _ vantage: Vantage, _ result: CaseResult
+  ) {
     let row = judged.isEmpty ? "nothing" : judged.sorted().joined(separator: " + ")
     var right = judged
     if judged.contains("time-wait") { right.formUnion(["tw-paws", "tw-seq"]) }
@@ -125,10 +132,15 @@ struct ConfusionMatrix {
     let column: Column
     if judged.isEmpty {
       column =
-        !named.isEmpty ? .other : answer.verdict == .nothingWrong ? .named : answer.verdict == .notEnough ? .notEnough : .none
+        !named.isEmpty
+        ? .other
+        : answer.verdict == .nothingWrong ? .named : answer.verdict == .notEnough ? .notEnough : .none
     } else if !named.isEmpty {
       column = named.isSubset(of: right) || isFree ? .named : .other
-    } else if !fitting.isDisjoint(with: right) || isFree || (fitting.isEmpty && answer.verdict == .notEnough) {
+    } else if answer.verdict == .noneOfThese, !isFree {
+      column = .none
+    } else if !fitting.isDisjoint(with: right) || isFree || (fitting.isEmpty && answer.verdict == .notEnough)
+    {
       column = .notEnough
     } else {
       column = .none
@@ -147,8 +159,13 @@ struct ConfusionMatrix {
     var lines: [String] = []
     for vantage in Vantage.allCases {
       guard let table = counts[vantage] else { continue }
-      lines += ["", vantage.rawValue, "  \("judged".padding(toLength: 44, withPad: " ", startingAt: 0)) "
-        + Column.allCases.map { String(repeating: " ", count: max(0, 12 - $0.rawValue.count)) + $0.rawValue }.joined()]
+      lines += [
+        "", vantage.rawValue,
+        "  \("judged".padding(toLength: 44, withPad: " ", startingAt: 0)) "
+          + Column.allCases.map {
+            String(repeating: " ", count: max(0, 12 - $0.rawValue.count)) + $0.rawValue
+          }.joined(),
+      ]
       for row in rows {
         guard let cells = table[row] else { continue }
         let numbers = Column.allCases.map { column in

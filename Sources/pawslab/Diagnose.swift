@@ -88,7 +88,8 @@ struct Diagnose: ParsableCommand {
   private static func read(_ handle: FileHandle, _ file: String) throws -> Data {
     do { return try handle.read(upToCount: 1 << 20) ?? Data() } catch {
       throw Failure(
-        stage: "diagnose", object: file, cause: "\(reason(error))", mend: "name files that can be read", isUsage: true)
+        stage: "diagnose", object: file, cause: "\(reason(error))", mend: "name files that can be read",
+        isUsage: true)
     }
   }
 
