@@ -24,13 +24,14 @@ public struct AnswerText {
       }
       lines.append("")
     }
-    lines.append("What was seen")
+    if !answer.happened.isEmpty { lines.append("What was seen") }
     for event in answer.happened {
       let who = event.who.isEmpty ? "" : ": " + event.who.joined(separator: ", ")
       lines += Self.wrapped("\(event.count) \(event.what)\(who)", indent: 4, first: "  ")
     }
-    if answer.happened.isEmpty { lines.append("  no connection") }
-    lines += ["", "What was read"]
+
+    if !answer.happened.isEmpty { lines.append("") }
+    lines.append("What was read")
     for file in answer.files {
       let notes = file.notes.isEmpty ? "" : "; " + file.notes.joined(separator: "; ")
       lines += Self.wrapped("\(file.name): \(file.kind)\(notes)", indent: 4, first: "  ")
@@ -41,7 +42,7 @@ public struct AnswerText {
   private func whole(_ suspect: Answer.Suspect) -> [String] {
     let count = suspect.count == 0 ? "" : ", \(Words.count(suspect.count, "attempt"))"
     var lines = ["\(suspect.name): \(suspect.certainty.rawValue)\(count)"]
-    lines += Self.wrapped(suspect.summary, indent: 2)
+    if !answer.headline.contains(suspect.summary) { lines += Self.wrapped(suspect.summary, indent: 2) }
     for (title, texts) in [
       ("who", suspect.clients), ("for it", suspect.evidence), ("against it", suspect.against),
     ]

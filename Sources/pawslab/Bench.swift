@@ -13,7 +13,8 @@ struct Bench: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure the lab itself.",
     subcommands: [
-      BenchSetup.self, BenchBoot.self, BenchTime.self, BenchMutate.self, BenchCrossCheck.self, BenchFuzz.self, BenchDiagnose.self,
+      BenchSetup.self, BenchBoot.self, BenchTime.self, BenchMutate.self, BenchCrossCheck.self, BenchFuzz.self,
+      BenchDiagnose.self,
       FuzzChild.self,
     ])
 }
