@@ -117,7 +117,8 @@ let package = Package(
     .testTarget(
       name: "LabTests",
       dependencies: [
-        "Evidence", "Fuzz", "Judging", "Lab", "LabFile", "MicroVM", "Model", "Report", "TestSupport", "Wire",
+        "Diagnosis", "Evidence", "Fuzz", "Judging", "Lab", "LabFile", "MicroVM", "Model", "Report",
+        "TestSupport", "Wire",
         "pawslab", "pawslab-worker",
       ],
       swiftSettings: strict),

@@ -78,6 +78,9 @@ enum SilenceReading {
       }
       fits.append(fit)
     }
+    if tally.answered > 0 {
+      fits.append(Fit(cause: .filtered, certainty: .possible, evidence: [words + answered]))
+    }
     if !isNear {
       let path = ["hop", "conntrack-full", "nat-race", "ipvs", "lost-answer"]
       fits += path.map {
@@ -153,7 +156,7 @@ enum SilenceReading {
     let rules = around.facts.drops
     fits.append(
       Fit(
-        cause: .nothingAnswers, certainty: rules.isEmpty ? .possible : .likely,
+        cause: .filtered, certainty: rules.isEmpty ? .possible : .likely,
         evidence: [words] + rules.prefix(2).map { "a rule that drops: \($0)" }))
     return fits
   }

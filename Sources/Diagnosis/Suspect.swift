@@ -24,6 +24,7 @@ struct Cause: Hashable, Sendable {
   // What is none of the lab's mechanisms.
   static let nobodyListens = Cause(name: "nobody-listens", isMechanism: false)
   static let nothingAnswers = Cause(name: "nothing-answers", isMechanism: false)
+  static let filtered = Cause(name: "filtered", isMechanism: false)
   static let hostGone = Cause(name: "host-gone", isMechanism: false)
   static let loss = Cause(name: "loss", isMechanism: false)
   static let clientGone = Cause(name: "client-gone", isMechanism: false)
@@ -151,6 +152,7 @@ struct Knowledge {
     "nothing-answers": Knowledge(
       summary:
         "nothing answers: a filter throws the SYNs away, the host is down, or no way leads there or back"),
+    "filtered": Knowledge(summary: "a filter throws these SYNs away, and lets others through"),
     "host-gone": Knowledge(
       summary: "nobody has that address: it is asked for on the link, and no one answers"),
     "loss": Knowledge(summary: "packets get lost on the way, and the next one comes through"),

@@ -146,7 +146,13 @@ struct Traffic {
       let answersThis = life.isWhole && segment.acknowledgement == life.sequence &+ 1
       if !answersThis { return renewUnseen(at, by: segment) }
     }
+    let wasOpen = conversations[at].life.isEstablished
     conversations[at].life.add(segment, fromClient: isClient)
+    if !wasOpen, conversations[at].life.isEstablished, conversations[at].life.syns == 1 {
+      let life = conversations[at].life
+      view.addHandshake(
+        answered: life.firstSynAck - life.lastSyn, acknowledged: segment.time - life.firstSynAck)
+    }
     if segment.isSYN { follow(segment, at) }
     remember(segment, at, isClient)
   }
@@ -230,6 +236,7 @@ struct Traffic {
   private var lastEcho: [Int: UInt32] = [:]
 
   private mutating func remember(_ segment: Sighting, _ at: Int, _ isClient: Bool) {
+    guard segment.isBareAck || segment.flags.contains(.fin) else { return }
     let life = conversations[at].life
     if !isClient, segment.isBareAck, life.syns == 0 {
       if let tsecr = segment.tsecr { lastEcho[at] = tsecr }

@@ -45,6 +45,27 @@ public enum View: String, Sendable, Codable, CaseIterable {
       }
     }
 
+    private var answering: Int64 = 0
+    private var acknowledging: Int64 = 0
+    private var handshakes: Int64 = 0
+
+    /// How long the server took to answer a SYN, and the client to acknowledge that, where this was captured.
+    mutating func addHandshake(answered: Int64, acknowledged: Int64) {
+      guard answered >= 0, acknowledged >= 0, answered < 1_000_000_000, acknowledged < 1_000_000_000 else {
+        return
+      }
+      answering += answered
+      acknowledging += acknowledged
+      handshakes += 1
+    }
+
+    /// Nearer to whom by time, where it is a matter of a way and not of a processor.
+    private var byTime: View {
+      let (answer, ack) = (answering / max(1, handshakes), acknowledging / max(1, handshakes))
+      if answer > 200_000, answer > ack * 4 { return .client }
+      return ack > 200_000 && ack > answer * 4 ? .server : .unknown
+    }
+
     /// Whether the capture holds one direction only, or no TCP at all.
     var isOneSided: Bool { fromClients == 0 || (fromServers == 0 && behindSYN > 0) }
 
@@ -60,7 +81,7 @@ public enum View: String, Sendable, Codable, CaseIterable {
       case (false, true): return .server
       case (false, false): return .between
       case (false, nil): return synsIn > 0 ? .server : .between
-      default: return .unknown
+      default: return byTime
       }
     }
   }

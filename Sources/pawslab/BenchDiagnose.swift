@@ -56,10 +56,10 @@ struct BenchDiagnose: ParsableCommand {
 /// The judge's mechanisms against the diagnosed ones, by place of capture.
 struct ConfusionMatrix {
   private enum Column: String, CaseIterable {
-    case named = "named"
+    case named = "as judged"
     case notEnough = "not enough"
-    case none = "none"
-    case other = "other"
+    case none = "none of these"
+    case other = "another"
   }
 
   private var counts: [Vantage: [String: [Column: Int]]] = [:]
@@ -163,14 +163,14 @@ struct ConfusionMatrix {
         "", vantage.rawValue,
         "  \("judged".padding(toLength: 44, withPad: " ", startingAt: 0)) "
           + Column.allCases.map {
-            String(repeating: " ", count: max(0, 12 - $0.rawValue.count)) + $0.rawValue
+            String(repeating: " ", count: max(0, 15 - $0.rawValue.count)) + $0.rawValue
           }.joined(),
       ]
       for row in rows {
         guard let cells = table[row] else { continue }
         let numbers = Column.allCases.map { column in
           let text = cells[column].map(String.init) ?? "."
-          return String(repeating: " ", count: max(0, 12 - text.count)) + text
+          return String(repeating: " ", count: max(0, 15 - text.count)) + text
         }
         lines.append("  \(row.padding(toLength: 44, withPad: " ", startingAt: 0)) " + numbers.joined())
       }
