@@ -71,6 +71,9 @@ struct CaptureReader {
   /// none.
   private static let longest = 1 << 24
 
+  /// From 1970 to 2116, so that whatever is reckoned with two times is a number.
+  private static func sane(_ time: Int64) -> Int64 { min(max(0, time), 1 << 62) }
+
   init(file: String) { self.file = file }
 
   /// Whether a file begins as one.
@@ -221,7 +224,7 @@ struct CaptureReader {
       packets += 1
       try body(
         Frame(
-          time: interface.ticks.nanoseconds(ticks) &+ interface.offset, link: interface.link,
+          time: Self.sane(interface.ticks.nanoseconds(ticks) &+ interface.offset), link: interface.link,
           interface: firstInterface + id, outgoing: outgoing,
           bytes: UnsafeRawBufferPointer(rebasing: cursor.bytes[(at + 28)..<(at + 28 + count)]),
           length: max(count, cursor.u32(at + 24, swapped))))

@@ -48,7 +48,7 @@ enum SilenceReading {
     let port = around.port(life)
     if port.answered == 0, !around.traffic.view.isOneSided {
       // One that is refused may be any; many, and nobody served, are not picked out by their clocks or ports.
-      let isPlain = isNear || port.silent >= many
+      let isPlain = port.silent >= many
       fits.append(
         Fit(
           cause: .nothingAnswers, certainty: isPlain ? .likely : .possible,

@@ -13,28 +13,31 @@ public enum Vantage: String, Sendable, CaseIterable {
   /// Bytes of a packet that are kept, as by `tcpdump -s`.
   private var snap: Int { self == .short || self == .shortClient ? 96 : 262_144 }
 
+  /// `tcpdump -i any`, which says what was sent and what came.
+  private var isAny: Bool { self == .client || self == .hop || self == .server }
+
   public var isClients: Bool { self == .client || self == .shortClient }
 
   /// - Parameters:
   ///   - packets: all that a case's nodes have seen.
   ///   - client: the node whose own capture ``client`` is.
   ///   - servers: the nodes that accept.
-  /// - Returns: a capture file: pcap of Ethernet; for ``hop`` as `tcpdump -i any` writes it there (SLL2), where the other
-  ///   ends of the nodes' links are its own.
+  /// - Returns: a capture file: as `tcpdump -i any` writes it (SLL2), at ``hop`` where the other ends of the nodes' links
+  ///   are its own; those of one direction and the short ones of Ethernet, which does not say what was sent and what came.
   public func capture(_ packets: [Packet], client: String, servers: Set<String>) -> [UInt8] {
     let own = self.packets(packets, client: client, servers: servers)
     let links = Dictionary(
       own.map { $0.node + " " + $0.interface }.enumerated().map { ($1, $0) },
       uniquingKeysWith: { first, _ in first })
-    var bytes = Self.header(link: self == .hop ? 276 : 1, snap: snap)
+    var bytes = Self.header(link: isAny ? 276 : 1, snap: snap)
     for packet in own.sorted(by: { $0.time < $1.time }) {
       var content = [UInt8](packet.bytes)
-      if self == .hop, content.count >= 14 {
+      if isAny, content.count >= 14 {
         let index = UInt32(2 + (links[packet.node + " " + packet.interface] ?? 0))
         // What a node sends comes in at the box, and the other way round.
         let cooked: [UInt8] =
           Array(content[12..<14]) + [0, 0] + Self.bytes(index, big: true) + [
-            0, 1, packet.outgoing ? 0 : 4, 6,
+            0, 1, packet.outgoing == (self == .hop) ? 0 : 4, 6,
           ]
           + Array(content[6..<12]) + [0, 0]
         content = cooked + content[14...]

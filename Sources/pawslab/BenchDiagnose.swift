@@ -79,7 +79,10 @@ struct ConfusionMatrix {
   ]
 
   mutating func add(_ result: CaseResult) throws {
-    guard let observation = result.observation, !observation.packets.isEmpty else { return }
+    // What is forged is no attempt, and nobody judges what becomes of it.
+    guard let observation = result.observation, !observation.packets.isEmpty,
+      !result.test.workload.contains(where: { $0.action is Forge })
+    else { return }
     let network = result.test.network
     let servers = Set(network.nodes.filter(network.isServer))
     let attempts = result.judgement.attempts

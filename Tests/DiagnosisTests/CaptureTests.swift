@@ -54,6 +54,16 @@ import Testing
     }
   }
 
+  /// Times that no clock has are no reason to end.
+  @Test func anyTimeIsATime() throws {
+    for time in [0, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff] {
+      var bytes = Wire.file(.pcapng, Wire.Link.all[0], Wire.clash(4), version: 4)
+      // The upper half of the first packet's time: behind a section of 28 bytes, a block of 16 and an interface of 20.
+      bytes.replaceSubrange(28 + 16 + 20 + 12..<28 + 16 + 20 + 16, with: Wire.little(time, 4))
+      #expect(try Wire.answer(bytes).files[0].notes[0].hasPrefix("15 packets, 15 of TCP"))
+    }
+  }
+
   @Test func aLinkThatIsNotReadIsNamed() throws {
     let link = Wire.Link(name: "radio", number: 127) { _, _ in [] }
     let answer = try Wire.answer(Wire.file(.pcap, link, Wire.clash(4), version: 4))
