@@ -45,7 +45,9 @@ struct Missing {
     {
       add("the NAT's conntrack counters", "conntrack -S")
     }
-    if !names.isDisjoint(with: ["hop", "nat-race", "nothing-answers", "filtered", "conntrack-invalid"]), !facts.hasRules {
+    if !names.isDisjoint(with: ["hop", "nat-race", "nothing-answers", "filtered", "conntrack-invalid"]),
+      !facts.hasRules
+    {
       add("the rules of the boxes on the way", "iptables-save; nft list ruleset")
     }
     if !names.isDisjoint(with: ["ipvs", "ipvs-quiesced"]), facts.services.isEmpty {
