@@ -100,7 +100,7 @@ struct Facts {
       return counters.merge(new) { $1 }
     }
     isDifference = true
-    for (name, value) in new { counters[name] = value - (old[name] ?? 0) }
+    for (name, value) in new { counters[name] = value &- (old[name] ?? 0) }
   }
   private var read: [TextKind: [String: Int]] = [:]
 

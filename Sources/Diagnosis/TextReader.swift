@@ -137,7 +137,8 @@ struct TextReader {
         guard pair.count == 2, let value = Int(pair[1]) else {
           throw mistake(line, "\(word) is no name=number", .conntrack)
         }
-        if pair[0] != "cpu" { counters[String(pair[0]), default: 0] += value }
+        // As a counter does, it wraps.
+        if pair[0] != "cpu" { counters[String(pair[0]), default: 0] &+= value }
       }
     }
     return counters

@@ -64,6 +64,12 @@ import Testing
       try Self.answer("net.ipv4.tcp_tw_recycle = 1\n", "Linux version 6.1.0 (x) #1 SMP\n").fitting.isEmpty)
   }
 
+  /// A number that is too large to be summed is still one.
+  @Test func largeCountersAreRead() throws {
+    let line = "cpu=0 insert_failed=9223372036854775807 drop=9223372036854775807\n"
+    #expect(try Self.answer(line + line).files.map(\.kind) == ["conntrack -S"])
+  }
+
   @Test func directorsAreRead() throws {
     let table = "-A -t 10.0.0.1:80 -s wlc\n-a -t 10.0.0.1:80 -r 10.0.0.2:80 -m -w 0\n"
     #expect(try Self.answer(table).named == ["ipvs-quiesced"])
