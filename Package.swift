@@ -33,6 +33,8 @@ let package = Package(
     // what that means;
     .target(
       name: "Judging", dependencies: ["Evidence", "Model"], swiftSettings: strict, plugins: ["Registry"]),
+    // what an incident is, from what a person has of it;
+    .target(name: "Diagnosis", dependencies: ["Evidence", "Judging", "Model"], swiftSettings: strict),
     // how lab, worker and guest tell each other.
     .target(name: "Wire", dependencies: ["Evidence", "Model"], swiftSettings: strict),
     // YAML to the model, with every mistake at its line.
@@ -78,7 +80,7 @@ let package = Package(
     .executableTarget(
       name: "pawslab",
       dependencies: [
-        "Evidence", "Fuzz", "Judging", "Lab", "LabFile", "MicroVM", "Model", "Report", "Wire",
+        "Diagnosis", "Evidence", "Fuzz", "Judging", "Lab", "LabFile", "MicroVM", "Model", "Report", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],
@@ -87,6 +89,10 @@ let package = Package(
 
     .testTarget(
       name: "JudgingTests", dependencies: ["Evidence", "Judging", "Model", "Wire"], swiftSettings: strict),
+    .testTarget(
+      name: "DiagnosisTests", dependencies: ["Diagnosis", "Evidence", "Judging", "Model"],
+      exclude: ["Foreign", "Texts"],
+      swiftSettings: strict),
     .testTarget(name: "FuzzTests", dependencies: ["Fuzz"], swiftSettings: strict),
     .testTarget(
       name: "LabFileTests", dependencies: ["Judging", "LabFile", "Model", "TestSupport"],
@@ -111,7 +117,8 @@ let package = Package(
     .testTarget(
       name: "LabTests",
       dependencies: [
-        "Evidence", "Fuzz", "Judging", "Lab", "LabFile", "MicroVM", "Model", "Report", "TestSupport", "Wire",
+        "Diagnosis", "Evidence", "Fuzz", "Judging", "Lab", "LabFile", "MicroVM", "Model", "Report",
+        "TestSupport", "Wire",
         "pawslab", "pawslab-worker",
       ],
       swiftSettings: strict),

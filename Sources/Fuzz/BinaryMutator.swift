@@ -35,6 +35,21 @@ enum BinaryMutator {
     return fields
   }
 
+  /// pcap: the file's header, each packet's, and what its links and protocols begin with.
+  static func savefile(_ bytes: [UInt8]) -> [Field] {
+    var fields: [Field] = stride(from: 0, to: 24, by: 4).map { ($0, 4, false) }
+    let isBig = bytes.starts(with: [0xa1])
+    var at = 24
+    while at + 16 <= bytes.count, fields.count < 4_000 {
+      let count = ByteMutator.read(4, isBig, at: at + 8, in: bytes)
+      for offset in stride(from: 0, to: 16, by: 4) { fields.append((at + offset, 4, isBig)) }
+      for offset in stride(from: 0, to: min(count, 96), by: 2) { fields.append((at + 16 + offset, 2, true)) }
+      guard count >= 0, count < bytes.count else { break }
+      at += 16 + count
+    }
+    return fields.filter { $0.at < bytes.count }
+  }
+
   /// ELF64 headers, program headers and section headers; the setup header of a bzImage.
   static func image(_ bytes: [UInt8]) -> [Field] {
     var fields: [Field] = []

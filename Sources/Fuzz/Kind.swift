@@ -10,6 +10,10 @@ public enum Kind: String, Sendable, CaseIterable {
   case events
   /// Captures: to packets, segments and ladders, and back.
   case pcapng
+  /// Captures of other programs: to an answer.
+  case captures
+  /// What sysctl, nstat and the like print: to an answer.
+  case texts
   /// Kernel images.
   case images
   /// What a kernel's package unpacks to: archives, modules, their indexes.
@@ -41,6 +45,11 @@ public struct Generator: Sendable {
       case .lab: YAMLMutator.change(&bytes, others: corpus, by: &dice)
       case .results, .observations, .events: JSONMutator.change(&bytes, by: &dice)
       case .pcapng: BinaryMutator.change(&bytes, BinaryMutator.capture(bytes), by: &dice)
+      case .captures:
+        let isBlocks = bytes.starts(with: [0x0a, 0x0d, 0x0d, 0x0a])
+        BinaryMutator.change(
+          &bytes, isBlocks ? BinaryMutator.capture(bytes) : BinaryMutator.savefile(bytes), by: &dice)
+      case .texts: YAMLMutator.change(&bytes, others: corpus, by: &dice)
       case .images: BinaryMutator.change(&bytes, BinaryMutator.image(bytes), by: &dice)
       case .netlink: BinaryMutator.change(&bytes, BinaryMutator.netlink(bytes), by: &dice)
       case .packages:

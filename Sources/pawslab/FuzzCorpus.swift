@@ -1,3 +1,4 @@
+import Diagnosis
 import Evidence
 import Foundation
 import Fuzz
@@ -59,9 +60,25 @@ struct FuzzCorpus {
     case .observations: return recorded.enumerated().map { [UInt8($0 % 256)] + [UInt8]($1.json) }
     case .events: return try recorded.prefix(4).flatMap { [try worker($0), try guest($0), try request($0)] }
     case .pcapng: return recorded.map { [UInt8]($0.capture) }
+    case .captures: return captures
+    case .texts: return FuzzSamples.texts
     case .images: return [FuzzSamples.bzImage, FuzzSamples.elf]
     case .packages: return [FuzzSamples.module, FuzzSamples.archive] + FuzzSamples.indexes
     case .netlink: return FuzzSamples.netlink
+    }
+  }
+
+  /// As other programs would have captured them, and as the lab did.
+  private var captures: [[UInt8]] {
+    recorded.flatMap { genuine -> [[UInt8]] in
+      guard let observation = genuine.result.observation, let last = observation.attempts.last else {
+        return []
+      }
+      let network = genuine.result.test.network
+      let servers = Set(network.nodes.filter(network.isServer))
+      return [Vantage.client, .hop, .short].map {
+        $0.capture(observation.packets, client: last.client, servers: servers)
+      } + [[UInt8](genuine.capture)]
     }
   }
 

@@ -1,3 +1,4 @@
+import Diagnosis
 import Evidence
 import Foundation
 import Fuzz
@@ -44,6 +45,7 @@ struct FuzzTargets {
     case .observations: try observation(input)
     case .events: try events(input)
     case .pcapng: try capture(input)
+    case .captures, .texts: try diagnosis(input)
     case .images: try MicroVM.Reading.image(input)
     case .packages: try MicroVM.Reading.package(input)
     case .netlink: break  // The worker's.
@@ -158,6 +160,24 @@ struct FuzzTargets {
         try judgeAndShow(result, on: genuine.kernel)
       }
     }
+  }
+
+  /// Whatever it is taken for, there is an answer, and it fits a terminal; or a mistake that names its place.
+  private func diagnosis(_ input: [UInt8]) throws {
+    var incident = Incident()
+    switch Incident.kind(of: Array(input.prefix(512))) {
+    case .capture:
+      var stream = Incident.CaptureStream(file: "x")
+      for start in stride(from: 0, to: input.count, by: 1500) {
+        try input[start..<min(start + 1500, input.count)].withUnsafeBytes { try stream.add($0) }
+      }
+      incident.add(stream, file: "x")
+    case .text: try incident.add(text: String(decoding: input, as: UTF8.self), file: "x")
+    case .other(let why): incident.add(unknown: why, file: "x")
+    }
+    let answer = incident.answer()
+    precondition(!answer.headline.isEmpty && AnswerText(answer).lines.count > 1)
+    _ = try JSONEncoder().encode(answer)
   }
 
   private func capture(_ input: [UInt8]) throws {

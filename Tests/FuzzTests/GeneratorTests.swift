@@ -8,7 +8,7 @@ import Testing
     .lab: "title: a\nmatrix:\n  a: [0, 1]\nexpect: []\n",
     .results: "{\"a\":[1,\"b\",{\"c\":null}],\"d\":1.5}",
     .observations: "{\"a\":-1}", .events: "{\"stage\":{\"_0\":\"x\"}}\n", .pcapng: "\n\r\r\n    ",
-    .images: "\u{7f}ELF",
+    .captures: "\n\r\r\n    ", .texts: "a.b = 1\nc.d = 2\n", .images: "\u{7f}ELF",
     .packages: "a: b\n", .netlink: "    ",
   ]
 
