@@ -47,7 +47,8 @@ enum ClockWitness {
       let stamped = segments.filter { $0.outgoing && $0.tsval != nil }.sorted { $0.time < $1.time }
       guard let first = stamped.first, let last = stamped.last, last.time - first.time > 100_000 else {
         return Witness(
-          subject, expected: .words("timestamps in microseconds"), seen: .words("no two of them"), holds: false)
+          subject, expected: .words("timestamps in microseconds"), seen: .words("no two of them"),
+          holds: false)
       }
       let passed = Double(last.time - first.time) / 1_000
       let said = Double(Int32(bitPattern: (last.tsval ?? 0) &- (first.tsval ?? 0)))

@@ -199,7 +199,8 @@ struct Trace {
       ? refusals.count : 0
     guard !arrived.isEmpty else {
       return Flow(
-        synsAtClient: group, synsAtServer: [], atServer: [], answered: answered, refusedAnswers: refusedAnswers)
+        synsAtClient: group, synsAtServer: [], atServer: [], answered: answered,
+        refusedAnswers: refusedAnswers)
     }
     var seen: Set<Tuple> = []
     var atServer: [Segment] = []

@@ -34,7 +34,8 @@ public enum TCP {
   }
 
   /// A listener with SO_REUSEADDR; with SO_REUSEPORT too where several are to share the port.
-  public static func listen(on address: SocketAddress, backlog: Int, isShared: Bool = false) throws -> Socket {
+  public static func listen(on address: SocketAddress, backlog: Int, isShared: Bool = false) throws -> Socket
+  {
     let socket = try socket(ipv6: address.isIPv6)
     let descriptor = socket.descriptor
     var one: Int32 = 1

@@ -79,7 +79,7 @@ public struct Listen: StepAction {
   public var refersTo: [String] { [] }
   public var closes: Step.Closer? { nil }
   public var writes: Step.SettingWrite? { nil }
-  public var needs: Step.Needs { 
+  public var needs: Step.Needs {
     Step.Needs { $0.losesPackets = accepts == false || isOpen == false || retires == true }
   }
 

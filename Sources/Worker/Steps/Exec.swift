@@ -90,6 +90,7 @@ extension Network {
     return Dictionary(
       all.compactMap { name, address in
         address.map { (name, $0.contains(":") ? "[\($0)]" : $0) }
-      }) { first, _ in first }
+      }
+    ) { first, _ in first }
   }
 }

@@ -322,7 +322,8 @@ enum Probe {
       }
       guard !isTaken else {
         throw Failure(
-          stage: "tcp_tw_recycle", object: "a SYN without timestamps", cause: "taken (before a26552afe894, 3.17)")
+          stage: "tcp_tw_recycle", object: "a SYN without timestamps",
+          cause: "taken (before a26552afe894, 3.17)")
       }
     }
   }
