@@ -31,7 +31,7 @@ import Testing
         "snat-clash": 48,
         "syn-ack-timeout": 5,
         "syn-cookies": 10, "syn-for-established": 16, "syn-queue": 4, "syn-timeout": 4,
-        "time-wait-clash": 84, "ts-stripped": 10, "tsecr": 16, "tw-buckets": 12, "tw-expires": 8,
+        "time-wait-clash": 84, "ts-stripped": 10, "tsecr": 8, "tw-buckets": 12, "tw-expires": 8,
         "tw-mitigations": 5,
         "tw-own-port": 14, "tw-recycle-alone": 6, "tw-recycle-expiry": 6, "tw-recycle-flip": 9,
         "tw-recycle-length": 8, "tw-reuse": 12, "tw-reuse-behind-nat": 6, "tw-reuse-loopback": 7,
