@@ -49,7 +49,8 @@ import Testing
     #expect(own.allSatisfy { $0.id.contains("hop=nat") }, "\(own.map(\.id))")
     #expect(
       Dictionary(grouping: cases, by: \.scenario).mapValues(\.count) == [
-        "haproxy-full": 6, "haproxy-or-nat": 8, "haproxy-pool": 8, "nginx-time-wait": 8,
+        "haproxy-full": 6, "haproxy-or-nat": 8, "haproxy-pool": 8, "keepalived-removes": 2,
+        "nginx-time-wait": 8,
         "wrk-port-range": 4,
       ])
   }

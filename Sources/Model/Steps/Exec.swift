@@ -41,7 +41,7 @@ public struct Exec: StepAction {
       Field(
         "environment", .entries(key: .text(atMost: Bounds.name), .text(atMost: Bounds.text)),
         "what it has beside PATH and LC_ALL=C"),
-      Field("input", .paragraphs, "what it reads from standard input, which is a file: /dev/stdin"),
+      Field("input", .paragraphs, "what it reads from standard input, which is a file: /proc/self/fd/0"),
       Field("exit", .number(0...255), byDefault: "0", "the exit status that it is to end with"),
       Field("says", .text(atMost: Bounds.text), "what is to be in what it writes"),
       Field(
