@@ -21,6 +21,15 @@ public struct Consent: Sendable {
     return nil
   }
 
+  /// Whose time passes in a guest that runs a case, where nobody said: its own where much of it passes and nobody agreed
+  /// to wait, and where little may pass.
+  ///
+  /// - Parameter own: a guest's own; nil where there is none to have.
+  public func time(of test: Case, own: GuestTime?) -> GuestTime {
+    let needs = test.needs
+    return needs.isSlow && !waiting || needs.hurries ? own ?? .real : .real
+  }
+
   func plan(_ test: Case, on machine: Machine) -> Plan {
     refusal(of: test, in: machine.time).map { .skip(reason: $0) } ?? Plan(test, on: machine)
   }

@@ -51,6 +51,8 @@ public struct Machines: Sendable {
     }
     let known = KnownKernel.named(name)
     switch store.look(at: key) {
+    case .success(let entry) where entry.isOutdated && known?.current == true:
+      return await renewed(entry, mirror: mirror)
     case .success(let entry): return entry
     // What can be had again is; anything else is for whoever added it.
     case .failure(let failure) where known?.current == true || mirror != nil:
@@ -78,6 +80,22 @@ public struct Machines: Sendable {
     }
   }
 
+  /// The kernel of a name that can be had again, with the modules that an earlier version did not keep; as it is where it
+  /// cannot be had.
+  private func renewed(_ entry: StoredKernel, mirror: String?) async -> StoredKernel {
+    await say("\(entry.name): fetched again, for an earlier version has stored it, and with fewer modules")
+    do {
+      guard let known = KnownKernel.named(entry.name) else { return entry }
+      let staging = try hypervisor.store.staging()
+      let fetched = try await Packages(store: staging.store).fetch(known, mirror: mirror, progress: say)
+      try hypervisor.store.adopt(fetched, from: staging, replacing: .entry)
+      return fetched
+    } catch {
+      await say("\(entry.name): used as it is, for \(error)")
+      return entry
+    }
+  }
+
   /// A stored kernel with what probing finds.
   public func machine(_ stored: StoredKernel) async throws -> Machine {
     if hypervisor.probed(stored) == nil {
@@ -92,21 +110,19 @@ public struct Machines: Sendable {
   /// - Parameters:
   ///   - host: nil where this machine lets us run nothing.
   ///   - emulate: what to emulate for the cases that no kernel here can run without it.
-  ///   - slow: where cases run in which more than a moment really passes; nil is where any other does.
+  ///   - own: the time of a guest that runs a case in which much time passes, or little may; nil is this machine's.
   /// - Returns: a machine per case; one that cannot run it either is what names the reason of its skip.
   public func assign(
-    _ cases: [Case], host: Machine?, emulate: Emulation? = nil, slow: GuestTime? = nil
+    _ cases: [Case], host: Machine?, emulate: Emulation? = nil, own: GuestTime? = nil
   ) async throws -> [(test: Case, machine: Machine)] {
     var assigned: [String: Machine] = [:]
     var open = cases
+    let isPatient = runner.consent.waiting
     func take(_ machine: Machine) {
       for test in open where Plan(test, on: machine).runs {
-        if let slow, test.needs.isSlow {
-          // On the host a minute is a minute.
-          if machine.stored != nil { assigned[test.id] = machine.inTime(slow) }
-        } else {
-          assigned[test.id] = machine
-        }
+        // On the host a minute is a minute.
+        if own != nil, !isPatient, test.needs.isSlow, machine.stored == nil { continue }
+        assigned[test.id] = machine.inTime(runner.consent.time(of: test, own: own))
       }
       open.removeAll { assigned[$0.id] != nil }
     }
@@ -122,7 +138,7 @@ public struct Machines: Sendable {
     } else if wanted > 0 {
       // Those that only wait could run here, if somebody had the patience.
       let waiting =
-        slow == nil
+        own == nil || isPatient
         ? 0 : open.count { test in test.needs.isSlow && host.map { Plan(test, on: $0).runs } == true }
       func cases(_ count: Int) -> String { count == 1 ? "1 case" : "\(count) cases" }
       if wanted > waiting {

@@ -55,6 +55,9 @@ enum ModuleBundles {
     ("tunnel", ["ipip", "ip6_tunnel"]),
   ]
 
+  /// The modules of all bundles, sorted.
+  static let wanted = Set(all.flatMap(\.modules)).sorted()
+
   /// Every bundle but that for booting: what a probe asks for.
   static let probed = all.map(\.name).filter { $0 != "boot" }
 

@@ -16,18 +16,23 @@ public struct StoredKernel: Codable, Sendable, Equatable {
   public var bundles: [Bundle]
   /// Whether `vmlinux` can be started directly.
   public var pvh: Bool
-  /// Of this format, and of the list of modules that were kept.
+  /// Of this format.
   public var version = StoredKernel.currentVersion
+  /// The modules that were looked for, sorted; nil in a manifest of a version that did not say.
+  public var wanted: [String]? = ModuleBundles.wanted
 
   static let currentVersion = 1
 
   private enum CodingKeys: String, CodingKey {
     case key = "name"
-    case release, source, digests, bundles, pvh, version
+    case release, source, digests, bundles, pvh, version, wanted
   }
 
   /// What `--kernel` calls it, as text.
   public var name: String { key.text }
+
+  /// Whether modules have not been looked for that this version has a use for: what needs them is skipped on it.
+  public var isOutdated: Bool { !Set(ModuleBundles.wanted).isSubset(of: wanted ?? []) }
 
   /// Modules that are loaded together.
   public struct Bundle: Codable, Sendable, Equatable {

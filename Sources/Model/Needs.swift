@@ -16,6 +16,9 @@ public struct Needs: Sendable, Equatable {
   /// Milliseconds that really pass: by its steps' own word, and where it expects a SYN to be given up after long.
   public var passes = 0
 
+  /// Whether a step of it must be over within a second: an emulated processor of a busy machine is too slow for that.
+  public var hurries = false
+
   /// Whether time really passes in it, more than anybody waits for by the way.
   public var isSlow: Bool { passes > 2_000 }
 
@@ -125,6 +128,7 @@ extension Case {
       needs.rights.formUnion(step.rights)
       needs.movesClocks.formUnion(step.movesClocks)
       needs.runsPrograms = needs.runsPrograms || step.runsPrograms
+      needs.hurries = needs.hurries || step.hurries
       needs.passes = needs.passes.adding(step.passes)
     }
     needs.passes = needs.passes.adding(waiting)

@@ -79,6 +79,8 @@ public struct Step: Sendable {
     public var losesPackets = false
     /// Milliseconds that really pass.
     public var passes = 0
+    /// It must be over before a client sends a SYN again, a second after the first (TCP_TIMEOUT_INIT, RFC 6298).
+    public var hurries = false
     /// It runs a program of the lab file's: only with `--allow-exec`.
     public var runsPrograms = false
 

@@ -141,8 +141,8 @@ struct BenchMutate: AsyncParsableCommand {
     try running.check(cases)
     let (_, runner, machines) = try running.lab()
     // Where time passes in a case it passes in a guest of its own, as where cases are run.
-    let slow: GuestTime? = running.slow || !Hypervisor.canBoot ? nil : .virtual(seed: 0)
-    let assigned = try await machines.assign(cases, host: try await machines.host(), slow: slow)
+    let virtual: GuestTime? = Hypervisor.canBoot ? .virtual(seed: 0) : nil
+    let assigned = try await machines.assign(cases, host: try await machines.host(), own: virtual)
     var mutants: [(mutant: Mutant, machine: Machine)] = []
     var runnable: Set<String> = []
     for (scenario, own) in Dictionary(grouping: assigned, by: \.test.scenario).sorted(by: { $0.key < $1.key })
@@ -150,7 +150,7 @@ struct BenchMutate: AsyncParsableCommand {
       // One kernel for all of a file: a neighbour's world may need what only the guest has.
       guard let machine = (own.first { $0.machine.stored != nil } ?? own.first)?.machine else { continue }
       func refusal(of test: Case) -> String? {
-        runner.consent.refusal(of: test, in: machine.stored == nil ? .real : slow ?? .real)
+        runner.consent.refusal(of: test, in: machine.inTime(virtual ?? .real).time)
       }
       let canRun = { (test: Case) in refusal(of: test) == nil && Plan(test, on: machine).runs }
       let cases = own.map(\.test).filter(canRun)
@@ -164,8 +164,7 @@ struct BenchMutate: AsyncParsableCommand {
       for (_, kind) in Dictionary(grouping: all, by: \.change).sorted(by: { $0.key < $1.key }) {
         // What a mutant waits for is its own: that of the neighbour whose world it has.
         mutants += (sample == 0 ? kind : spread(kind)).map { mutant in
-          guard machine.stored != nil else { return (mutant, machine) }
-          return (mutant, machine.inTime(mutant.test.needs.isSlow ? slow ?? .real : .real))
+          (mutant, machine.inTime(runner.consent.time(of: mutant.test, own: virtual)))
         }
       }
     }

@@ -47,18 +47,18 @@ struct BenchCrossCheck: AsyncParsableCommand {
     let runner = try running.runner(hypervisor)
     let machines = Machines(runner: runner, hypervisor: hypervisor, say: Console.note)
     // Where time passes in a case it passes in a guest of its own, as where cases are run.
-    let slow: GuestTime? = Hypervisor.canBoot ? .virtual(seed: 0) : nil
+    let own: GuestTime? = Hypervisor.canBoot ? .virtual(seed: 0) : nil
     let tests: [(test: Case, machine: Machine)]
     if let kernel {
       let machine = try await machines.named(kernel)
       let emulated = emulate.flatMap { machine.emulating($0) }
       tests = cases.map { test in
         let able = !Plan(test, on: machine).runs ? emulated ?? machine : machine
-        return (test, test.needs.isSlow ? able.inTime(slow ?? .real) : able)
+        return (test, able.inTime(runner.consent.time(of: test, own: own)))
       }
     } else {
       tests = try await machines.assign(
-        cases, host: try? await machines.host(), emulate: emulate, slow: slow)
+        cases, host: try? await machines.host(), emulate: emulate, own: own)
     }
     var (checked, wrong) = (0, 0)
     for (test, machine) in tests {

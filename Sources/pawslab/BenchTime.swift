@@ -77,7 +77,9 @@ struct BenchTime: AsyncParsableCommand {
       if let failure = machine.failure { throw failure }
       // What waits is measured by itself, and chance has no place here.
       let able = all.filter { test in
-        !test.needs.isSlow && runner.consent.refusal(of: test) == nil && Plan(test, on: machine).runs
+        runner.consent.time(of: test, own: .virtual(seed: 0)) == .real
+          && runner.consent.refusal(of: test) == nil
+          && Plan(test, on: machine).runs
           && !test.rules.contains { $0.outcomes.values.contains { $0.outcome == .predicted } }
       }
       guard let first = able.first, first.source != nil else {

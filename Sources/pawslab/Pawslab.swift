@@ -22,7 +22,7 @@ struct Pawslab: AsyncParsableCommand {
     subcommands: [
       Run.self, List.self, Explain.self, Diff.self, KernelsCommand.self, ReportCommand.self,
       JudgeCommand.self, Replay.self, Shell.self,
-      ReferenceCommand.self, ClaimsCommand.self, Demo.self,
+      ReferenceCommand.self, ClaimsCommand.self, CureCommand.self, Demo.self,
       Doctor.self,
       Bench.self,
     ], defaultSubcommand: Run.self)

@@ -135,7 +135,7 @@ extension Machines {
     var known: Set<PlannedRun.Place> = []
     return failed.compactMap { entry in
       guard let test = tests[entry.id], let machine = machines[entry.kernel] else { return nil }
-      let time = isAsked ? seeding.time(of: test, slow: false) : entry.place.time
+      let time = isAsked ? seeding.time(of: test, Consent()) : entry.place.time
       guard known.insert(.init(id: entry.id, kernel: entry.kernel, seed: time.seed)).inserted else {
         return nil
       }

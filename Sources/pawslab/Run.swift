@@ -119,7 +119,7 @@ struct Run: AsyncParsableCommand {
         if let failed, kernelNames.isEmpty, !hostOnly {
           try await machines.again(failed, cases, seeding)
         } else {
-          try await plan(cases, machines)
+          try await plan(cases, machines, runner.consent)
         }
       // What is planned is what will be: from which seed, or in whose time.
       return try seeding.spread(await runner.inPossibleTime(tests), runner.consent)
@@ -183,7 +183,9 @@ struct Run: AsyncParsableCommand {
   }
 
   /// Every case on every named kernel; else each on the first that can.
-  private func plan(_ cases: [Case], _ machines: Machines) async throws -> [(test: Case, machine: Machine)] {
+  private func plan(
+    _ cases: [Case], _ machines: Machines, _ consent: Consent
+  ) async throws -> [(test: Case, machine: Machine)] {
     if hostOnly {
       let host = try await machines.host()
       return cases.map { ($0, able(host, $0)) }
@@ -201,13 +203,13 @@ struct Run: AsyncParsableCommand {
       }
       return try await machines.assign(
         cases, host: host, emulate: emulate,
-        slow: seeding.time == .real || running.slow || !Hypervisor.canBoot ? nil : seeding.virtual)
+        own: seeding.time == .real || !Hypervisor.canBoot ? nil : seeding.virtual)
     }
     var tests: [(test: Case, machine: Machine)] = []
     for name in kernelNames {
       let machine = try await machines.named(name)
       tests += cases.map { test in
-        (test, able(machine.inTime(seeding.time(of: test, slow: running.slow)), test))
+        (test, able(machine.inTime(seeding.time(of: test, consent)), test))
       }
     }
     return tests

@@ -7,7 +7,7 @@ import Report
 struct Seeding: ParsableArguments {
   @Option(
     help:
-      "Whose time passes in guests: real, or virtual (their own: the same packets to the nanosecond in every run, and waiting takes no time). Default: virtual for cases that wait for more than 2 s, else real."
+      "Whose time passes in guests: real, or virtual (their own: the same packets to the nanosecond in every run, and waiting takes no time). Default: virtual for cases that wait for more than 2 s or hold SYNs, else real."
   )
   var time: Time?
 
@@ -57,8 +57,8 @@ struct Seeding: ParsableArguments {
   var virtual: GuestTime { .virtual(seed: ((try? range()) ?? nil)?.lowerBound ?? 0) }
 
   /// Whose time passes in a guest that runs a case.
-  func time(of test: Case, slow: Bool) -> GuestTime {
-    isVirtual || time == nil && test.needs.isSlow && !slow ? virtual : .real
+  func time(of test: Case, _ consent: Consent) -> GuestTime {
+    isVirtual ? virtual : time == nil ? consent.time(of: test, own: virtual) : .real
   }
 
   /// - Throws: where so many cases from so many seeds are too many runs, before anything is made.

@@ -275,6 +275,33 @@ import Testing
     #expect((Consent().refusal(of: test) == nil) == (passes == 0))
   }
 
+  /// SYNs that must not be sent again are held in time that nobody else takes away: on an emulated processor they came
+  /// a second time.
+  @Test func whatHurriesHasAGuestsOwnTime() {
+    var test = PlanTests.test(hop: PlanTests.hop)
+    let own = GuestTime.virtual(seed: 7)
+    let patient = {
+      var consent = Consent()
+      consent.waiting = true
+      return consent
+    }()
+    func burst(held: String?) -> Step {
+      Step(Burst(clients: ["c"], label: "c", closes: .nobody, connections: 1, held: held))
+    }
+    test.workload = [burst(held: nil)]
+    #expect(!test.needs.hurries)
+    #expect(Consent().time(of: test, own: own) == .real)
+    test.workload = [burst(held: "hop")]
+    #expect(test.needs.hurries)
+    for consent in [Consent(), patient] {
+      #expect(consent.time(of: test, own: own) == own)
+      #expect(consent.time(of: test, own: nil) == .real)
+    }
+    test.workload = [Step(Wait(milliseconds: 60_000))]
+    #expect(Consent().time(of: test, own: own) == own)
+    #expect(patient.time(of: test, own: own) == .real)
+  }
+
   @Test func whatANetworkOrAStepDoesIsThere() {
     var test = PlanTests.test(hop: PlanTests.hop)
     #expect(!test.needs.losesPackets)

@@ -91,8 +91,8 @@ import Wire
           --time <time>           Whose time passes in guests: real, or virtual (their
                                   own: the same packets to the nanosecond in every run,
                                   and waiting takes no time). Default: virtual for
-                                  cases that wait for more than 2 s, else real.
-                                  (values: real, virtual)
+                                  cases that wait for more than 2 s or hold SYNs, else
+                                  real. (values: real, virtual)
           --seed <seed>           Run every case in virtual time, with random numbers
                                   from this seed (default there: 0).
           --seeds <seeds>         A-B: run every case in virtual time once from each of

@@ -102,6 +102,18 @@ import Testing
     }
   }
 
+  /// One of before `nft_queue` was kept had its cases run on another kernel, or skipped.
+  @Test func anEntryWithFewerModulesSaysSo() async throws {
+    try await withStore { store, _ in
+      var kernel = try await add("mine", to: store)
+      #expect(!kernel.isOutdated)
+      kernel.wanted?.removeAll { $0 == "nft_queue" }
+      #expect(kernel.isOutdated)
+      kernel.wanted = nil
+      #expect(try StoredKernel(bytes: try JSONEncoder().encode(kernel), of: mine).isOutdated)
+    }
+  }
+
   @Test func aManifestWithOtherPathsIsRefused() async throws {
     try await withStore { store, _ in
       let kernel = try await add("mine", to: store)

@@ -65,7 +65,7 @@ public struct Burst: StepAction {
   public var closes: Step.Closer? { closer }
   public var writes: Step.SettingWrite? { nil }
   public var needs: Step.Needs {
-    held == nil ? Step.Needs() : Step.Needs(.netAdmin) { $0.features = [.nftQueue] }
+    held == nil ? Step.Needs() : Step.Needs(.netAdmin) { ($0.features, $0.hurries) = ([.nftQueue], true) }
   }
 
   public func size(in test: Case) -> Step.Size {

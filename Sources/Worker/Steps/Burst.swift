@@ -24,9 +24,11 @@ extension Burst: Performable {
       return try HeldSYNs(at: node)
     }
     let calls = try made.map { Volley.Call(socket: try $0.prepare(), address: $0.remote) }
+    let start = SystemClock.monotonic()
     let results = try Volley.connect(calls)
     for (connection, result) in zip(made, results) { try connection.begun(result) }
-    try holding?.release(results.count { [nil, .nowInProgress].contains($0) }, on: workload.loop)
+    try holding?.release(
+      results.count { [nil, .nowInProgress].contains($0) }, since: start, on: workload.loop)
     if workload.mayStayUnanswered { made.forEach { workload.awaitAnswer($0) } }
     try workload.loop.run(
       until: { waiting == 0 }, awaiting: "the outcome of \(waiting) attempts of \(name)",

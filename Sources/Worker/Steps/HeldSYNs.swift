@@ -46,9 +46,14 @@ final class HeldSYNs {
   /// Waits until so many are held, and lets them go on in the order in which they came, each to its end before the next.
   /// From then on nothing is held.
   ///
-  /// - Parameter milliseconds: after which it is an error that some have not come.
-  /// - Throws: also where one came a second time, sent again after a second: conntrack knows neither, and refuses both.
-  func release(_ count: Int, on loop: EventLoop, within milliseconds: Int = Deadlines.slack) throws {
+  /// - Parameters:
+  ///   - start: CLOCK_MONOTONIC in nanoseconds, before the first was sent.
+  ///   - milliseconds: after which it is an error that some have not come.
+  /// - Throws: also where one came a second time, or may have by then, sent again after a second (TCP_TIMEOUT_INIT,
+  ///   RFC 6298): conntrack knows neither, and refuses both.
+  func release(
+    _ count: Int, since start: Int64, on loop: EventLoop, within milliseconds: Int = Deadlines.slack
+  ) throws {
     guard let queue else { return }
     var (held, again) = (0, 0)
     loop.watch(queue.fileDescriptor, Poll.readable) { (held, again) = try queue.count() }
@@ -59,13 +64,17 @@ final class HeldSYNs {
     try loop.run(
       until: { held - again >= count },
       awaiting: "\(count) SYNs to be held by \(node.name), where \(held - again) are", within: milliseconds)
-    guard again == 0 else {
-      throw Failure(
-        stage: "hold SYNs", object: node.name,
-        cause: "\(again) of \(held) were sent again before all had come: this machine is busy",
+    func late(_ cause: String) -> Failure {
+      Failure(
+        stage: "hold SYNs", object: node.name, cause: "\(cause): this machine is busy",
         mend: "--time virtual, where nothing of the machine is in the way; or fewer --jobs")
     }
+    guard again == 0 else { throw late("\(again) of \(held) were sent again before all had come") }
     do { try queue.release() } catch { throw Failure(error, stage: "let SYNs go on", object: node.name) }
+    let passed = SystemClock.monotonic() - start
+    guard passed < 1_000_000_000 else {
+      throw late("the last went on after \(passed / 1_000_000) ms, when the first may have been sent again")
+    }
   }
 
   /// Holds a SYN on loopback and lets it go, to be refused.
@@ -76,6 +85,7 @@ final class HeldSYNs {
     node.routes.setLoopbackUp()
     try node.routes.commit()
     let held = try HeldSYNs(at: node)
+    let start = SystemClock.monotonic()
     let socket = try node.namespace.run {
       let socket = try TCP.socket(ipv6: false)
       _ = TCP.connect(socket, to: try SocketAddress("127.0.0.1", port: Network.serverPort))
@@ -88,7 +98,7 @@ final class HeldSYNs {
       loop.forget(socket)
       isRefused = TCP.pendingError(socket) != nil
     }
-    try held.release(1, on: loop, within: milliseconds)
+    try held.release(1, since: start, on: loop, within: milliseconds)
     try loop.run(until: { isRefused }, awaiting: "the held SYN's answer", within: milliseconds)
   }
 }
