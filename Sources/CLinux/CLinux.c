@@ -486,10 +486,12 @@ int clinux_filter_system_calls(void) {
   ADD(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, namespaces, 0, 1));
   REFUSE(EPERM);
   END(SECCOMP_RET_ALLOW);
-  // A worker goes on entering its network namespaces.
-  SKIP_UNLESS(SYS_setns, 4);
+  // A worker goes on entering its network namespaces, and has its programs in a PID namespace below its own.
+  SKIP_UNLESS(SYS_setns, 6);
   ARGUMENT(1);
   ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CLONE_NEWNET, 0, 1));
+  END(SECCOMP_RET_ALLOW);
+  ADD(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CLONE_NEWPID, 0, 1));
   END(SECCOMP_RET_ALLOW);
   REFUSE(EPERM);
   const size_t commands = sizeof bpf_commands / sizeof *bpf_commands;
@@ -540,6 +542,22 @@ int clinux_keeper(void) {
   close(ready[0]);
   return error ? -error : pid;
 }
+
+int clinux_stay_on_processor(void) {
+  int processor = sched_getcpu();
+  if (processor < 0) return -errno;
+  cpu_set_t only;
+  CPU_ZERO(&only);
+  CPU_SET(processor, &only);
+  return result(sched_setaffinity(0, sizeof only, &only));
+}
+
+int clinux_own_run(void) {
+  if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return -errno;
+  return result(mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755"));
+}
+
+int clinux_setns_pid(int fd) { return result(setns(fd, CLONE_NEWPID)); }
 
 int clinux_mount(const char *type, const char *target) {
   mkdir(target, 0755);

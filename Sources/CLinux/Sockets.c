@@ -77,7 +77,9 @@ int clinux_spawn_group(char *const argv[], char *const envp[], int in, int out, 
   if (pid != 0) return pid < 0 ? -errno : pid;
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(127);
+  // 0: a parent that a PID namespace of ours does not show.
+  pid_t seen = getppid();
+  if (seen != parent && seen != 0) _exit(127);
   // What our caller ignores or blocks would stay so in a program that is to behave as it does anywhere.
   sigset_t none;
   sigemptyset(&none);

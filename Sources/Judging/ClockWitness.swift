@@ -9,10 +9,12 @@ enum ClockWitness {
 
   static func witnesses(_ test: Case, trace: Trace, observation: Observation) -> [Witness] {
     var witnesses: [Witness] = []
+    // What a rule on the way has made of it is no clock of the client's.
+    let isRewritten = test.network.hosts.contains(where: \.rewritesTimestamps)
     for client in test.network.clients {
       let attempts = observation.attempts.filter { $0.client == client.name && $0.kind == .connect }
       let flows = attempts.map { ($0, trace.flow(of: $0)) }
-      let syns = flows.flatMap { $1.synsAtServer.isEmpty ? $1.synsAtClient : $1.synsAtServer }
+      let syns = flows.flatMap { $1.synsAtServer.isEmpty || isRewritten ? $1.synsAtClient : $1.synsAtServer }
       guard !syns.isEmpty else { continue }
       let segments = syns + (trace.clientLink[client.name] ?? []).filter(\.outgoing)
       witnesses.append(clock(client, segments, observation))
@@ -39,6 +41,21 @@ enum ClockWitness {
       return Witness(
         subject, expected: .words("no timestamps"), seen: .words("\(stamped) segments with one"),
         holds: stamped == 0)
+    case .microseconds:
+      // Its own beginning, and a thousand times the ticks: between the first and the last of them as much time passed as
+      // they say, of which a clock of milliseconds would say a thousandth.
+      let stamped = segments.filter { $0.outgoing && $0.tsval != nil }.sorted { $0.time < $1.time }
+      guard let first = stamped.first, let last = stamped.last, last.time - first.time > 100_000 else {
+        return Witness(
+          subject, expected: .words("timestamps in microseconds"), seen: .words("no two of them"),
+          holds: false)
+      }
+      let passed = Double(last.time - first.time) / 1_000
+      let said = Double(Int32(bitPattern: (last.tsval ?? 0) &- (first.tsval ?? 0)))
+      let fits = said > passed / 2 && said < passed * 2
+      return Witness(
+        subject, expected: .words("timestamps in microseconds"),
+        seen: .words(fits ? "as expected" : "\(said.saturated) ticks in \(passed.saturated) us"), holds: fits)
     case .natural:
       let plain = segments.count { $0.isSYN && $0.tsval == nil }
       return Witness(

@@ -43,14 +43,17 @@ package struct ExpectedCounters {
   }
 
   /// What follows from an attempt's outcome, whatever its mechanism.
-  mutating func addEnd(of attempt: JudgedAttempt, _ flow: Trace.Flow) {
+  ///
+  /// - Parameter isProgram: whether a program of the case's made it, which may close its socket before the kernel gives up.
+  mutating func addEnd(of attempt: JudgedAttempt, _ flow: Trace.Flow, isProgram: Bool) {
     guard attempt.attempt.kind == .connect else { return }
     let client = attempt.attempt.client
     switch attempt.outcome {
     case .dropped:
       // tcp_write_err: a client that is not answered gives up; tcp_done in SYN_SENT.
-      if attempt.expected.mechanism != nil { add("TcpExt.TCPAbortOnTimeout", 1, on: client) }
-      add("Tcp.AttemptFails", 1, on: client)
+      let times = isProgram ? 0...1 : 1...1
+      if attempt.expected.mechanism != nil { add("TcpExt.TCPAbortOnTimeout", times, on: client) }
+      add("Tcp.AttemptFails", times, on: client)
     case .refused, .unreachable:
       // tcp_done in SYN_SENT; where no SYN left, connect(2) itself has refused. An ICMP error that comes while connect(2)
       // still holds the socket is only remembered (sk_err_soft), and who asks for it (SO_ERROR) closes the socket.

@@ -4,7 +4,12 @@ import Model
 /// Counters that follow from how connections ended after they were made (``Evidence/Attempt/closed``), whatever was
 /// expected of them.
 enum Ends {
-  static func expect(_ observation: Observation, trace: Trace, counters: inout ExpectedCounters) {
+  static func expect(
+    _ test: Case, _ observation: Observation, trace: Trace, counters: inout ExpectedCounters
+  ) {
+    for attempt in observation.attempts where attempt.errno == nil && test.isProgram(inStep: attempt.step) {
+      program(attempt, trace: trace, counters: &counters)
+    }
     for attempt in observation.attempts where attempt.kind == .connect && attempt.errno == nil {
       server(attempt, trace: trace, counters: &counters)
       guard let closed = attempt.closed, [Attempt.aborted, Attempt.vanished, "ECONNRESET"].contains(closed)
@@ -34,6 +39,24 @@ enum Ends {
         counters.add("Tcp.OutRsts", resets.count { $0.outgoing }, on: attempt.server ?? flow.serverNode)
       }
     }
+  }
+
+  /// A program that closes while an answer is due, or has not read it, has it answered by a RST: at once (`__tcp_close`),
+  /// or when it comes (`tcp_rcv_state_process`).
+  private static func program(_ attempt: Attempt, trace: Trace, counters: inout ExpectedCounters) {
+    let flow = trace.flow(of: attempt)
+    guard let opened = flow.synAck, let port = attempt.localPort else { return }
+    let after = (trace.clientLink[attempt.client] ?? []).filter {
+      $0.outgoing && $0.sourcePort == port && $0.destinationPort == opened.sourcePort && $0.time > opened.time
+    }
+    let resets = after.prefix { !$0.isSYN }.count { $0.flags.contains(.rst) }
+    guard resets > 0 else { return }
+    counters.add("Tcp.OutRsts", resets, on: attempt.client)
+    for counter in ["TcpExt.TCPAbortOnClose", "TcpExt.TCPAbortOnData", "Tcp.EstabResets"] {
+      counters.add(counter, 0...1, on: attempt.client)
+    }
+    // tcp_reset, where it was still open.
+    counters.add("Tcp.EstabResets", 0...1, on: attempt.server ?? flow.serverNode)
   }
 
   /// How the server's own end went, where it neither closed nor was ended.

@@ -60,7 +60,7 @@ struct Judge {
         of: attempt, flow: book.flow, again: again && book.attempt.expected.outcome == .served)
       book.attempt.holds = book.attempt.outcome == book.attempt.expected.outcome
       attempts.append(book.attempt)
-      book.counters.addEnd(of: book.attempt, book.flow)
+      book.counters.addEnd(of: book.attempt, book.flow, isProgram: test.isProgram(inStep: attempt.step))
       book.attempt.expected.mechanism?.rule?.expect(&book)
     }
     var witnesses = book.witnesses
@@ -77,12 +77,12 @@ struct Judge {
           .branches(label: label), expected: .words("accepted and refused"), seen: .words(describe(seen)),
           holds: seen.count == 2))
     }
-    witnesses += programWitnesses(observation)
+    witnesses += programWitnesses(test, observation)
     witnesses += timeWaitWitness(rule, test: test, seen: observation)
     witnesses += serverWitnesses(rule, test: test, attempts: attempts)
     witnesses += ClockWitness.witnesses(test, trace: trace, observation: observation)
     PinnedSettings.expect(attempts, in: test, on: kernel, trace: trace, counters: &book.counters)
-    Ends.expect(observation, trace: trace, counters: &book.counters)
+    Ends.expect(test, observation, trace: trace, counters: &book.counters)
     if let own = rule.witnesses {
       book.counters.claim(own.counters)
       witnesses += own.witnesses(test, on: kernel, seen: observation, trace: trace)
@@ -105,14 +105,29 @@ struct Judge {
 }
 
 /// Whether programs that steps have run have ended as they were to.
-private func programWitnesses(_ observation: Observation) -> [Witness] {
-  (observation.programs ?? []).map { program in
+private func programWitnesses(_ test: Case, _ observation: Observation) -> [Witness] {
+  let programs = observation.programs ?? []
+  return programs.map { program in
     let seen =
       program.isOverdue == true
       ? "killed, its time was over" : program.status.map { "exit \($0)" } ?? "signal \(program.signal ?? 0)"
     return Witness(
       .text(name: "\(program.command.first ?? "a program") on \(program.node)"),
       expected: .words("exit \(program.expected)"), seen: .words(seen), holds: program.holds)
+  } + programs.compactMap { program in program.said(in: test) }
+}
+
+extension ProgramRun {
+  /// Whether it has written what its step says; nil where that says nothing.
+  fileprivate func said(in test: Case) -> Witness? {
+    guard test.workload.indices.contains(step), let wanted = (test.workload[step].action as? Exec)?.says
+    else { return nil }
+    let written = [output, errors].joined(separator: "\n")
+    let first = written.split(separator: "\n").first { !$0.allSatisfy(\.isWhitespace) }
+    return Witness(
+      .text(name: "what \(command.first ?? "a program") on \(node) writes"), expected: .words(wanted),
+      seen: .words(written.contains(wanted) ? wanted : first.map { String($0.prefix(200)) } ?? "nothing"),
+      holds: written.contains(wanted))
   }
 }
 
@@ -193,8 +208,8 @@ private func outcome(of attempt: Attempt, flow: Trace.Flow, again: Bool) -> Outc
   case (.send, _): nil
   case (.connect, nil):
     again ? .served : flow.synsAtClient.count > 1 ? .delayed : .connected
-  // ETIMEDOUT after a SYN-ACK would be another thing than a dropped SYN.
-  case (.connect, "ETIMEDOUT"): flow.answered ? nil : .dropped
+  // ETIMEDOUT after a SYN-ACK would be another thing than a dropped SYN, but where the client has refused each of them.
+  case (.connect, "ETIMEDOUT"): flow.answered && flow.refusedAnswers == 0 ? nil : .dropped
   case (.connect, "ECONNRESET"): .reset
   case (.connect, "EADDRNOTAVAIL"): .exhausted
   case (.connect, _): nil

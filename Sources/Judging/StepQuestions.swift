@@ -69,6 +69,11 @@ extension Case {
     workload.contains { $0.value(of: setting, on: node) != nil } ? nil : settings[node]?[setting]
   }
 
+  /// Whether a step's connections are a program's.
+  func isProgram(inStep index: Int) -> Bool {
+    workload.indices.contains(index) && workload[index].action is Exec
+  }
+
   /// Whether a NAT holds SYNs until all are there.
   var holdsSYNs: Bool { workload.contains(where: \.isHeld) }
 

@@ -20,6 +20,9 @@ struct Trace {
     /// Whether the client's link has seen an answer to the SYN.
     var answered = false
 
+    /// SYN-ACKs of that kind which the client has answered by a RST, where it has answered none otherwise.
+    var refusedAnswers = 0
+
     /// The server that the attempt was meant for, as far as that is known without a packet.
     var target = ""
 
@@ -178,13 +181,26 @@ struct Trace {
     let arrived = (synsAtServer[first.sequence] ?? [])
       .filter { $0.destinationPort == first.destinationPort && $0.time >= first.time }
     // Asked of those only that timed out.
-    let answered =
+    let next = first.sequence &+ 1
+    let answers =
       attempt.errno == "ETIMEDOUT"
-      && (clientLink[attempt.client] ?? []).contains {
-        !$0.outgoing && $0.isSYNACK && $0.acknowledgement == first.sequence &+ 1 && $0.destinationPort == port
-      }
+      ? (clientLink[attempt.client] ?? []).filter {
+        !$0.outgoing && $0.isSYNACK && $0.acknowledgement == next && $0.destinationPort == port
+      } : []
+    let answered = !answers.isEmpty
+    // tcp_v4_send_reset: without ACK, with the number that the SYN-ACK has acknowledged.
+    let refusals =
+      answered
+      ? (clientLink[attempt.client] ?? []).filter {
+        $0.outgoing && $0.sourcePort == port && $0.time >= first.time && !$0.isSYN
+      } : []
+    let refusedAnswers =
+      refusals.allSatisfy { $0.flags == .rst && $0.sequence == next } && refusals.count == answers.count
+      ? refusals.count : 0
     guard !arrived.isEmpty else {
-      return Flow(synsAtClient: group, synsAtServer: [], atServer: [], answered: answered)
+      return Flow(
+        synsAtClient: group, synsAtServer: [], atServer: [], answered: answered,
+        refusedAnswers: refusedAnswers)
     }
     var seen: Set<Tuple> = []
     var atServer: [Segment] = []
@@ -196,7 +212,9 @@ struct Trace {
       atServer += onTuple.filter { $0.time >= syn.time && $0.time < end }
     }
     if seen.count > 1 { atServer.sort { $0.time < $1.time } }
-    return Flow(synsAtClient: group, synsAtServer: arrived, atServer: atServer, answered: answered)
+    return Flow(
+      synsAtClient: group, synsAtServer: arrived, atServer: atServer, answered: answered,
+      refusedAnswers: refusedAnswers)
   }
 
   /// The timestamp that a server remembered of a SYN's source before a step.

@@ -86,7 +86,9 @@ public final class Program {
     deadline milliseconds: Int, pidfd: Bool
   ) throws {
     let name = command.first ?? ""
-    let pipe = try Stream.pipe(name)
+    // A file can be opened again, as /dev/stdin, and its length is known: there are programs that want both.
+    let file = try Self.file(of: stdin)
+    let pipe = try file.map { (read: $0, write: -1) } ?? Stream.pipe(name)
     defer { close(pipe.read) }
     do {
       guard
@@ -97,7 +99,7 @@ public final class Program {
       pid = started.pid
       streams = [(started.output, Output()), (started.errors, Output())]
     } catch {
-      close(pipe.write)
+      if pipe.write >= 0 { close(pipe.write) }
       throw error
     }
     self.command = command
@@ -105,10 +107,31 @@ public final class Program {
     deadline = SystemClock.monotonic() + Int64(milliseconds) * 1_000_000
     end = pidfd ? max(-1, clinux_pidfd(pid)) : -1
     input = pipe.write
-    unread = stdin[...]
+    unread = file == nil ? stdin[...] : []
     Stream.ignoreBrokenPipes()
-    for descriptor in [input] + streams.map(\.descriptor) { _ = fcntl(descriptor, F_SETFL, O_NONBLOCK) }
+    for descriptor in [input] + streams.map(\.descriptor) where descriptor >= 0 {
+      _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
+    }
     if unread.isEmpty { closeInput() }
+  }
+
+  /// A file without a name that has these bytes, at its beginning; nil below 3.17, where there is none such.
+  private static func file(of bytes: [UInt8]) throws -> Int32? {
+    let file = clinux_memory_file("stdin")
+    guard file >= 0 else { return nil }
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else {
+        let error = SystemError(stage: "write", object: "standard input", errno: .current)
+        close(file)
+        throw error
+      }
+      rest = rest.dropFirst(count)
+    }
+    lseek(file, 0, SEEK_SET)
+    return file
   }
 
   deinit {

@@ -33,12 +33,14 @@ public enum TCP {
         "socket", ipv6 ? "AF_INET6" : "AF_INET"))
   }
 
-  /// A listener with SO_REUSEADDR.
-  public static func listen(on address: SocketAddress, backlog: Int) throws -> Socket {
+  /// A listener with SO_REUSEADDR; with SO_REUSEPORT too where several are to share the port.
+  public static func listen(on address: SocketAddress, backlog: Int, isShared: Bool = false) throws -> Socket
+  {
     let socket = try socket(ipv6: address.isIPv6)
     let descriptor = socket.descriptor
     var one: Int32 = 1
     setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, 4)
+    if isShared { setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &one, 4) }
     try SystemError.check(libc: address.withPointer { Glibc.bind(descriptor, $0, $1) }, "bind", "\(address)")
     try SystemError.check(libc: Glibc.listen(descriptor, Int32(backlog)), "listen", "\(address)")
     return socket

@@ -129,6 +129,9 @@ public enum Tool {
     return own + ["/usr/sbin", "/sbin"].filter { !own.contains($0) }
   }
 
+  /// Whether there is a program of that name.
+  public static func has(_ name: String) -> Bool { find(name) != nil }
+
   /// A program's path; its name where that is one already; nil where it is nowhere.
   static func find(_ name: String) -> String? {
     if name.contains("/") { return access(name, X_OK) == 0 ? name : nil }

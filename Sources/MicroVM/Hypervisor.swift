@@ -57,7 +57,10 @@ public actor Hypervisor {
   public nonisolated func keep(_ found: Kernel, of kernel: StoredKernel) { cache(kernel).save(found) }
 
   private nonisolated func cache(_ kernel: StoredKernel) -> ProbeCache {
-    ProbeCache(kernel, store: store, worker: worker)
+    let programs = Capability.Feature.programs.map(\.rawValue).filter {
+      additions.tools.contains($0) && Command.path($0) != nil
+    }
+    return ProbeCache(kernel, store: store, worker: worker, programs: programs)
   }
 
   /// Boots a kernel.

@@ -12,15 +12,17 @@ public struct ProbeCache: Sendable {
     var kernel: Kernel
   }
 
-  init(_ kernel: StoredKernel, store: KernelStore, worker: String) {
+  /// - Parameter programs: what its guest has of the programs that lab files run.
+  init(_ kernel: StoredKernel, store: KernelStore, worker: String, programs: [String] = []) {
     let attributes = try? FileManager.default.attributesOfItem(atPath: worker)
     let modified = (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
-    key = "\(kernel.digest) \(attributes?[.size] ?? 0) \(modified)"
-    file = Self.file(kernel.key, in: store)
+    key = "\(kernel.digest) \(attributes?[.size] ?? 0) \(modified)" + programs.map { " \($0)" }.joined()
+    file = Self.file(kernel.key, in: store, hasPrograms: !programs.isEmpty)
   }
 
-  private static func file(_ name: KernelName, in store: KernelStore) -> URL {
-    store.root.appendingPathComponent("probes").appendingPathComponent("\(name).json")
+  private static func file(_ name: KernelName, in store: KernelStore, hasPrograms: Bool) -> URL {
+    store.root.appendingPathComponent("probes").appendingPathComponent(
+      "\(name)\(hasPrograms ? "+programs" : "").json")
   }
 
   /// What was found before; nil where something has changed since.
@@ -47,6 +49,8 @@ public struct ProbeCache: Sendable {
 
   /// Forgets it.
   static func remove(_ name: KernelName, in store: KernelStore) {
-    try? FileManager.default.removeItem(at: file(name, in: store))
+    for hasPrograms in [false, true] {
+      try? FileManager.default.removeItem(at: file(name, in: store, hasPrograms: hasPrograms))
+    }
   }
 }

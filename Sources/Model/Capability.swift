@@ -55,8 +55,17 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
     case dropHints = "drop-hints"
     /// eBPF can bring the rule of `tcp_tw_recycle` back where 4.12 has removed it: `--emulate tw_recycle`.
     case recycleEmulation = "tw-recycle-emulation"
+    /// That rule refuses a SYN without timestamps too (a26552afe894, 3.17 and RHEL 7).
+    case recycleUnstamped = "tw-recycle-unstamped"
+    /// A route can have timestamps in microseconds (`tcp_usec_ts`, 6.7).
+    case usecTimestamps = "usec-timestamps"
+    /// Programs that lab files run (`exec`), by their names.
+    case curl, nginx, wrk, haproxy, keepalived
 
     public static func < (left: Feature, right: Feature) -> Bool { left.rawValue < right.rawValue }
+
+    /// Those that are programs, by the name that they are run by.
+    public static let programs: [Feature] = [.curl, .nginx, .wrk, .haproxy, .keepalived]
   }
 
   private static let schedulers = "ip_vs_"

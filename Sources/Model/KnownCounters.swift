@@ -72,7 +72,7 @@ package enum KnownCounters {
     ),
     // Of a node's own rules (``PacketRule``): packets that those in a chain have dropped or refused, whose timestamps
     // were taken out, that conntrack did not see, that SYNPROXY looked at, whose source was rewritten.
-    ("rule", "FORWARD INPUT OUTPUT POSTROUTING notrack strip synproxy"),
+    ("rule", "FORWARD INPUT OUTPUT POSTROUTING notrack strip synproxy tsval tsecr"),
     // Of what happens on its links (``Impairment``).
     ("netem", "drops"),
     // net/netfilter/nf_synproxy_core.c, synproxy_cpu_seq_show.

@@ -178,7 +178,7 @@ extension Parameters {
     for client in network.clients {
       let timestamps =
         switch client.clock {
-        case .offset: "2"
+        case .offset, .microseconds: "2"
         case .natural: "1"
         case .off: "0"
         }

@@ -173,6 +173,7 @@ extension Case {
   private var trackingNeeds: [Need] {
     network.hosts.filter(\.tracks).flatMap { host -> [Need] in
       guard host.hasRules else { return [.feature(.conntrack)] }
+      if host.rewritesTimestamps { return [.feature(.conntrack), .feature(.nft), .feature(.nftTimestamps)] }
       return switch host.backend {
       case .auto:
         [.feature(.conntrack), .features(.iptablesNft, .iptablesLegacy, .nft)]
@@ -198,6 +199,7 @@ extension Case {
           needs.append(.features(.tcBPF, .socketClocks, .nftTimestamps))
         }
       case .natural: needs.append(.feature(.randomTimestamps))
+      case .microseconds: needs.append(.feature(.usecTimestamps))
       case .off: break
       }
       if client.isn != .natural { needs.append(.feature(.tcpRepair)) }

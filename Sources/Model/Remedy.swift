@@ -136,7 +136,15 @@ extension Capability.Feature {
       Remedy(
         besides: "a kernel from 5.17 on with CONFIG_DEBUG_INFO_BTF=y that lets root trace", needsRoot: true,
         cost: "why the kernel drops a packet is not told, or is a hint (perf) and no witness")
-    case .socketClocks, .backlogZero, .timestampsByPort, .natEvictsClosing, .dropHints, .recycleEmulation: nil
+    case .curl, .wrk, .haproxy, .keepalived, .nginx:
+      Remedy(
+        tool: .init(program: rawValue, package: self == .nginx ? "nginx-light" : rawValue),
+        cost: "cases that run \(rawValue) are skipped")
+    case .usecTimestamps:
+      Remedy(besides: "Linux 6.7 or later", cost: "cases with timestamps in microseconds run in a guest")
+    case .socketClocks, .backlogZero, .timestampsByPort, .natEvictsClosing, .dropHints, .recycleEmulation,
+      .recycleUnstamped:
+      nil
     }
   }
 }

@@ -35,6 +35,9 @@ extension Setting {
     ipv4(
       "tcp_syn_linear_timeouts", "0", .number(0...Deadlines.maximumRetries), optional: true,
       "SYNs that are sent again after 1 s each, before the timer doubles (since 6.5)"),
+    ipv4(
+      "tcp_migrate_req", "0", .flag, optional: true,
+      "What waits at a listener that is closed goes to another one of its port (SO_REUSEPORT, 5.14)"),
     ipv4("tcp_synack_retries", "5", .number(0...255), "How often a SYN-ACK is sent again"),
     ipv4(
       "tcp_syncookies", "1", .number(0...2),

@@ -126,8 +126,10 @@ public final class RouteSocket {
     }
   }
 
-  /// `ip route add DESTINATION|default via GATEWAY dev I`
-  public func addRoute(to destination: String?, via gateway: String, index: Int) {
+  /// `ip route add DESTINATION|default via GATEWAY dev I [features F]`
+  ///
+  /// - Parameter features: RTAX_FEATURES of `linux/rtnetlink.h`, e.g. ``usecTimestamps``; nil is none.
+  public func addRoute(to destination: String?, via gateway: String, index: Int, features: UInt32? = nil) {
     let verb = "ip route add \(destination ?? "default") via \(gateway)"
     guard let route = rtnl_route_alloc() else { return fail(verb, .noMemory) }
     defer { rtnl_route_put(route) }
@@ -141,6 +143,7 @@ public final class RouteSocket {
         rtnl_route_nh_set_ifindex(hop, Int32(index))
         rtnl_route_nh_set_gateway(hop, via)
         rtnl_route_add_nexthop(route, hop)
+        if let features { rtnl_route_set_metric(route, Self.featuresMetric, features) }
         var message: OpaquePointer?
         add(verb, message: &message, rtnl_route_build_add_request(route, create, &message))
       }

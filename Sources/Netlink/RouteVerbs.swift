@@ -104,11 +104,21 @@ extension RouteSocket {
   ///   - destination: `198.51.100.0/24`; nil for the default route.
   ///   - ipv6: the family of a default route; taken from `destination` or the gateway where there is one.
   ///   - source: the address that packets of the node itself take (`src`).
+  ///   - features: RTAX_FEATURES of `linux/rtnetlink.h`, e.g. ``usecTimestamps``; nil is none.
   public func addRoute(
-    to destination: String?, _ target: RouteTarget, ipv6: Bool = false, source: String? = nil
+    to destination: String?, _ target: RouteTarget, ipv6: Bool = false, source: String? = nil,
+    features: UInt32? = nil
   ) {
-    route("add", destination, target, ipv6, source) { rtnl_route_build_add_request($0, create, &$1) }
+    route("add", destination, target, ipv6, source) { route, message in
+      if let features { rtnl_route_set_metric(route, Self.featuresMetric, features) }
+      return rtnl_route_build_add_request(route, create, &message)
+    }
   }
+
+  /// `ip route add ... features tcp_usec_ts`: timestamps in microseconds (RTAX_FEATURE_TCP_USEC_TS, 6.7).
+  public static let usecTimestamps: UInt32 = 1 << 4
+  /// RTAX_FEATURES
+  static let featuresMetric: Int32 = 12
 
   /// `ip route replace ...`: changes the route to that destination, or adds it.
   public func replaceRoute(

@@ -206,6 +206,16 @@ extension Claim {
       conditions: "always; one client alone is enough behind one NAT port",
       cases: ["time-wait-clash/*isn=behind,timestamps=0*", "one-client-sequence/*"], measured: everywhere),
     Claim(
+      text: "where a SYN-ACK comes back, timestamps are not the cause",
+      verdict: .wrong,
+      why:
+        "a client refuses a SYN-ACK whose echo it has not sent, by a RST (`PAWSActive`), and goes on waiting "
+        + "until ETIMEDOUT",
+      conditions:
+        "something on the way rewrites timestamps one way only; a server refuses the handshake's last ACK "
+        + "for the same since 6.15 (`TSEcrRejected`)",
+      cases: ["tsecr/*"], measured: everywhere),
+    Claim(
       text: "a real server that is taken out of LVS harms no client",
       verdict: .partly,
       why:

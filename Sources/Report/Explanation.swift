@@ -49,6 +49,7 @@ public struct Explanation {
         case .offset(let milliseconds): "clock \(milliseconds >= 0 ? "+" : "")\(milliseconds) ms"
         case .natural: "natural timestamps"
         case .off: "no timestamps"
+        case .microseconds: "timestamps in microseconds"
         }
       return "\(client.name): \(clock), ISN \(client.isn.rawValue)"
     }

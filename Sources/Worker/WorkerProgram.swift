@@ -154,6 +154,11 @@ public enum WorkerProgram {
     let recorder = try Recorder(testbed, loop: loop, emit: emit)
     do {
       let workload = try Workload(test, on: testbed, recorder: recorder, loop: loop, emit: emit)
+      if test.needs.runsPrograms {
+        do { workload.keeper = try ProcessKeeper() } catch {
+          throw Failure(error, stage: "exec", object: test.id)
+        }
+      }
       try Privilege.drop(after: test, on: kernel)
       emit(.stage("workload"))
       try recorder.before()

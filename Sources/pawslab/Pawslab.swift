@@ -115,7 +115,8 @@ struct Running: ParsableArguments {
   ///
   /// - Parameter keepsPackets: whether results have their packets once they have been told.
   func lab(keepsPackets: Bool = true) throws -> (hypervisor: Hypervisor, runner: Runner, machines: Machines) {
-    let hypervisor = try hypervisor()
+    // Guests have what cases may run, where this machine has it.
+    let hypervisor = try hypervisor(tools: allowExec ? Capability.Feature.programs.map(\.rawValue) : [])
     var runner = try runner(hypervisor)
     runner.keepsPackets = keepsPackets
     return (hypervisor, runner, Machines(runner: runner, hypervisor: hypervisor, say: Console.note))

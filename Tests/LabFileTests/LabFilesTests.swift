@@ -21,19 +21,37 @@ import Testing
         "accept-overflow": 8, "clients-without-offset": 7, "clock-step": 16, "clock-step-ends": 12,
         "close-wait-leak": 12, "conntrack-full": 8, "conntrack-short": 16, "direct": 48,
         "direct-routing-reuse": 24, "director-forgets": 16, "fin-wait-2": 20, "fin-wait-2-expires": 8,
-        "firewall-idle": 4, "firewall-says-no": 10, "hardening": 18, "health-check-clock": 8,
+        "firewall-idle": 4, "firewall-says-no": 10, "hairpin": 8, "hardening": 18, "health-check-clock": 8,
         "ipvs-conn-reuse": 16, "ipvs-drained": 16, "ipvs-endpoint-removed": 16, "ipvs-idle": 8,
         "ipvs-persistence": 24, "ipvs-source": 20, "keepalive": 10, "linger-rst": 12, "lvs-tw-recycle": 76,
         "more-tuples": 16, "nat-before-director": 16, "nat-before-lvs": 12, "nat-forgets": 18,
         "nat-hop": 40, "nat-idle": 8, "nat-port-still-open": 16, "nat-ports-used-up": 10,
         "nat-time-wait": 4, "nats-in-a-chain": 12, "one-client-sequence": 8, "port-range": 8,
-        "retries2": 7, "rp-filter": 12, "rst-eaten": 8, "server-reboots": 8, "snat-clash": 48,
+        "retries2": 7, "rolling-restart": 4, "rp-filter": 12, "rst-eaten": 8, "server-reboots": 8,
+        "snat-clash": 48,
         "syn-ack-timeout": 5,
         "syn-cookies": 10, "syn-for-established": 16, "syn-queue": 4, "syn-timeout": 4,
-        "time-wait-clash": 84, "ts-stripped": 10, "tw-buckets": 12, "tw-expires": 8, "tw-mitigations": 5,
+        "time-wait-clash": 84, "ts-stripped": 10, "tsecr": 8, "tw-buckets": 12, "tw-expires": 8,
+        "tw-mitigations": 5,
         "tw-own-port": 14, "tw-recycle-alone": 6, "tw-recycle-expiry": 6, "tw-recycle-flip": 9,
         "tw-recycle-length": 8, "tw-reuse": 12, "tw-reuse-behind-nat": 6, "tw-reuse-loopback": 7,
         "two-nats-one-address": 8, "two-servers": 8, "two-virtual-addresses": 12,
+        "usec-timestamps": 6,
+      ])
+  }
+
+  /// Those of real programs, which run only where they are allowed to.
+  @Test func thoseOfProgramsExpand() throws {
+    let cases = try LabFiles.discover(paths: [Self.folder + "/programs"]).flatMap {
+      try LabFiles.load(path: $0).cases()
+    }
+    let own = cases.filter { !$0.needs.runsPrograms }
+    #expect(own.allSatisfy { $0.id.contains("hop=nat") }, "\(own.map(\.id))")
+    #expect(
+      Dictionary(grouping: cases, by: \.scenario).mapValues(\.count) == [
+        "haproxy-full": 6, "haproxy-or-nat": 8, "haproxy-pool": 8, "keepalived-removes": 2,
+        "nginx-time-wait": 8,
+        "wrk-port-range": 4,
       ])
   }
 

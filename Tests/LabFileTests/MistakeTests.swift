@@ -73,7 +73,7 @@ import struct Model.Expectation
     ),
     (
       "clock: behind", "clock: behnd",
-      "lab/x.yaml:7:17: unknown clock \"behnd\"; did you mean \"behind\"? It is one of behind, natural, off (or an offset in milliseconds)"
+      "lab/x.yaml:7:17: unknown clock \"behnd\"; did you mean \"behind\"? It is one of behind, natural, off, usec (or an offset in milliseconds)"
     ),
     (
       "{tcp_rfc1337: 0}", "{tcp_rfc1338: 0}",

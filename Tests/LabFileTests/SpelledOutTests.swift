@@ -72,11 +72,11 @@ import Testing
     ),
     (
       "{drop: rst, out: core", "{out: core",
-      "6:69: a rule of cgn has one of drop, reset, reject, strip, notrack or synproxy"
+      "6:69: a rule of cgn has one of drop, reset, reject, strip, tsval, tsecr, notrack or synproxy"
     ),
     (
       "{drop: rst, out: core", "{drop: rst, strip: syn, out: core",
-      "6:69: a rule of cgn has one of drop, reset, reject, strip, notrack or synproxy, not drop and strip"
+      "6:69: a rule of cgn has one of drop, reset, reject, strip, tsval, tsecr, notrack or synproxy, not drop and strip"
     ),
     ("listens: 1", "listen: 1", "8:24: unknown key \"listen\" in server; did you mean \"listens\"?"),
     ("by: nat", "by: tunel", "7:49: by is nat or route or tunnel, not \"tunel\"; did you mean \"tunnel\"?"),

@@ -120,6 +120,15 @@ int clinux_filter_system_calls(void);
 /// ends then. Returns that process' pid. Not for a process that is to have children or threads in the meantime.
 int clinux_keeper(void);
 
+/// sched_setaffinity(2) to the processor that the caller runs on, for it and its children.
+int clinux_stay_on_processor(void);
+
+/// A mount namespace for this process and its children, in which /run is empty and theirs alone.
+int clinux_own_run(void);
+
+/// setns(2) with CLONE_NEWPID: for children that are made from then on.
+int clinux_setns_pid(int fd);
+
 /// mount(2) without options; the target is made first.
 int clinux_mount(const char *type, const char *target);
 /// finit_module(2): loads a module file (3.8). EEXIST where it is loaded already.

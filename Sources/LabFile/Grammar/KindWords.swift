@@ -14,7 +14,7 @@ extension FieldKind {
     case .newName: "a new name"
     case .name(let named): named.words
     case .clock(let onlyOffsets):
-      "an offset in ms or a name from clocks" + (onlyOffsets ? "" : ", natural or off")
+      "an offset in ms or a name from clocks" + (onlyOffsets ? "" : ", natural, usec or off")
     case .ports: "FIRST-LAST or one port"
     case .address: "an IPv4 or IPv6 address"
     case .list(let kind, _): "one or several: \(kind.words)"

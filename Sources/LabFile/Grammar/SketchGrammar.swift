@@ -90,6 +90,8 @@ extension Grammar {
         case .reset: "They are answered by a RST"
         case .reject: "They are answered by ICMP port unreachable"
         case .strip: "Their timestamp option is taken out (TCPOPTSTRIP)"
+        case .tsval: "Their TSval is another clock's, 2^30 ticks off, one way only (nft)"
+        case .tsecr: "Their TSecr is 2^30 ticks off, one way only (nft)"
         case .notrack: "Conntrack does not see them"
         case .synproxy: "They are answered by a cookie, before the server hears of them (SYNPROXY)"
         }

@@ -170,14 +170,14 @@ extension FieldReader {
   }
 
   private func clock(_ text: String, _ node: Node, onlyOffsets: Bool) -> Clock? {
-    if text == "natural" || text == "off" {
-      if !onlyOffsets { return text == "off" ? .off : .natural }
+    if let known = ["natural": Clock.natural, "off": .off, "usec": .microseconds][text] {
+      if !onlyOffsets { return known }
       reader.report("a clock can step to an offset only", at: node)
       return nil
     }
     if let offset = names.clocks[text] { return .offset(milliseconds: offset) }
     guard let first = text.first, first.isNumber || "+-".contains(first) else {
-      let known = names.clocks.keys.sorted() + (onlyOffsets ? [] : ["natural", "off"])
+      let known = names.clocks.keys.sorted() + (onlyOffsets ? [] : ["natural", "off", "usec"])
       reader.report(
         "unknown clock \(Reader.quoted(text))\(suggestion(text, known)) (or an offset in milliseconds)",
         at: node)

@@ -30,6 +30,10 @@ extension Capability.Feature {
     case .dropHints:
       "It names them to perf events only, which tell no packet from another: hints, no witnesses"
     case .recycleEmulation: "eBPF brings the rule of tcp_tw_recycle back, which 4.12 has removed"
+    case .recycleUnstamped:
+      "That rule refuses a SYN without timestamps too (a26552afe894, 3.17 and RHEL 7); told in guests"
+    case .usecTimestamps: "A route can have timestamps in microseconds (tcp_usec_ts, 6.7)"
+    case .curl, .nginx, .wrk, .haproxy, .keepalived: "The program \(rawValue) is there, for exec"
     }
   }
 }

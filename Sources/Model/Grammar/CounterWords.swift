@@ -69,6 +69,8 @@ extension KnownCounters {
     "rule.OUTPUT": "Packets that a rule of the lab file has dropped or refused, of what a node sends",
     "rule.POSTROUTING": "Connections whose source a NAT has rewritten",
     "rule.strip": "Segments whose timestamps a rule has taken out",
+    "rule.tsval": "Segments to which a rule has given another TSval",
+    "rule.tsecr": "Segments to which a rule has given another TSecr",
     "rule.notrack": "Packets that a rule has kept from conntrack",
     "rule.synproxy": "SYNs, and ACKs of no connection, that SYNPROXY has looked at",
     "netem.drops": "Packets that a node's links have lost on their way out: loss, or more than they hold",

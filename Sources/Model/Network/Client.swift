@@ -26,6 +26,8 @@ public enum Clock: Codable, Sendable, Hashable {
   case natural
   /// `tcp_timestamps=0`.
   case off
+  /// The kernel's own clock (`tcp_timestamps=2`) in microseconds: its routes have the feature `tcp_usec_ts` (6.7).
+  case microseconds
 }
 
 /// Where a client's initial sequence numbers lie, relative to those of all attempts before.

@@ -46,6 +46,9 @@ extension Network {
     /// Whether it answers SYNs in a server's place.
     public var proxies: Bool { rules.contains { $0.verdict == .synproxy } }
 
+    /// Whether a rule gives segments another's timestamps.
+    public var rewritesTimestamps: Bool { rules.contains(where: \.verdict.rewrites) }
+
     /// Whether rules are programmed on it.
     public var hasRules: Bool { nat != nil || !rules.isEmpty }
 

@@ -41,6 +41,11 @@ public struct PacketRule: Codable, Sendable, Equatable {
     case reject
     /// `-t mangle -j TCPOPTSTRIP --strip-options timestamp`
     case strip
+    /// nft's `tcp option timestamp tsval set tcp option timestamp tsval ^ 0x40000000`: another clock, 2^30 ticks off, one
+    /// way only.
+    case tsval
+    /// The same of the echo.
+    case tsecr
     /// `-t raw -A PREROUTING -j CT --notrack`
     case notrack
     /// `-j SYNPROXY`: SYNs are answered by a cookie, and the server hears of a connection when a client has answered
@@ -49,6 +54,9 @@ public struct PacketRule: Codable, Sendable, Equatable {
 
     /// Whether it stands where conntrack has not looked yet, by the link that a packet comes by.
     public var isBeforeConntrack: Bool { self == .notrack || self == .synproxy }
+
+    /// Whether only nft can do it.
+    public var rewrites: Bool { self == .tsval || self == .tsecr }
   }
 
   /// Which TCP segments.
@@ -85,9 +93,9 @@ public struct PacketRule: Codable, Sendable, Equatable {
     let (comes, goes) = (out == nil, self.in == nil)
     let passed = host.forwards || !host.isEnd
     switch verdict {
-    case .drop, .reset, .reject, .strip:
+    case .drop, .reset, .reject, .strip, .tsval, .tsecr:
       return places(
-        verdict == .strip ? "mangle" : "filter",
+        verdict == .strip || verdict.rewrites ? "mangle" : "filter",
         [("FORWARD", passed), ("INPUT", host.isEnd && comes), ("OUTPUT", host.isEnd && goes)])
     case .notrack: return places("raw", [("PREROUTING", comes), ("OUTPUT", host.isEnd && goes)])
     // Its SYNs are hidden from conntrack in raw, and what conntrack does not know is answered here.

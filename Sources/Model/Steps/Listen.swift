@@ -10,14 +10,22 @@ public struct Listen: StepAction {
   public var isOpen: Bool?
   /// Whether the kernel asks for a sign of life on connections that are accepted from then on (SO_KEEPALIVE).
   public var keepalive: Bool?
+  /// Whether there are two listeners on each port (SO_REUSEPORT), new ones.
+  public var isShared: Bool?
+  /// Whether those close at which connections wait, and leave the port to the others.
+  public var retires: Bool?
 
-  enum CodingKeys: String, CodingKey { case server, backlog, accepts = "accept", isOpen = "open", keepalive }
+  enum CodingKeys: String, CodingKey {
+    case server, backlog, accepts = "accept", isOpen = "open", keepalive, isShared = "shared"
+    case retires = "retire"
+  }
 
   public init(
-    _ server: String, backlog: Int? = nil, accepts: Bool? = nil, isOpen: Bool? = nil, keepalive: Bool? = nil
+    _ server: String, backlog: Int? = nil, accepts: Bool? = nil, isOpen: Bool? = nil,
+    keepalive: Bool? = nil, isShared: Bool? = nil, retires: Bool? = nil
   ) {
     (self.server, self.backlog, self.accepts, self.isOpen) = (server, backlog, accepts, isOpen)
-    self.keepalive = keepalive
+    (self.keepalive, self.isShared, self.retires) = (keepalive, isShared, retires)
   }
 
   public static let verb = Verb(
@@ -32,6 +40,12 @@ public struct Listen: StepAction {
       Field(
         "keepalive", .flag, byDefault: "false at the start",
         "whether connections that come are asked for a sign of life where nothing passes (SO_KEEPALIVE)"),
+      Field(
+        "shared", .flag, byDefault: "false at the start",
+        "whether two new listeners stand on each port (SO_REUSEPORT), in place of those before"),
+      Field(
+        "retire", .flag,
+        "those at which connections wait are closed, and the others have the port: a rolling restart"),
     ],
     example: "{listen: server.1, backlog: 1, accept: false}")
 
@@ -40,7 +54,8 @@ public struct Listen: StepAction {
       [
         Listen(
           $0, backlog: words["backlog"]?.number, accepts: words["accept"]?.flag,
-          isOpen: words["open"]?.flag, keepalive: words["keepalive"]?.flag)
+          isOpen: words["open"]?.flag, keepalive: words["keepalive"]?.flag,
+          isShared: words["shared"]?.flag, retires: words["retire"]?.flag)
       ]
     } ?? []
   }
@@ -51,6 +66,8 @@ public struct Listen: StepAction {
     let changes = [
       isOpen.map { $0 ? "listens again" : "closes its listeners" },
       backlog.map { "lets \($0) connections wait" },
+      isShared.map { $0 ? "listens twice on each port" : "listens once on each port" },
+      retires == true ? "closes the listeners at which connections wait" : nil,
       keepalive.map { $0 ? "sets SO_KEEPALIVE" : "sets no SO_KEEPALIVE" },
       accepts.map { $0 ? "takes connections again" : "takes no connections" },
     ]
@@ -62,7 +79,9 @@ public struct Listen: StepAction {
   public var refersTo: [String] { [] }
   public var closes: Step.Closer? { nil }
   public var writes: Step.SettingWrite? { nil }
-  public var needs: Step.Needs { Step.Needs { $0.losesPackets = accepts == false || isOpen == false } }
+  public var needs: Step.Needs {
+    Step.Needs { $0.losesPackets = accepts == false || isOpen == false || retires == true }
+  }
 
   public func size(in test: Case) -> Step.Size { Step.Size() }
   public func limits(in test: Case, at index: Int) -> Step.Limits {
@@ -70,7 +89,7 @@ public struct Listen: StepAction {
   }
   public var excess: String? { outside("lets wait, backlog", backlog, 0...Bounds.backlog) }
   public func mistake(in test: Case) -> StepMistake? {
-    if backlog == nil, accepts == nil, isOpen == nil, keepalive == nil {
+    if backlog == nil, accepts == nil, isOpen == nil, keepalive == nil, isShared == nil, retires != true {
       return StepMistake("listen changes nothing")
     }
     return test.network.serverNames.contains(server)

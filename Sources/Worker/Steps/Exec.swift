@@ -7,15 +7,19 @@ extension Exec: Performable {
     guard let target = workload.testbed.node(named: node) else {
       throw workload.lacks("exec", node, "no node of that name")
     }
+    let filled = filled(with: workload.testbed.test.network.addressesInURLs)
     let began = workload.testbed.time.now
     workload.recorder.follow(name == nil ? nil : node)
     let program: Program
     do {
-      program = try target.namespace.run {
-        try Program(
-          command, environment: environment ?? [:], stdin: [UInt8]((input ?? "").utf8), limit: 16 << 10,
-          deadline: (within ?? 10) * 1000)
+      func start() throws -> Program {
+        try target.namespace.run {
+          try Program(
+            filled.command, environment: environment ?? [:], stdin: [UInt8]((filled.input ?? "").utf8),
+            limit: 16 << 10, deadline: (within ?? 10) * 1000)
+        }
       }
+      program = try workload.keeper?.run(start) ?? start()
     } catch {
       var failure = Failure(error, stage: "exec", object: "\(node): \(command.first ?? "")")
       failure.mend = failure.mend ?? "a program that this machine, or the guest, has"
@@ -76,5 +80,17 @@ extension Exec: Performable {
           began: opening.began, ended: opening.ended ?? workload.testbed.time.now, calls: 1,
           errno: opening.errno, server: server?.name, peer: server == nil ? nil : opening.source.description))
     }
+  }
+}
+
+extension Network {
+  /// The first address of every node, and those that have a name, as a URL has them.
+  fileprivate var addressesInURLs: [String: String] {
+    let all = hosts.map { ($0.name, addresses(of: $0.name).first) } + names.map { ($0.key, $0.value) }
+    return Dictionary(
+      all.compactMap { name, address in
+        address.map { (name, $0.contains(":") ? "[\($0)]" : $0) }
+      }
+    ) { first, _ in first }
   }
 }

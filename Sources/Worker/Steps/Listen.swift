@@ -7,10 +7,14 @@ extension Listen: Performable {
       throw workload.lacks("listen", self.server, "no server of that name")
     }
     if isOpen == false { server.stopListening() }
+    if let isShared { try server.setShared(isShared) }
     if let backlog { try server.setBacklog(backlog) }
     if let accepts { server.setAccepting(accepts) }
     if let keepalive { try server.setKeepalive(keepalive) }
     if isOpen == true { try server.listen() }
+    if retires == true, try server.retire() == 0 {
+      throw workload.lacks("listen", self.server, "no connection waits at any of its listeners")
+    }
     guard accepts == true else { return }
     try workload.loop.run(
       until: { try server.waiting() == 0 }, awaiting: "\(server.name) to take the connections that wait",

@@ -72,7 +72,8 @@ final class LinkLayer {
         guard let index = index(of: route.interface, on: host.name) else {
           throw Failure(stage: "route", object: host.name, cause: "no interface \(route.interface)")
         }
-        node.routes.addRoute(to: route.to, via: route.via, index: index)
+        let features = host.client?.clock == .microseconds ? RouteSocket.usecTimestamps : nil
+        node.routes.addRoute(to: route.to, via: route.via, index: index, features: features)
       }
       for extra in host.addresses { try add(extra, to: node, of: host.name, &next) }
       try node.routes.commit()

@@ -28,6 +28,7 @@ struct NATRules {
   init(_ host: Network.Node, family: Network.Family, kernel: Kernel) {
     let allowed: [Backend] =
       switch host.backend {
+      case _ where host.rewritesTimestamps: [.nft]
       case .auto: [.iptablesNft, .iptablesLegacy, .nft]
       case .iptables: [.iptablesNft, .iptablesLegacy]
       case .nft: [.nft]
@@ -181,7 +182,7 @@ struct NATRules {
       } else if let at = words.firstIndex(of: "packets"), words.count > at + 1 {
         let name =
           words.contains("reset") && words.contains("option")
-          ? "strip" : ["notrack", "synproxy"].first { words.contains($0[...]) } ?? chain
+          ? "strip" : ["tsval", "tsecr", "notrack", "synproxy"].first { words.contains($0[...]) } ?? chain
         counters["rule.\(name)", default: 0] += Int(words[at + 1]) ?? 0
       }
     }

@@ -68,6 +68,8 @@ struct PacketRuleLine {
     case .verdict(.reject):
       words.append("-j REJECT --reject-with \(isIPv4 ? "icmp" : "icmp6")-port-unreachable")
     case .verdict(.strip): words.append("-j TCPOPTSTRIP --strip-options timestamp")
+    // NATRules takes nft for these.
+    case .verdict(.tsval), .verdict(.tsecr): break
     case .verdict(.notrack): words.append("-j CT --notrack")
     case .verdict(.synproxy): break
     case .answer(let proxy):
@@ -105,6 +107,9 @@ struct PacketRuleLine {
     case .verdict(.reset): words.append("reject with tcp reset")
     case .verdict(.reject): words.append("reject with \(isIPv4 ? "icmp" : "icmpv6") port-unreachable")
     case .verdict(.strip): words.append("reset tcp option timestamp")
+    case .verdict(.tsval), .verdict(.tsecr):
+      let field = "tcp option timestamp " + rule.verdict.rawValue
+      words.append("\(field) set \(field) ^ 0x40000000")
     case .verdict(.notrack): words.append("notrack")
     case .verdict(.synproxy): break
     case .answer(let proxy):

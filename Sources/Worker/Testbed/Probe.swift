@@ -72,6 +72,20 @@ enum Probe {
         throw Failure(stage: "nft", object: "tcp option timestamp", cause: output.stderr)
       }
     }
+    for program in Capability.Feature.programs {
+      found.probe(program) {
+        guard Tool.has(program.rawValue) else {
+          throw Failure(stage: "exec", object: program.rawValue, cause: "no such program on PATH")
+        }
+      }
+    }
+    found.probe(.usecTimestamps) {
+      let scratch = try Node(name: "probe")
+      scratch.routes.setLoopbackUp()
+      scratch.routes.addRoute(
+        to: "198.19.0.0/24", .via(nil, index: 1), features: RouteSocket.usecTimestamps)
+      try scratch.routes.commit()
+    }
     found.probe(.netem) {
       let scratch = try Node(name: "probe")
       scratch.routes.shape(index: 1, try Shaping(delay: 1))
@@ -91,9 +105,16 @@ enum Probe {
     var layout: [String: Int]?
     if !perKernel.contains("tcp_tw_recycle"), !found.capabilities.contains(.setting("tcp_tw_recycle")) {
       found.probe(.recycleEmulation) { layout = try emulatedRecycling() }
+      // What is brought back is the rule of 3.17 to 4.11.
+      if found.capabilities.contains(.feature(.recycleEmulation)) {
+        found.capabilities.insert(.feature(.recycleUnstamped))
+      } else {
+        found.missing[Capability.Feature.recycleUnstamped.rawValue] = "there is no tcp_tw_recycle"
+      }
     } else {
       found.missing[Capability.Feature.recycleEmulation.rawValue] =
         "not needed: this kernel has tcp_tw_recycle"
+      found.probe(.recycleUnstamped) { try refuseUnstamped(perKernel) }
     }
     found.probe(.dropReasons) { layout = (layout ?? [:]).merging(try dropReasons()) { first, _ in first } }
     if found.capabilities.contains(.feature(.dropReasons)) {
@@ -250,6 +271,61 @@ enum Probe {
       drops.all().contains { $0.reason == "NO_SOCKET" && $0.destinationPort == Network.serverPort }
     }
     return layout.values
+  }
+
+  /// Is a SYN without timestamps refused while the stamp of its source is young (tcp_peer_is_proven, `|| !timestamps`)?
+  /// The settings are one per kernel there, so it is told in guests only.
+  private static func refuseUnstamped(_ perKernel: Set<String>) throws {
+    let isGuest = System.words(of: "/modules/order") != nil
+    let names = ["tcp_tw_recycle", "tcp_timestamps"]
+    guard isGuest || perKernel.isDisjoint(with: names) else {
+      throw Failure(
+        stage: "tcp_tw_recycle", object: "a SYN without timestamps",
+        cause: "the setting is one per kernel, and nothing on the host is changed")
+    }
+    let node = try Node(name: "probe")
+    func write(_ name: String, _ value: String) throws {
+      let path = "net/ipv4/\(name)"
+      if perKernel.contains(name) { return try Sysctl.write(path, value) }
+      try node.namespace.run { try Sysctl.write(path, value) }
+    }
+    node.routes.setLoopbackUp()
+    try node.routes.commit()
+    defer {
+      try? write("tcp_tw_recycle", "0")
+      try? write("tcp_timestamps", "1")
+    }
+    try write("tcp_tw_recycle", "1")
+    let address = try SocketAddress("127.0.0.1", port: Network.serverPort)
+    try node.namespace.run {
+      let listener = try TCP.listen(on: address, backlog: 8)
+      let (first, second) = (try TCP.socket(ipv6: false), try TCP.socket(ipv6: false))
+      defer { for socket in [listener, first, second] { TCP.close(socket) } }
+      _ = TCP.connect(first, to: address)
+      try wait(for: "a connection on loopback") {
+        guard let accepted = try TCP.accept(listener) else { return false }
+        TCP.close(accepted)
+        return true
+      }
+      try wait(for: "its FIN") { if case .end = TCP.receive(first, upTo: 1) { true } else { false } }
+      TCP.close(first)
+      try wait(for: "its TIME_WAIT") { try node.sockets.census(ipv6: false)["TIME-WAIT"] == 1 }
+      try write("tcp_timestamps", "0")
+      _ = TCP.connect(second, to: address)
+      var isTaken = false
+      try wait(for: "a SYN to be taken or refused") {
+        if let socket = try TCP.accept(listener) {
+          TCP.close(socket)
+          isTaken = true
+        }
+        return try isTaken || node.counters.read()["TcpExt.PAWSPassive"] ?? 0 > 0
+      }
+      guard !isTaken else {
+        throw Failure(
+          stage: "tcp_tw_recycle", object: "a SYN without timestamps",
+          cause: "taken (before a26552afe894, 3.17)")
+      }
+    }
   }
 
   /// Waits for what a step needs: even on loopback a segment arrives later where softirqs have gone to ksoftirqd.

@@ -34,6 +34,8 @@ final class Server {
   private var backlog = 4096
   /// Whether what is accepted has SO_KEEPALIVE.
   private var keepalive = false
+  /// Whether two listeners stand on each port.
+  private var isShared = false
 
   final class Connection {
     let socket: TCP.Socket
@@ -74,9 +76,10 @@ final class Server {
     guard listeners.isEmpty else { return }
     do {
       listeners = try node.namespace.run {
-        try ports.map { port in
+        try (isShared ? ports + ports : ports).map { port in
           let listener = try TCP.listen(
-            on: SocketAddress.any(port: port, ipv6: network.family == .ipv6), backlog: backlog)
+            on: SocketAddress.any(port: port, ipv6: network.family == .ipv6), backlog: backlog,
+            isShared: isShared)
           if keepalive { try TCP.setKeepalive(listener) }
           return listener
         }
@@ -94,6 +97,24 @@ final class Server {
       TCP.close(listener)
     }
     listeners = []
+  }
+
+  /// New listeners, one or two on each port: SO_REUSEPORT is to be set before bind(2).
+  func setShared(_ isShared: Bool) throws {
+    self.isShared = isShared
+    stopListening()
+    try listen()
+  }
+
+  /// Closes the listeners at which connections wait; the others have their ports. How many were closed.
+  func retire() throws -> Int {
+    let leaving = try listeners.filter { try TCP.info($0).unacknowledged > 0 }
+    for listener in leaving {
+      loop.forget(listener)
+      TCP.close(listener)
+    }
+    listeners.removeAll { !$0.isOpen }
+    return leaving.count
   }
 
   /// Takes connections, or leaves them waiting.

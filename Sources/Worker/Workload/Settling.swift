@@ -88,7 +88,7 @@ extension Workload {
 
   /// The servers' sockets by state, all together, but for those that nobody waits for.
   private func standing() throws -> [String: Int] {
-    guard !adrift.isEmpty || !left.isEmpty || servers.contains(where: { !$0.accepts }) else {
+    guard !adrift.isEmpty || !left.isEmpty || keeper != nil || servers.contains(where: { !$0.accepts }) else {
       return try testbed.servers.reduce(into: [:]) { states, server in
         states.merge(try server.sockets.census(ipv6: test.network.family == .ipv6)) { $0 + $1 }
       }
@@ -103,7 +103,10 @@ extension Workload {
         .subtracting(waited)
       // Of a server that takes no connections, those that wait have no number.
       let known = server.accepts ? nil : Set(server.peers.values)
+      // What a program holds open is its own, for as long as it likes.
+      let own = keeper == nil ? nil : Set(server.peers.values)
       for entry in entries where !ignored.contains(entry.peer) && known?.contains(entry.peer) != false {
+        if entry.state == "ESTAB", own?.contains(entry.peer) == false { continue }
         states[entry.state, default: 0] += 1
       }
     }

@@ -31,6 +31,8 @@ final class Workload {
   var left: [String: Set<String>] = [:]
   /// Whether packets may be lost for good by what the case has done so far.
   private(set) var losesPackets = false
+  /// With which daemons end that programs of the case have left; nil where it runs none.
+  var keeper: ProcessKeeper?
   /// Milliseconds that a packet may be under way by what the case has done so far, both ways together.
   var delay = 0
 
