@@ -201,11 +201,6 @@ int clinux_guard(const char *program, char *const argv[], char *const envp[], co
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int clinux_processors(void) {
-  cpu_set_t may;
-  return sched_getaffinity(0, sizeof may, &may) < 0 ? -errno : CPU_COUNT(&may);
-}
-
 int clinux_pin(uint32_t nth) {
   cpu_set_t may, one;
   if (sched_getaffinity(0, sizeof may, &may) < 0) return -errno;

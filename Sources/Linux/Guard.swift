@@ -4,15 +4,13 @@ import Glibc
 /// Runs a program that works on what strangers made, with the rights of nobody, and that must not outlive whoever holds
 /// the other end of our standard input.
 public enum Guard {
-  /// What it is told: `[--read FILE]... [--write FILE]... [--group ID] [--file-size BYTES] [--processor NTH] -- PROGRAM ARGUMENT...`
+  /// What it is told: `[--read FILE]... [--write FILE]... [--group ID] [--file-size BYTES] -- PROGRAM ARGUMENT...`
   ///
   /// The files are opened here, with our rights, and are the program's descriptors 3, 4, ... in that order.
   private struct Orders {
     var files: [(path: String, flags: Int32)] = []
     var group: gid_t = 0
     var fileSize: UInt64 = 0
-    /// All its threads on one processor; nil leaves that to the kernel.
-    var processor: UInt32?
     var command: [String] = []
 
     init?(_ words: [String]) {
@@ -28,9 +26,6 @@ public enum Guard {
         case "--file-size":
           guard let number = UInt64(value) else { return nil }
           fileSize = number
-        case "--processor":
-          guard let number = UInt32(value) else { return nil }
-          processor = number
         default: return nil
         }
       }
@@ -42,10 +37,6 @@ public enum Guard {
   /// Its exit status; 128 plus the signal that ended it. 127 where it cannot be started, and 2 for orders that are none.
   public static func run(_ words: [String]) -> Int32 {
     guard let orders = Orders(words) else { return say("guard: not what it is told by the lab", 2) }
-    if let processor = orders.processor {
-      let result = clinux_pin(processor)
-      if result < 0 { return say("sched_setaffinity: \(String(cString: strerror(-result)))", 127) }
-    }
     var descriptors: [Int32] = []
     for file in orders.files {
       let descriptor = open(file.path, file.flags | O_CLOEXEC)

@@ -85,7 +85,7 @@ public final class RecycleEmulation {
     let scratch = try BPF.Map(.perCPUArray, key: 4, value: 16, entries: 1)
     let make = Programs(
       layout: layout, namespaces: namespaces, stamps: stamps, ends: ends, scratch: scratch,
-      tick: try Self.tick())
+      tick: Int32(SystemClock.tick()))
     let (closing, timeWait) = (try layout["tcp_time_wait"], try layout["tcp_timewait_state_process"])
     programs = [
       try BPF.Trampoline(try make.onClosing(), for: .entry(closing)),
@@ -93,14 +93,6 @@ public final class RecycleEmulation {
       try BPF.Trampoline(try make.afterTimeWait(), for: .exit(timeWait)),
       try BPF.Trampoline(try make.onRequest(), for: .returnValue(try layout["security_inet_conn_request"])),
     ]
-  }
-
-  /// Nanoseconds per jiffy: what the coarse clock advances by.
-  private static func tick() throws -> Int32 {
-    var resolution = timespec()
-    try SystemError.check(
-      libc: clock_getres(CLOCK_MONOTONIC_COARSE, &resolution), "clock_getres", "CLOCK_MONOTONIC_COARSE")
-    return Int32(resolution.tv_nsec)
   }
 
   /// `sysctl -w net.ipv4.tcp_tw_recycle=1`, in a namespace by its cookie.

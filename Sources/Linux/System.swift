@@ -21,6 +21,13 @@ public enum SystemClock {
     while read(CLOCK_MONOTONIC_COARSE) < 1_000_000_000 {}
   }
 
+  /// Nanoseconds between two ticks: the resolution of CLOCK_MONOTONIC_COARSE (clock_getres(2)), a second by CONFIG_HZ.
+  public static func tick() -> Int64 {
+    var resolution = timespec()
+    clock_getres(CLOCK_MONOTONIC_COARSE, &resolution)
+    return Int64(resolution.tv_sec) * 1_000_000_000 + Int64(resolution.tv_nsec)
+  }
+
   /// Waits for the kernel's next tick, awake: from then on the one after is a whole one away.
   public static func awaitTick() {
     let now = read(CLOCK_MONOTONIC_COARSE)

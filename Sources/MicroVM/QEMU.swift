@@ -104,8 +104,12 @@ struct QEMU: Sendable {
   /// What makes a guest's time its own, and keeps out all that comes in at a moment of the host's: no device answers
   /// later than at once (a file takes what is written to it; the random numbers are the processor's), and what is asked
   /// is read through ports (`clinux_firmware_file`).
+  ///
+  /// It records, into nothing: then QEMU's threads take turns (`replay_mutex_lock` in `icount_prepare_for_run`, given back in
+  /// `icount_process_data`; `os_host_main_loop_wait`). Else its main loop can see the guest's processor halted before that
+  /// one's last instructions are counted, and moves the clock too far by them (`icount_start_warp_timer`).
   private func virtual(share: String) -> [String] {
-    var words = ["-icount", "shift=0,sleep=off", "-seed", "1"]
+    var words = ["-icount", "shift=0,sleep=off,rr=record,rrfile=/dev/null", "-seed", "1"]
     words += ["-rtc", "base=2026-01-01T00:00:00,clock=vm"]
     words += [
       "-object",

@@ -75,10 +75,7 @@ struct CureCommand: AsyncParsableCommand {
     }
     switch format {
     case .text: for line in table.lines { Console.print(line) }
-    case .json:
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      Console.write(String(decoding: try encoder.encode(table), as: UTF8.self) + "\n", to: .standardOutput)
+    case .json: Console.write(try jsonDocument(table), to: .standardOutput)
     }
     guard table.hurt.isEmpty || !table.cures.isEmpty else { throw ExitCode(1) }
   }

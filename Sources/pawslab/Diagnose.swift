@@ -2,6 +2,7 @@ import ArgumentParser
 import Diagnosis
 import Foundation
 import Model
+import Report
 
 extension View: ExpressibleByArgument {}
 
@@ -43,9 +44,7 @@ struct Diagnose: ParsableCommand {
     switch format {
     case .text: for line in AnswerText(answer).lines { Console.print(line) }
     case .json:
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      Console.write(String(decoding: try encoder.encode(answer), as: UTF8.self) + "\n", to: .standardOutput)
+      Console.write(try jsonDocument(answer), to: .standardOutput)
     }
   }
 

@@ -36,9 +36,8 @@ int clinux_spawn_confined(
     const char *program, char *const argv[], char *const envp[], const struct clinux_confinement *how,
     const int streams[3]);
 
-/// Processors that this thread may run on: sched_getaffinity(2).
-int clinux_processors(void);
-/// Has this thread, and what it starts, run on one of those only: the nth, counted from 0 and modulo how many there are.
+/// Has this thread, and what it starts, run on one processor only: the nth of those that it may run on (sched_getaffinity(2)),
+/// counted from 0 and modulo how many there are.
 int clinux_pin(uint32_t nth);
 
 /// memfd_create(2), close-on-exec: a file without a name, gone with its last descriptor.

@@ -48,10 +48,10 @@ public enum Init {
     SystemClock.awaitTick()
     let paused = SystemClock.monotonic()
     try Guest.pauseMachine()
-    // How far its clock went on while it stood still says at which of two moments it was saved: the lab wants one. And
-    // what it shows now is the same in every boot, or something has come in from outside.
+    // How far its clock went on while it stood still, by its tick, says at which moment it was saved: the lab wants one.
     let now = SystemClock.monotonic()
-    try Stream.write(port, Frame(id: 0, kind: .hello, payload: Array("\(now - paused) \(now)".utf8)).bytes)
+    let words = "\(now - paused) \(SystemClock.tick())"
+    try Stream.write(port, Frame(id: 0, kind: .hello, payload: Array(words.utf8)).bytes)
     try Guest.seedRandom(try Guest.firmwareFile(KernelWords.seed))
     var reader = Frame.Reader()
     guard let frames = reader.add(try Guest.firmwareFile(KernelWords.request)) else {
