@@ -144,6 +144,11 @@ struct Knowledge {
       summary: "", lab: "lab/tw-buckets.yaml", change: "a larger net.ipv4.tcp_max_tw_buckets",
       counters: ["TCPTimeWaitOverflow"], countersAreItsOwn: true),
     "tw-reuse": Knowledge(summary: "", lab: "lab/tw-reuse.yaml", place: "client"),
+    "ts-echo": Knowledge(
+      summary: "", lab: "lab/tsecr.yaml",
+      change: "the box on the way that rewrites timestamps: both ways or not at all; "
+        + "net.ipv4.tcp_timestamps=0 on the client gets through meanwhile",
+      counters: ["PAWSActive"], place: "client"),
   ]
 
   private static let foreign: [String: Knowledge] = [

@@ -141,7 +141,7 @@ extension Hypervisor {
       let trial = guest(state)
       let first = try await trial.answer([], seed: 0, within: 60).frames.first
       let words = first.map { String(decoding: $0.payload, as: UTF8.self).split(separator: " ") } ?? []
-      guard words.count == 2, let gap = Int(words[0]), let tick = Int(words[1]), tick > 0 else {
+      guard words.count == 3, let gap = Int(words[0]), let tick = Int(words[1]), tick > 0 else {
         throw Failure(stage: "saved guest", object: kernel.name, cause: "it does not say that it goes on")
       }
       guard (gap + tick / 2) / tick == 2 else { continue }

@@ -137,6 +137,7 @@ import Testing
           // Documents in a format, a prompt and what moves the cursor of the progress line; nothing else is written so.
           let documents = [
             "List", "ReferenceCommand", "ReportCommand", "Run", "GitHubActions", "Demo", "BenchTime",
+            "BenchDiagnose",
             "Diagnose",
             "CureCommand",
           ].map {

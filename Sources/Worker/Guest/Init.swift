@@ -50,7 +50,7 @@ public enum Init {
     try Guest.pauseMachine()
     // How far its clock went on while it stood still, by its tick, says at which moment it was saved: the lab wants one.
     let now = SystemClock.monotonic()
-    let words = "\(now - paused) \(SystemClock.tick())"
+    let words = "\(now - paused) \(SystemClock.tick()) \(now)"
     try Stream.write(port, Frame(id: 0, kind: .hello, payload: Array(words.utf8)).bytes)
     try Guest.seedRandom(try Guest.firmwareFile(KernelWords.seed))
     var reader = Frame.Reader()
