@@ -6,6 +6,10 @@ out=$1
 shift
 mkdir -p "$out"
 pre=fgn$$
+jobs_=
+# Whatever happens, nothing is left behind.
+trap down EXIT
+trap 'exit 1' INT TERM
 run() { ip netns exec "$pre-$1" "${@:2}"; }
 
 up() {
@@ -32,8 +36,6 @@ up() {
   ip -n "$pre-s" route add default via 2001:db8:2::1
   run r sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
   run c sysctl -qw net.ipv4.tcp_syn_retries=2
-
-
 }
 
 down() {
