@@ -1,3 +1,5 @@
+import Evidence
+
 /// An IPv4 address, or an IPv6 one, in two words.
 struct Address: Hashable, Comparable, CustomStringConvertible {
   var high: UInt64
@@ -16,16 +18,10 @@ struct Address: Hashable, Comparable, CustomStringConvertible {
   /// `198.18.0.2`, and RFC 5952 for IPv6.
   var description: String {
     if isIPv4 { return (0..<4).map { String(low >> (24 - 8 * $0) & 0xff) }.joined(separator: ".") }
-    let groups = (0..<8).map { ($0 < 4 ? high >> (48 - 16 * $0) : low >> (48 - 16 * ($0 - 4))) & 0xffff }
-    var (best, index) = (0..<0, 0)
-    while index < 8 {
-      var last = index
-      while last < 8, groups[last] == 0 { last += 1 }
-      if last - index > max(best.count, 1) { best = index..<last }
-      index = max(last, index + 1)
-    }
-    let hex = { (range: Range<Int>) in groups[range].map { String($0, radix: 16) }.joined(separator: ":") }
-    return best.isEmpty ? hex(0..<8) : hex(0..<best.lowerBound) + "::" + hex(best.upperBound..<8)
+    return Segment.ipv6(
+      groups: [high, low].flatMap { word in
+        (0..<4).map { UInt16(truncatingIfNeeded: word >> (48 - 16 * $0)) }
+      })
   }
 }
 

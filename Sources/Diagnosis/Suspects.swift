@@ -39,7 +39,6 @@ struct Suspects {
     func add(_ name: String, _ certainty: Certainty, _ words: String) {
       let cause = Cause(name: name, isMechanism: true)
       var entry = entries[cause] ?? Entry(certainty: certainty)
-      if entries[cause] == nil { entry.count = 0 }
       if !hasCaptures { entry.certainty = max(entry.certainty, certainty) }
       if !entry.evidence.contains(words) { entry.evidence.append(words) }
       entries[cause] = entry

@@ -122,7 +122,12 @@ public struct Segment: Sendable, Equatable {
   /// RFC 5952, as `inet_ntop` writes it.
   static func ipv6(_ bytes: ArraySlice<UInt8>) -> String {
     let start = bytes.startIndex
-    let groups = (0..<8).map { UInt16(bytes[start + 2 * $0]) << 8 | UInt16(bytes[start + 2 * $0 + 1]) }
+    return ipv6(
+      groups: (0..<8).map { UInt16(bytes[start + 2 * $0]) << 8 | UInt16(bytes[start + 2 * $0 + 1]) })
+  }
+
+  /// The same of its eight groups.
+  package static func ipv6(groups: [UInt16]) -> String {
     var best = 0..<0
     var index = 0
     while index < 8 {

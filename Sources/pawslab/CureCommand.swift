@@ -60,11 +60,11 @@ struct CureCommand: AsyncParsableCommand {
         "cure takes one case, and \(cases.count) match: name one of \(cases[0].id), \(cases[1].id) ...")
     }
     try running.check(cases)
-    // All of the lab: other layouts of the case, and what may be hurt elsewhere.
-    let library = try test.source.map { try Selection.parse([$0.file]).cases() } ?? cases
+    // The cases of its own file: other layouts of it.
+    let siblings = try test.source.map { try Selection.parse([$0.file]).cases() } ?? cases
     let (_, runner, machines) = try running.lab(keepsPackets: false)
     var trying = Trying(
-      test: test, siblings: library, machine: try await machine(for: test, machines, runner), runner: runner,
+      test: test, siblings: siblings, machine: try await machine(for: test, machines, runner), runner: runner,
       times: times)
     var table = try await trying.asItIs()
     if !table.hurt.isEmpty {
