@@ -1,0 +1,266 @@
+import Model
+
+/// The files of an audit: texts of running machines, and files that would set something.
+public struct AuditInput: Sendable {
+  /// What a file was taken for.
+  public struct File: Sendable, Codable {
+    public var name: String
+    /// `sysctl -a`, `settings`; `unknown`.
+    public var kind: String
+  }
+
+  public private(set) var files: [File] = []
+  /// What was told of the machine itself, by files or live.
+  var machine = AuditFacts()
+  /// Files that set something: each by itself, but those of one folder of sysctl(8)'s together.
+  private(set) var parts: [(name: String, said: [(AuditSettings.Said, file: String)])] = []
+  /// What was looked for and could not be read, and what was not told therefore.
+  public private(set) var notTold: [String] = []
+
+  /// - Parameter kernel: the kernel's release, `6.1.176` or `3.10.0-1160.el7`, where no file says it.
+  public init(kernel: String? = nil) { machine.read.kernel = kernel }
+
+  /// Whether nothing was of a kind that is known.
+  public var isEmpty: Bool { files.allSatisfy { $0.kind == Self.unknown } }
+
+  /// The machine's kernel; nil where nothing says it.
+  public var kernel: String? { machine.read.kernel }
+
+  private static let unknown = "unknown"
+
+  /// Something could not be read.
+  public mutating func cannotTell(_ what: String) { notTold.append(what) }
+
+  /// Takes in a text.
+  ///
+  /// - Parameter isFound: whether it was found in a folder, so that one that says nothing is not worth a word.
+  /// - Throws: `Failure` with file and line of what is not as its kind has it.
+  public mutating func add(text: String, file: String, isFound: Bool = false) throws {
+    let lines = Line.all(of: text)
+    if let table = ProcTable(lines) {
+      files.append(File(name: file, kind: table.kind))
+      return table.add(to: &machine)
+    }
+    if let kind = TextKind.recognise(lines), kind != .sysctl || Self.isRunning(lines, file: file) {
+      try add(kind, lines, file: file)
+      files.append(File(name: file, kind: kind.rawValue))
+      return
+    }
+    let said = AuditSettings.read(lines)
+    guard !said.isEmpty else {
+      if !isFound { files.append(File(name: file, kind: Self.isSettings(file) ? "settings" : Self.unknown)) }
+      return
+    }
+    files.append(File(name: file, kind: "settings"))
+    let group = Self.group(of: file)
+    let own = said.map { ($0, file: file) }
+    if let index = parts.firstIndex(where: { $0.name == group }) {
+      parts[index].said += own
+    } else {
+      parts.append((group, own))
+    }
+  }
+
+  /// `sysctl -a` says all that there is, a file of settings some of it.
+  private static func isRunning(_ lines: [Line], file: String) -> Bool {
+    guard !isSettings(file) else { return false }
+    return lines.count { $0.text.hasPrefix("net.") } > 60
+  }
+
+  private static func isSettings(_ file: String) -> Bool {
+    file.hasSuffix(".conf") || file.contains("sysctl.d/")
+  }
+
+  /// sysctl(8) reads `/etc/sysctl.conf` and the folders `sysctl.d` as one.
+  private static func group(of file: String) -> String {
+    for end in ["sysctl.d/", "sysctl.conf"] {
+      if let range = file.ranges(of: end).last, end != "sysctl.conf" || range.upperBound == file.endIndex {
+        return String(file[..<range.lowerBound]) + "sysctl.d"
+      }
+    }
+    return file
+  }
+
+  private mutating func add(_ kind: TextKind, _ lines: [Line], file: String) throws {
+    switch kind {
+    case .sysctl:
+      machine.isRunning = true
+      for line in lines {
+        guard let equals = line.text.firstIndex(of: "=") else { continue }
+        let name = String(line.text[..<equals].trimmed).replacing("/", with: ".")
+        machine.settings[name] = AuditFacts.Value(
+          text: String(line.text[line.text.index(after: equals)...].trimmed),
+          place: AuditPlace(file: file, line: line.number))
+      }
+      machine.notice()
+    case .iptables, .nft:
+      try machine.read.add(kind, lines, file: file)
+      machine.add(rules: lines, file: file)
+    default: try machine.read.add(kind, lines, file: file)
+    }
+  }
+
+  /// Takes in a live setting.
+  public mutating func add(setting name: String, value: String, place: String) {
+    machine.settings[name] = AuditFacts.Value(text: value, place: AuditPlace(file: place))
+  }
+
+  /// All of a running machine's settings that there are have been added.
+  public mutating func endOfSettings() {
+    machine.isRunning = true
+    machine.notice()
+  }
+
+  /// Takes in counters by their names with a group, `TcpExt.PAWSEstab`, `conntrack.drop`; those at 0 too.
+  public mutating func add(counters: [String: Int]) { machine.read.counters.merge(counters) { $1 } }
+
+  /// How many interfaces there are but the loopback one.
+  public mutating func add(interfaces: Int) { machine.interfaces = interfaces }
+
+  /// The machine has no rules, or all of them have been added.
+  public mutating func endOfRules() { machine.hasRules = true }
+
+  /// What each part makes of the machine, and the machine itself if anything is known of it.
+  var all: [(name: String?, facts: AuditFacts)] {
+    var found: [(name: String?, facts: AuditFacts)] = []
+    if machine.isRunning || machine.hasRules || !machine.read.isEmptyButKernel || !machine.settings.isEmpty {
+      found.append((nil, machine))
+    }
+    for part in parts {
+      // Counters and rules are the machine's, and told once; a file's settings are asked about as if they were set.
+      var facts = AuditFacts()
+      facts.settings = machine.settings
+      facts.read.kernel = machine.read.kernel
+      facts.interfaces = machine.interfaces
+      if machine.hasRules {
+        (facts.hasRules, facts.rules) = (true, machine.rules.filter { !$0.words.isEmpty })
+      }
+      let base = facts
+      // What the running kernel does not have cannot be set there.
+      let all = part.said.filter { said, _ in
+        !machine.isRunning || !said.name.hasPrefix("net.ipv4.tcp_") || machine.settings[said.name] != nil
+      }
+      for (said, file) in all { facts.set(said, file: file) }
+      found.append((part.name, facts))
+      // What stands twice, in two branches of a role or two stages of an image, is asked about each time.
+      guard !part.name.hasSuffix("sysctl.d") else { continue }
+      for (said, file) in all.prefix(256) where facts.settings[said.name]?.place.line != said.line {
+        var other = base
+        for (each, file) in all where each.name != said.name { other.set(each, file: file) }
+        other.set(said, file: file)
+        found.append((part.name, other))
+      }
+    }
+    return found
+  }
+}
+
+extension AuditFacts {
+  fileprivate mutating func set(_ said: AuditSettings.Said, file: String) {
+    settings[said.name] = Value(text: said.value, place: AuditPlace(file: file, line: said.line))
+  }
+
+  /// What settings say besides.
+  mutating func notice() {
+    let names = settings.keys.filter {
+      $0.hasPrefix("net.ipv4.conf.") && $0.hasSuffix(".rp_filter") && !$0.contains(".lo.")
+        && !$0.contains(".all.") && !$0.contains(".default.")
+    }
+    if interfaces == nil, !names.isEmpty { interfaces = names.count }
+    conntrackEntries = conntrackEntries ?? settings["net.netfilter.nf_conntrack_count"]?.number
+  }
+
+  /// Rules as they were written, each with its line.
+  mutating func add(rules lines: [Line], file: String) {
+    hasRules = true
+    for line in lines {
+      var text = line.text.trimmed
+      if text.hasPrefix("["), let end = text.firstIndex(of: "]") {
+        text = text[text.index(after: end)...].trimmed
+      }
+      guard !text.isEmpty, !["*", ":", "#"].contains(text.prefix(1)), text != "COMMIT", text != "}",
+        !text.hasSuffix("{"), !text.hasPrefix("type ")
+      else { continue }
+      rules.append(Rule(text: String(text), place: AuditPlace(file: file, line: line.number)))
+    }
+  }
+}
+
+extension Facts {
+  /// Whether nothing but perhaps the kernel is known.
+  var isEmptyButKernel: Bool {
+    var facts = self
+    facts.kernel = nil
+    return facts.isEmpty
+  }
+}
+
+/// Tables of /proc that `diagnose` has no use for.
+enum ProcTable {
+  case ipvs([(service: String, server: String?, weight: Int)])
+  case conntrack([String: Int])
+  case sockets(timeWait: Int)
+
+  var kind: String {
+    switch self {
+    case .ipvs: "/proc/net/ip_vs"
+    case .conntrack: "/proc/net/stat/nf_conntrack"
+    case .sockets: "/proc/net/sockstat"
+    }
+  }
+
+  init?(_ lines: [Line]) {
+    guard let first = lines.first?.text else { return nil }
+    if first.hasPrefix("IP Virtual Server version") {
+      self = .ipvs(Self.services(lines))
+    } else if first.hasPrefix("entries "), first.contains("insert_failed") {
+      // Hexadecimal, a line for each processor (ct_cpu_seq_show).
+      let names = first.words
+      var sums: [String: Int] = [:]
+      for line in lines.dropFirst() {
+        for (name, word) in zip(names, line.text.words).dropFirst() {
+          sums[String(name), default: 0] &+= Int(word, radix: 16) ?? 0
+        }
+      }
+      self = .conntrack(sums)
+    } else if first.hasPrefix("sockets: used ") {
+      let words = lines.first { $0.text.hasPrefix("TCP: ") }?.text.words ?? []
+      let index = words.firstIndex(of: "tw").map { $0 + 1 }
+      self = .sockets(timeWait: index.flatMap { words.indices.contains($0) ? Int(words[$0]) : nil } ?? 0)
+    } else if first.hasPrefix("Total: "), let line = lines.first(where: { $0.text.contains("timewait ") }) {
+      // ss -s: `TCP:   12 (estab 3, closed 4, orphaned 0, timewait 2)`
+      let words = line.text.split { " ,()/".contains($0) }
+      let index = words.firstIndex(of: "timewait").map { $0 + 1 }
+      self = .sockets(timeWait: index.flatMap { words.indices.contains($0) ? Int(words[$0]) : nil } ?? 0)
+    } else {
+      return nil
+    }
+  }
+
+  /// `TCP  C6120001:1F40 rr` and `  -> C6130002:1F40      Masq    1      0          0` (ip_vs_info_seq_show).
+  private static func services(_ lines: [Line]) -> [(service: String, server: String?, weight: Int)] {
+    var all: [(service: String, server: String?, weight: Int)] = []
+    var service: String?
+    for line in lines {
+      let words = line.text.words
+      if words.first == "->", words.count >= 4, let own = service, let weight = Int(words[3]) {
+        all.append((own, String(words[1]), weight))
+      } else if ["TCP", "UDP", "SCTP", "FWM"].contains(words.first ?? ""), words.count >= 2 {
+        service = "\(words[0]) \(words[1])"
+        all.append(("\(words[0]) \(words[1])", nil, 0))
+      }
+    }
+    return all
+  }
+
+  func add(to facts: inout AuditFacts) {
+    switch self {
+    case .ipvs(let all):
+      for entry in all {
+        facts.read.services[entry.service, default: []] += entry.server.map { [($0, entry.weight)] } ?? []
+      }
+    case .conntrack(let counters): facts.read.conntrack.merge(counters) { $1 }
+    case .sockets(let count): facts.timeWait = count
+    }
+  }
+}
