@@ -205,5 +205,19 @@ enum FuzzSamples {
     TIME-WAIT 0     0          127.0.0.1:50792    127.0.0.1:8000
     """,
     "Linux version 4.9.115 (builder@host) (gcc version 6.3.0) #1 SMP Debian\n",
+    """
+    - sysctl: {name: net.ipv4.tcp_tw_recycle, value: 1}
+    sysctl_config:
+      net.ipv4.tcp_rfc1337: 1
+      - name: net.core.somaxconn
+        value: "64"
+    RUN echo 0 > /proc/sys/net/ipv4/tcp_syncookies && sysctl -w net.ipv4.tcp_timestamps=0
+    default['sysctl']['params']['net']['ipv4']['tcp_max_tw_buckets'] = 5
+    """,
+    """
+    IP Virtual Server version 1.2.1 (size=4096)
+    TCP  C613FF01:1F40 rr
+      -> C6130002:1F40      Masq    0      0          1
+    """,
   ].map { Array($0.utf8) }
 }

@@ -172,12 +172,28 @@ struct FuzzTargets {
         try input[start..<min(start + 1500, input.count)].withUnsafeBytes { try stream.add($0) }
       }
       incident.add(stream, file: "x")
-    case .text: try incident.add(text: String(decoding: input, as: UTF8.self), file: "x")
+    case .text:
+      let text = String(decoding: input, as: UTF8.self)
+      try audit(text)
+      try incident.add(text: text, file: "x")
     case .other(let why): incident.add(unknown: why, file: "x")
     }
     let answer = incident.answer()
     precondition(!answer.headline.isEmpty && AnswerText(answer).lines.count > 1)
     _ = try JSONEncoder().encode(answer)
+  }
+
+  /// Whatever a text sets, what is said of it fits a terminal and names lines that it has.
+  private func audit(_ text: String) throws {
+    var input = AuditInput()
+    // What diagnose refuses, audit does too.
+    do { try input.add(text: text, file: "x") } catch { return }
+    var audit = Audit(input)
+    audit.look(in: [:], kernels: ["6.1": "debian-12"])
+    let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).count
+    precondition(audit.findings.allSatisfy { $0.places.allSatisfy { $0.line.map { $0 <= lines } ?? true } })
+    precondition(!AuditText(audit).lines.isEmpty)
+    _ = try jsonDocument(audit) + jsonDocument(Sarif(audit))
   }
 
   private func capture(_ input: [UInt8]) throws {
