@@ -24,6 +24,8 @@ extension AuditExposure {
     "tw-paws",
     "time-wait-clash/rfc1337=0,clock=behind,isn=ahead,timestamps=1,conntrack=flushed,family=ipv4,topology=snat"
   )
+  private static let challenged = Shown(
+    "challenge-ack", "syn-for-established/rfc1337=0,clock=back,isn=ahead,family=ipv4")
   private static let step = Shown(
     "established-paws", "clock-step/step=back,sender=client,timestamps=1,family=ipv4")
 
@@ -44,7 +46,8 @@ extension AuditExposure {
     counter(
       "counted-paws", ["PAWSEstab"], "segments were dropped, older by timestamp than the one before", .note,
       .server,
-      [step, clash], "tcp_validate_incoming; until 6.15 tcp_timewait_state_process"
+      [step, clash, challenged],
+      "tcp_validate_incoming, until some release of 6.2 to 6.11 for SYNs too; until 6.15 tcp_timewait_state_process"
     ) { facts in facts.read.counter("PAWSTimewait") == nil ? nil : ["established-paws"] },
     counter(
       "counted-overflow", ["ListenOverflows"], "SYNs or last ACKs were dropped: a program did not accept",
@@ -62,7 +65,7 @@ extension AuditExposure {
       "cookie_v4_init_sequence"),
     counter(
       "counted-challenge", ["TCPSYNChallenge"], "SYNs came for connections that were open", .note, .server,
-      [Shown("challenge-ack", "syn-for-established/rfc1337=0,clock=back,isn=ahead,family=ipv4")],
+      [challenged],
       "tcp_validate_incoming (RFC 5961)"),
     counter(
       "counted-fin-wait-2", ["TCPACKSkippedFinWait2"],

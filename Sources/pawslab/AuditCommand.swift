@@ -212,7 +212,7 @@ extension Sarif {
       rules: rules.map { rule in
         Rule(
           id: rule.id, short: rule.title, full: "\(rule.title). Hurts: \(rule.whom). By: \(rule.source).",
-          help: rule.help, level: rule.level.rawValue, tags: [rule.role.rawValue] + rule.mechanisms)
+          help: rule.help, level: rule.level.rawValue, tags: ["at-\(rule.role.rawValue)"] + rule.mechanisms)
       },
       results: audit.findings.map { finding in
         let locations = finding.places.map { place in

@@ -138,7 +138,7 @@ import Testing
           let documents = [
             "List", "ReferenceCommand", "ReportCommand", "Run", "GitHubActions", "Demo", "BenchTime",
             "BenchDiagnose",
-            "Diagnose",
+            "Diagnose", "AuditCommand", "BenchAudit",
             "CureCommand",
           ].map {
             $0 + ".swift"
