@@ -36,7 +36,8 @@ extension AuditExposure {
       [
         Shown(
           "recycle",
-          "lvs-tw-recycle/topology=snat,tw_recycle=1,timestamps=1,clock=behind,closer=server,family=ipv4")
+          "lvs-tw-recycle/topology=ipvs-fullnat,tw_recycle=1,timestamps=1,clock=behind,closer=server,family=ipv4"
+        )
       ],
       "tcp_conn_request (until 4.11)"),
     counter(

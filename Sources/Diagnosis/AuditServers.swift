@@ -14,9 +14,10 @@ extension AuditExposure {
       shown: [
         Shown(
           "recycle",
-          "lvs-tw-recycle/topology=snat,tw_recycle=1,timestamps=1,clock=behind,closer=server,family=ipv4",
+          "lvs-tw-recycle/topology=ipvs-fullnat,tw_recycle=1,timestamps=1,clock=behind,closer=server,family=ipv4",
           without:
-            "lvs-tw-recycle/topology=snat,tw_recycle=0,timestamps=1,clock=behind,closer=server,family=ipv4"),
+            "lvs-tw-recycle/topology=ipvs-fullnat,tw_recycle=0,timestamps=1,clock=behind,closer=server,family=ipv4"
+        ),
         Shown("recycle", "nat-before-lvs/tw_recycle=1,newcomer=at the office,clock=behind,family=ipv4"),
         Shown("recycle", "tw-recycle-alone/tw_recycle=1,clock=natural,family=ipv4"),
       ],
@@ -46,8 +47,8 @@ extension AuditExposure {
         "every client of the last minute when timestamps were turned off, and all of them again when they are turned on",
       shown: [
         Shown(
-          "recycle", "tw-recycle-flip/topology=direct,tw_recycle=1,remedy=none",
-          without: "tw-recycle-flip/topology=direct,tw_recycle=0,remedy=none")
+          "recycle", "tw-recycle-flip/topology=ipvs-fullnat,tw_recycle=1,remedy=none",
+          without: "tw-recycle-flip/topology=ipvs-fullnat,tw_recycle=0,remedy=none")
       ],
       change: "net.ipv4.tcp_tw_recycle = 0", cost: "nothing: without timestamps nothing is recycled either",
       source: "tcp_time_wait (recycle_ok); a26552afe894 (3.17)",

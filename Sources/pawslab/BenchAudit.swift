@@ -128,7 +128,8 @@ extension AuditedCase.Node {
     }
     for (short, value) in settings.sorted(by: { $0.key < $1.key }) {
       guard let setting = Setting.named(short) else { continue }
-      let words = value.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+      // An emulated one is said to be so: `1 (emulated)`.
+      let words = value.prefix { $0 != "(" }.split(whereSeparator: \.isWhitespace).joined(separator: " ")
       input.add(
         setting: setting.path.replacing("/", with: "."), value: words, place: "/proc/sys/\(setting.path)")
       if let baseline = setting.baseline, baseline != words,
