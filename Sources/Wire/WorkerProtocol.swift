@@ -16,6 +16,8 @@ public enum WorkerRequest: Codable, Sendable {
   case run(Case, Kernel)
   /// Run one case as ``run(_:_:)`` does, beside `tcpdump` on every link and `nstat` on every node.
   case crossCheck(Case, Kernel)
+  /// Run one case as ``run(_:_:)`` does, and count how often its steps have the kernel call these functions.
+  case countCalls(Case, Kernel, functions: [String])
   /// Build a case's network, have its servers answer, and keep it until standard input ends.
   case hold(Case, Kernel)
   /// Build a network so many times and report how long each part took.
@@ -52,6 +54,8 @@ public enum WorkerEvent: Codable, Sendable {
   case observation(Observation)
   /// The answer to ``WorkerRequest/crossCheck(_:_:)``. Last.
   case crossChecked(Observation, SecondReading)
+  /// The answer to ``WorkerRequest/countCalls(_:_:functions:)``. Last.
+  case counted(Observation, FunctionReading)
   /// The network of ``WorkerRequest/hold(_:_:)`` is there: each node, and where its namespace can be entered. What is
   /// started in the PID namespace of `keeper`, a process, ends with the worker.
   case held([HeldNode], keeper: Int32)
@@ -68,7 +72,7 @@ public enum WorkerEvent: Codable, Sendable {
 /// How requests are written and read: which version, and in which words what cannot be read is told.
 public enum WorkerProtocol {
   /// Rises with every change that the other side would not understand. In each request, and in a guest's hello.
-  public static let version = 3
+  public static let version = 4
 
   private struct Envelope: Codable {
     var version: Int
