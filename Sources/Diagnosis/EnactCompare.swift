@@ -36,8 +36,10 @@ extension Enactment {
   ) -> EnactComparison {
     let capture = vantage.capture(packets, client: client, servers: servers)
     var whole = Incident(at: story.view)
+    // What is older than before needs what was before.
+    let began = isOpening ? attempt.began : .min
     var ours = Incident.CaptureStream(
-      file: "the lab's", watching: Watch(ends: nil, times: attempt.began...max(attempt.began, attempt.ended)))
+      file: "the lab's", watching: Watch(ends: nil, times: began...max(began, attempt.ended)))
     do { try capture.withUnsafeBytes { try ours.add($0) } } catch {
       return cannot("\(error)", [])
     }

@@ -140,6 +140,9 @@ struct Plot {
     } else {
       topology = kind("direct", story)
       (client, label) = ("client", "after")
+      if story.view != .client, !story.wayIsSeen {
+        untold.append("whether one client stands behind that address, or a NAT: here it is one")
+      }
       let isOff = !story.hasTimestamps
       client("client: {\(isOff ? "clock: off, " : "")isn: \(isn)}")
       before(story, client: "client", label: "before", port: story.port)

@@ -241,6 +241,9 @@ extension Plot {
 
   mutating func name(_ story: Story) {
     let life = story.life
+    if let ticks = story.ticksPerSecond, ticks != 1_000 {
+      changed.append("their client's clock ticks \(ticks) times a second, and here 1000 times: what is compared are ticks")
+    }
     let hasHop = topology.contains { $0.hasPrefix("kind: snat") || $0.hasPrefix("kind: ipvs-fullnat") }
     let hasDirector = topology.contains { $0.hasPrefix("kind: ipvs-nat") }
     if let newcomer = story.newcomer { names.append(("\(newcomer)", client)) }
@@ -248,7 +251,7 @@ extension Plot {
       names.append(("\(before), before", "early"))
     }
     let isHop = hasHop && (story.newcomer.map { $0 != story.seen } ?? true)
-    if isHop {
+    if isHop, story.way != .direct || story.view != .hop {
       names.append(("\(story.seen), as the server sees it", "hop, port \(story.port)"))
     } else if story.newcomer == nil {
       names.append(("\(story.seen)", client))

@@ -89,8 +89,19 @@ struct Story {
     return nil
   }
 
-  /// The client itself, where it was seen.
-  var newcomer: Endpoint? { sides?.inner.client ?? (view == .client ? life.client : nil) }
+  /// The client itself, where it was seen: on this side of every translator.
+  var newcomer: Endpoint? {
+    sides?.inner.client ?? (view == .client || (view == .hop && life.inner == nil) ? life.client : nil)
+  }
+
+  /// How often the client's clock ticks in a second, by its SYNs: one of what kernels have; nil where nothing says.
+  var ticksPerSecond: Int? {
+    guard let first = life.tsval, let last = life.newestTsval, life.lastSyn - life.began > 900_000_000 else {
+      return nil
+    }
+    let ticks = Double(Int32(bitPattern: last &- first)) / (Double(life.lastSyn - life.began) / 1e9)
+    return [10, 100, 250, 300, 1_000, 1_000_000].first { abs(ticks - Double($0)) < Double($0) / 10 }
+  }
 
   /// The address that the server sees.
   var seen: Endpoint { sides?.outer.client ?? life.client }

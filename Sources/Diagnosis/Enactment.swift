@@ -88,7 +88,7 @@ extension Incident {
       let story = Story(
         mechanism: suspect.name, certainty: suspect.certainty, reading: best, view: capture.view,
         facts: facts,
-        traffic: capture.traffic, evidence: suspect.evidence)
+        traffic: capture.traffic, evidence: best.fits.first { $0.cause.name == suspect.name }?.evidence ?? [])
       return try Enactment(story)
     }
     throw refusal ?? Enactment.Refusal(description: "no mechanism is named")

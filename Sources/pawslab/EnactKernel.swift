@@ -79,7 +79,7 @@ struct EnactKernel {
       .machine
     return EnactKernel(
       machine: machine,
-      words: theirs == nil ? "theirs was not brought (uname -r)" : "the first here that can")
+      words: theirs == nil ? "for nobody has said theirs (uname -a)" : "the first here that can")
   }
 
   /// A kernel that can be had, and is nearer.

@@ -63,11 +63,11 @@ struct EnactRun {
     var lines: [String] = []
     var line = first
     for word in text.split(separator: " ") {
-      if line.count + word.count + 1 > 80, line.count > indent {
+      if line.count + word.count + 1 > 80, line.contains(where: { $0 != " " }) {
         lines.append(line)
         line = String(repeating: " ", count: indent)
       }
-      line += (line.last == " " ? "" : " ") + word
+      line += (line.isEmpty || line.last == " " ? "" : " ") + word
     }
     return lines + [line]
   }
@@ -109,10 +109,10 @@ struct EnactRun {
   /// What it came to, in lines for a terminal.
   func lines(_ end: End, _ kernel: EnactKernel) -> [String] {
     let judgement = end.result.judgement
-    let theirs = enactment.kernel.map { "theirs is Linux \($0.prefix(60)); " } ?? ""
+    let theirs = enactment.kernel.map { "Theirs is Linux \($0.prefix(60)); run" } ?? "Run"
     var lines = [""]
     lines += Self.wrapped(
-      "\(theirs)run on \(end.result.kernel), Linux \(kernel.machine.kernel.release), \(kernel.words)")
+      "\(theirs) on \(end.result.kernel), Linux \(kernel.machine.kernel.release), \(kernel.words)")
     lines.append("")
     switch judgement.verdict {
     case .error: return lines + Self.wrapped("The lab broke: \(judgement.reason)", first: "")
