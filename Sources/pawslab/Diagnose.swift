@@ -2,6 +2,7 @@ import ArgumentParser
 import Diagnosis
 import Foundation
 import Lab
+import MicroVM
 import Model
 import Report
 
@@ -15,7 +16,8 @@ struct Diagnose: AsyncParsableCommand {
     discussion: """
       Reads captures (pcap, pcapng; Ethernet, VLAN, any, raw, loopback, PPP, IPIP, GRE; IPv4 and IPv6; cut to 96 bytes, \
       one direction only) and what \(TextKind.allCases.map(\.rawValue).joined(separator: ", ")) print. Kinds are \
-      recognised by what stands in the files; two tables of counters are one before and one after. Runs nothing and \
+      recognised by what stands in the files; of a sosreport or a supportconfig (tar.xz, tar.gz, tar.bz2, tar.zst, or its \
+      folder) what it has of these is taken; two tables of counters are one before and one after. Runs nothing and \
       changes nothing, unless --run asks for it.
 
       --enact writes a lab file that does again what was named: their settings, clocks, ports and order, as far as they \
@@ -26,7 +28,7 @@ struct Diagnose: AsyncParsableCommand {
       mechanism, 1 where it did not, 3 where the lab broke.
       """)
 
-  @Argument(help: "Captures and texts, in any order; - is standard input.")
+  @Argument(help: "Captures, texts, sosreports and supportconfigs, in any order; - is standard input.")
   var files: [String]
 
   @Option(help: "Where the captures were made (default: found out).")
@@ -132,10 +134,17 @@ struct Diagnose: AsyncParsableCommand {
 
   /// - Returns: whether it is a capture.
   private static func add(_ file: String, to incident: inout Incident) throws -> Bool {
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: file, isDirectory: &isFolder), isFolder.boolValue {
+      try addSupport(file, to: &incident)
+      return false
+    }
     let handle = try open(file)
     let name = file == "-" ? "standard input" : file
     var piece = try read(handle, name)
-    switch Incident.kind(of: [UInt8](piece.prefix(512))) {
+    let beginning = [UInt8](piece.prefix(512))
+    switch Incident.kind(of: beginning) {
+    case .other where file != "-" && SupportArchive.looksLike(beginning): try addSupport(file, to: &incident)
     case .other(let why): incident.add(unknown: why, file: name)
     case .capture:
       var stream = Incident.CaptureStream(file: name)
@@ -155,6 +164,25 @@ struct Diagnose: AsyncParsableCommand {
       try incident.add(text: String(decoding: text, as: UTF8.self), file: name)
     }
     return false
+  }
+
+  /// What a sosreport or a supportconfig has of the network, packed or as a folder.
+  private static func addSupport(_ file: String, to incident: inout Incident) throws {
+    let limits = SupportArchive.Limits(
+      member: SupportFiles.mostBytes, all: SupportFiles.mostOfAll, members: SupportFiles.mostMembers)
+    let members = try SupportArchive(file, limits: limits).members(SupportFiles.wants)
+    let texts = SupportFiles.texts(
+      members.map { ($0.path, String(decoding: $0.content, as: UTF8.self)) })
+    for (name, text) in texts {
+      let name = "\(file): \(name)"
+      // One command that failed there does not take the rest away.
+      do { try incident.add(text: text, file: name) } catch let failure as Failure {
+        incident.add(unknown: failure.cause, file: name)
+      }
+    }
+    if texts.isEmpty {
+      incident.add(unknown: "neither a sosreport nor a supportconfig with what this reads", file: file)
+    }
   }
 
   private static func read(_ handle: FileHandle, _ file: String) throws -> Data {
