@@ -52,7 +52,9 @@ extension Enactment {
       return cannot("their capture came by standard input, which is read once only", diagnosed)
     }
     let opens = isOpening
-    let theirs = EnactTrace(stream.watched, client: story.life.client, opens: opens)
+    let theirs = EnactTrace(
+      stream.watched, client: story.life.client, opens: opens,
+      sequence: story.life.syns > 0 ? story.life.sequence : nil)
     guard let ends = ourClient(segments, opens: opens) else {
       return cannot("the lab's attempt has left no packet at that place", diagnosed)
     }

@@ -59,7 +59,7 @@ extension Plot {
     settings.append(
       Value(node: "hop", name: "nf_conntrack_max", value: "1", remark: "a table of one is full as soon"))
     changed.append(
-      "nf_conntrack_max \(story.facts.setting("nf_conntrack_max") ?? "of theirs") is 1 here, and the table as full"
+      "nf_conntrack_max is \(story.facts.setting("nf_conntrack_max").map { "\($0) there and " } ?? "")1 here, and the table as full"
     )
     step("{connect: first, closes: nobody}", "what is open gives way to nobody")
     step("{connect: late}")
@@ -88,6 +88,8 @@ extension Plot {
       outcome = "refused"
       step("{weight: {server.1: 0}}")
       step("{weight: {server.2: 0}}", "nobody has a weight")
+      // An error that comes while connect() still holds the socket is a soft one, and counts not (tcp_v4_err).
+      beside = ["counters: {client: {Tcp.AttemptFails: 0-1}}"]
     }
     step("{connect: client, closes: server, as: again}")
   }
@@ -242,7 +244,8 @@ extension Plot {
   mutating func name(_ story: Story) {
     let life = story.life
     if let ticks = story.ticksPerSecond, ticks != 1_000 {
-      changed.append("their client's clock ticks \(ticks) times a second, and here 1000 times: what is compared are ticks")
+      changed.append(
+        "their client's clock ticks \(ticks) times a second, and here 1000 times: what is compared are ticks")
     }
     let hasHop = topology.contains { $0.hasPrefix("kind: snat") || $0.hasPrefix("kind: ipvs-fullnat") }
     let hasDirector = topology.contains { $0.hasPrefix("kind: ipvs-nat") }

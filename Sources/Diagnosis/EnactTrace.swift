@@ -22,13 +22,18 @@ struct EnactTrace {
 
   var isEmpty: Bool { steps.isEmpty }
 
-  /// - Parameter opens: whether it is about an attempt to connect; else about what becomes of an open connection.
-  init(_ segments: [Sighting], client: Endpoint, opens: Bool) {
-    if opens { connecting(segments, client) } else { open(segments, client) }
+  /// - Parameters:
+  ///   - opens: whether it is about an attempt to connect; else about what becomes of an open connection.
+  ///   - sequence: the number of the attempt's SYN, where an earlier one may be among the packets.
+  init(_ segments: [Sighting], client: Endpoint, opens: Bool, sequence: UInt32? = nil) {
+    if opens { connecting(segments, client, sequence) } else { open(segments, client) }
   }
 
-  private mutating func connecting(_ segments: [Sighting], _ client: Endpoint) {
-    guard let first = segments.firstIndex(where: { $0.isSYN && $0.source == client }) else { return }
+  private mutating func connecting(_ segments: [Sighting], _ client: Endpoint, _ sequence: UInt32?) {
+    let first = segments.firstIndex { segment in
+      segment.isSYN && segment.source == client && (sequence == nil || segment.sequence == sequence)
+    }
+    guard let first else { return }
     let syn = segments[first]
     var old: Sighting?
     var answered = false

@@ -119,6 +119,9 @@ struct BenchEnact {
     for mechanism in brought.keys.sorted() {
       for (number, one) in (brought[mechanism] ?? []).enumerated() {
         let file = folder.appendingPathComponent("enacted-\(mechanism)-\(number + 1).yaml").path
+        // As it would have been brought, for who wants to bring it.
+        try Data(one.capture).write(
+          to: folder.appendingPathComponent("enacted-\(mechanism)-\(number + 1).pcap"))
         let writing = try EnactRun(one.enactment, writing: file)
         let test = try writing.test()
         let found = try await EnactKernel.find(
