@@ -126,6 +126,11 @@ struct Plot {
     if story.isAhead == nil { untold.append("whether its number lay past what was received before") }
     let offset = offset(story)
     outcome = story.isConnected ? "delayed" : "dropped"
+    if story.mechanism == "fin-wait-2", outcome == "dropped" {
+      outcome = "delayed"
+      untold.append(
+        "that it connected in the end: FIN_WAIT2 is over with the RST that answers its ACK, so here it does")
+    }
     if isNAT {
       topology = kind(story.way.rawValue, story) + ["hop: {ports: \(story.port)-\(story.port)}"]
       if story.sideIsOneClient {
@@ -289,7 +294,7 @@ struct Plot {
   private mutating func unwritten(_ story: Story) {
     (client, label) = ("client", "later")
     outcome = "reset"
-    let port = story.life.outer.map { Int($0.client.port) } ?? 40_000
+    let port = max(1, story.life.outer.map { Int($0.client.port) } ?? 40_000)
     topology = kind("snat", story) + ["hop: {ports: \(port)-\(port)}"]
     client("client: {}")
     step("{connect: client, closes: nobody}")

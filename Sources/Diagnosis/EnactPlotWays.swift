@@ -40,7 +40,7 @@ extension Plot {
   }
 
   mutating func race(_ story: Story) {
-    let port = Int(story.life.client.port)
+    let port = max(1, Int(story.life.client.port))
     topology = kind("snat", story) + ["hop: {ports: \(range(port, 16))}"]
     (client, label, outcome) = ("client.1", "client", "predicted")
     client("client: {count: 2}", "two clients with one source port")

@@ -105,6 +105,37 @@ import Testing
       ]), "\(written.sorted())")
   }
 
+  /// Captures in which bytes are others: ports of 0, numbers and clocks anywhere, times that no clock has.
+  @Test func whateverWasCapturedPassesTheParser() throws {
+    var state: UInt64 = 14
+    func next(_ bound: Int) -> Int {
+      // Knuth's MMIX.
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % bound
+    }
+    var written = 0
+    let captures = try [Self.bridge, Self.captures].flatMap { folder in
+      try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".pcap") }.map {
+        folder + $0
+      }
+    }
+    for path in captures.sorted() {
+      let whole = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+      for _ in 0..<60 {
+        var bytes = whole
+        for _ in 0...next(12) {
+          bytes[24 + next(bytes.count - 24)] = [0, 1, 0x80, 0xff, UInt8(next(256))][next(5)]
+        }
+        var incident = Incident()
+        var stream = Incident.CaptureStream(file: "spoilt")
+        do { try bytes.withUnsafeBytes { try stream.add($0) } } catch { continue }
+        incident.add(stream, file: "spoilt")
+        written += try Self.parses(incident).count
+      }
+    }
+    #expect(written > 100, "\(written)")
+  }
+
   /// Each mechanism that fits, enacted, and that file read.
   private static func parses(_ incident: Incident) throws -> [String] {
     try incident.answer().fitting.filter { mechanism in
