@@ -37,8 +37,9 @@ public struct SupportArchive {
   public static func looksLike(_ beginning: [UInt8]) -> Bool { unpacker(beginning) != nil }
 
   /// - Parameter wants: whether a member of that path is to be taken.
-  /// - Throws: `Failure` for what is no archive, is cut short, leads out of itself, or is beyond the bounds.
-  public func members(_ wants: @escaping (String) -> Bool) throws -> [(path: String, content: Data)] {
+  /// - Returns: nil for a file that is no archive, packed or not.
+  /// - Throws: `Failure` for an archive that is cut short, leads out of itself, or is beyond the bounds.
+  public func members(_ wants: @escaping (String) -> Bool) throws -> [(path: String, content: Data)]? {
     var status = stat()
     if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return try files(wants) }
     let beginning = try FileHandle(forReadingFrom: URL(fileURLWithPath: path)).read(upToCount: 512) ?? Data()
@@ -47,10 +48,16 @@ public struct SupportArchive {
     }
     var taking = Taking(limits, wants)
     var reader = TarReader(name: path)
+    var bytes = 0
     do {
-      try Unpacker(words, from: path, deadline: Bounds.seconds).run { try reader.read($0, into: &taking) }
+      try Unpacker(words, from: path, deadline: Bounds.seconds).run {
+        bytes += $0.count
+        try reader.read($0, into: &taking)
+      }
       try reader.end()
     } catch let below as Failure {
+      // A packed capture, a packed text: what was packed is no archive, and shorter than a header or unlike one.
+      if below.cause == TarReader.notAnArchive || (below.stage != words[0] && bytes < 512) { return nil }
       throw failure(below.stage == words[0] ? "\(words[0]): \(below.cause)" : below.cause)
     }
     guard !taking.isBeyond else {

@@ -136,7 +136,7 @@ struct Diagnose: AsyncParsableCommand {
   private static func add(_ file: String, to incident: inout Incident) throws -> Bool {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: file, isDirectory: &isFolder), isFolder.boolValue {
-      try addSupport(file, to: &incident)
+      _ = try addSupport(file, to: &incident)
       return false
     }
     let handle = try open(file)
@@ -144,8 +144,10 @@ struct Diagnose: AsyncParsableCommand {
     var piece = try read(handle, name)
     let beginning = [UInt8](piece.prefix(512))
     switch Incident.kind(of: beginning) {
-    case .other where file != "-" && SupportArchive.looksLike(beginning): try addSupport(file, to: &incident)
-    case .other(let why): incident.add(unknown: why, file: name)
+    case .other(let why):
+      let isArchive =
+        try file != "-" && SupportArchive.looksLike(beginning) && addSupport(file, to: &incident)
+      if !isArchive { incident.add(unknown: why, file: name) }
     case .capture:
       var stream = Incident.CaptureStream(file: name)
       while !piece.isEmpty {
@@ -167,10 +169,14 @@ struct Diagnose: AsyncParsableCommand {
   }
 
   /// What a sosreport or a supportconfig has of the network, packed or as a folder.
-  private static func addSupport(_ file: String, to incident: inout Incident) throws {
+  ///
+  /// - Returns: whether it is an archive or a folder.
+  private static func addSupport(_ file: String, to incident: inout Incident) throws -> Bool {
     let limits = SupportArchive.Limits(
       member: SupportFiles.mostBytes, all: SupportFiles.mostOfAll, members: SupportFiles.mostMembers)
-    let members = try SupportArchive(file, limits: limits).members(SupportFiles.wants)
+    guard let members = try SupportArchive(file, limits: limits).members(SupportFiles.wants) else {
+      return false
+    }
     let texts = SupportFiles.texts(
       members.map { ($0.path, String(decoding: $0.content, as: UTF8.self)) })
     for (name, text) in texts {
@@ -183,6 +189,7 @@ struct Diagnose: AsyncParsableCommand {
     if texts.isEmpty {
       incident.add(unknown: "neither a sosreport nor a supportconfig with what this reads", file: file)
     }
+    return true
   }
 
   private static func read(_ handle: FileHandle, _ file: String) throws -> Data {

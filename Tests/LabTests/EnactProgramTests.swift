@@ -224,6 +224,21 @@ import Testing
       #expect(!words.contains("conntrack_-S") && !words.contains("root:"), "\(words)")
     }
 
+    // What is packed and no archive does no harm beside what is known.
+    let packed = Process()
+    packed.executableURL = URL(fileURLWithPath: "/bin/sh")
+    packed.arguments = [
+      "-c", "gzip -c \(Self.bridge)rfc1337.pcap > p.pcap.gz; echo net.ipv4.x = 1 | gzip -c > s.gz",
+    ]
+    packed.currentDirectoryURL = folder
+    try packed.run()
+    packed.waitUntilExit()
+    let beside = try ProgramTests.run(
+      "diagnose", folder.appendingPathComponent("p.pcap.gz").path, folder.appendingPathComponent("s.gz").path,
+      folder.appendingPathComponent("r.tar").path)
+    let said = beside.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    #expect(beside.status == 0 && said.components(separatedBy: "packed by gzip").count == 3, "\(beside)")
+
     // Cut short; leading out of itself; no archive at all.
     let whole = try Data(contentsOf: folder.appendingPathComponent("r.tar.xz"))
     try whole.prefix(whole.count / 2).write(to: folder.appendingPathComponent("cut.tar.xz"))
