@@ -91,7 +91,7 @@ let package = Package(
       name: "JudgingTests", dependencies: ["Evidence", "Judging", "Model", "Wire"], swiftSettings: strict),
     .testTarget(
       name: "DiagnosisTests", dependencies: ["Diagnosis", "Evidence", "Judging", "Model"],
-      exclude: ["Foreign", "Texts"],
+      exclude: ["Bridge", "Cases", "Foreign", "Texts"],
       swiftSettings: strict),
     .testTarget(name: "FuzzTests", dependencies: ["Fuzz"], swiftSettings: strict),
     .testTarget(

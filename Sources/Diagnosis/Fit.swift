@@ -10,6 +10,8 @@ struct Fit {
 struct Reading {
   var symptom: Symptom
   var life: Life
+  /// Which of the captures it was seen in.
+  var capture = 0
   /// Best first; empty where it is told by another life, its translation.
   var fits: [Fit]
 }

@@ -43,6 +43,15 @@ public struct Incident: Sendable {
     /// - Parameter file: its name, for errors.
     public init(file: String) { reader = CaptureReader(file: file) }
 
+    /// One that keeps some of the packets too.
+    init(file: String, watching: Watch) {
+      self.init(file: file)
+      traffic.watch = watching
+    }
+
+    /// Those that were kept.
+    var watched: [Sighting] { traffic.watch?.segments ?? [] }
+
     /// - Throws: `Failure` with the offset of what is not as the format has it.
     public mutating func add(_ bytes: UnsafeRawBufferPointer) throws {
       var traffic = self.traffic

@@ -144,6 +144,8 @@ struct Life {
     /// `tw_ts_recent`.
     var recent: UInt32?
     var outer: Endpoint?
+    /// Whose it was before a translator gave it these addresses.
+    var inner: Endpoint?
     /// The first life of its tuple is none of which nothing is known.
     var wasWhole: Bool
   }
@@ -165,7 +167,7 @@ struct Life {
     if reset != nil || (!isEstablished && isWhole) { state = .closed }
     return Past(
       state: state, time: ended, next: fromClient.next, recent: hasTimestamps ? fromClient.tsval : nil,
-      outer: outer?.server, wasWhole: isWhole)
+      outer: outer?.server, inner: inner?.client, wasWhole: isWhole)
   }
 
   /// Ticks that count as a step back, and not as packets that overtook one another.

@@ -9,9 +9,7 @@ struct Reasoner {
   init(_ incident: Incident) { (self.incident, facts) = (incident, incident.facts) }
 
   func answer() -> Answer {
-    var readings = incident.captures.flatMap { self.readings(of: $0) }
-    joinByNumber(&readings)
-    readings = readings.map { weighed($0) }
+    let readings = self.readings()
     var suspects = Suspects(facts)
     for reading in readings { suspects.add(reading) }
     suspects.addCounters(hasCaptures: !incident.captures.isEmpty)
@@ -23,6 +21,19 @@ struct Reasoner {
   }
 
   // MARK: captures
+
+  /// What every troubled life comes to, each once.
+  func readings() -> [Reading] {
+    var readings = incident.captures.enumerated().flatMap { number, capture in
+      self.readings(of: capture).map { reading in
+        var reading = reading
+        reading.capture = number
+        return reading
+      }
+    }
+    joinByNumber(&readings)
+    return readings.map { weighed($0) }
+  }
 
   private func readings(of capture: Incident.Capture) -> [Reading] {
     let around = Surroundings(traffic: capture.traffic, view: capture.view, facts: facts)

@@ -105,6 +105,8 @@ struct Traffic {
   /// SYNs that a translator passed on: when, whose, to whom, by which port.
   private(set) var translations: [(time: Int64, client: Endpoint, server: Endpoint, port: UInt16)] = []
   private(set) var view = View.Sum()
+  /// Packets that are kept besides, each once.
+  var watch: Watch?
 
   /// Connections that are kept at the same time.
   private static let most = 400_000
@@ -134,6 +136,7 @@ struct Traffic {
     guard let at = index[key] else { return begin(segment, key) }
     let isClient = conversations[at].life.client == segment.source
     if isCopy(segment, of: at, isClient) { return }
+    watch?.add(segment)
     view.add(segment, isClient)
     // A SYN of another number is another attempt, from whichever end it comes.
     if segment.isSYN {
@@ -177,6 +180,7 @@ struct Traffic {
       isClient ? (segment.source, segment.destination) : (segment.destination, segment.source)
     conversations.append(Conversation(life: Life(client: client, server: server, time: segment.time)))
     _ = isCopy(segment, of: conversations.count - 1, isClient)
+    watch?.add(segment)
     view.add(segment, isClient)
     start(conversations.count - 1, segment, isClient, past: nil)
   }

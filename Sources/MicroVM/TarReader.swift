@@ -21,6 +21,9 @@ struct TarReader {
     mutating func content(_ bytes: UnsafeRawBufferPointer) throws
   }
 
+  /// The cause of a failure where what should be a member's header is none.
+  static let notAnArchive = "it is no tar archive"
+
   private let name: String
   private var total = 0
   private var members = 0
@@ -102,7 +105,7 @@ struct TarReader {
       throw Bounds.exceeded("package", Files.printable(name), "\(Bounds.members) members")
     }
     let sum = block.enumerated().reduce(0) { $0 + (148..<156 ~= $1.offset ? 32 : Int($1.element)) }
-    guard number(148, 8) == sum, let size = number(124, 12) else { throw refused("it is no tar archive") }
+    guard number(148, 8) == sum, let size = number(124, 12) else { throw refused(Self.notAnArchive) }
     guard size <= Bounds.package - min(total, Bounds.package) + 512 else {
       throw Bounds.exceeded("package", Files.printable(name), Bounds.text(Bounds.package))
     }

@@ -7,7 +7,7 @@ import Model
 import Report
 
 /// Whether diagnose says of a case's capture what the judge says of the case.
-struct BenchDiagnose: ParsableCommand {
+struct BenchDiagnose: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "diagnose",
     abstract: "Hold what diagnose makes of the captures of kept runs against the judge's mechanisms.",
@@ -15,7 +15,8 @@ struct BenchDiagnose: ParsableCommand {
       Takes every case that passed out of folders that run --out has kept, and gives its packets to diagnose as they \
       would have been captured at a client, at the box in between, and at the server, there also one direction alone and \
       cut to 96 bytes; without names, comments and counters. Exit status 1 where a mechanism is named that the judge \
-      did not find.
+      did not find. --enact instead writes, for each mechanism that is named, a lab file that enacts it, runs it, and \
+      ends with 1 where one comes to something else.
       """)
 
   @Argument(help: "Folders that run --out has kept.")
@@ -29,7 +30,21 @@ struct BenchDiagnose: ParsableCommand {
   @Flag(help: "Name each case that is not on the diagonal.")
   var verbose = false
 
-  func run() throws {
+  @Option(help: "Write lab files that enact what is named into this folder, and run them.")
+  var enact: String?
+
+  @Option(help: "How many for each mechanism, of different lab files.")
+  var each = 1
+
+  @Option(help: "The kernel that they run on (default: the first that can).")
+  var kernel: String?
+
+  func validate() throws {
+    guard (1...100).contains(each) else { throw ValidationError("--each takes 1 to 100, not \(each)") }
+  }
+
+  func run() async throws {
+    if let enact { return try await self.enact(into: enact) }
     var matrix = ConfusionMatrix()
     for folder in folders {
       let kept = try RunFolder(reading: folder)
@@ -50,6 +65,36 @@ struct BenchDiagnose: ParsableCommand {
     }
     if verbose { for line in matrix.wrong + matrix.open { Console.print(line) } }
     if !matrix.wrong.isEmpty { throw ExitCode(1) }
+  }
+
+  private func enact(into path: String) async throws {
+    var bench = BenchEnact(most: each, kernel: kernel)
+    for folder in folders {
+      let kept = try RunFolder(reading: folder)
+      for entry in try kept.loadResults().cases where entry.verdict == .pass && entry.observation != nil {
+        try bench.add(try kept.load(entry.place))
+      }
+    }
+    guard !bench.isEmpty else {
+      throw Failure(
+        stage: "bench diagnose", object: folders.joined(separator: ", "),
+        cause: "no case that passed has packets of which a mechanism is named",
+        mend: "pawslab run lab --out DIR keeps them", isUsage: true)
+    }
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    let (_, runner, machines) = try Running.parse([]).lab()
+    var wrong = 0
+    if format == .markdown {
+      Console.print("| named | from the capture of | captured at | enacted as | on | mechanism | packets |")
+      Console.print("| --- | --- | --- | --- | --- | --- | --- |")
+    }
+    try await bench.rows(in: URL(fileURLWithPath: path), runner, machines) { row in
+      if !row.isSame { wrong += 1 }
+      let cells = [row.mechanism, row.source, row.place, row.expected, row.kernel, row.verdict, row.packets]
+      Console.print(
+        format == .markdown ? "| \(cells.joined(separator: " | ")) |" : cells.joined(separator: "; "))
+    }
+    if wrong > 0 { throw ExitCode(1) }
   }
 }
 

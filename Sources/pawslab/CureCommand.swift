@@ -11,7 +11,7 @@ struct CureCommand: AsyncParsableCommand {
     commandName: "cure",
     abstract: "Find the smallest change that ends a case's loss, by running each.",
     discussion: """
-      Runs the case with every single change of a setting on the servers, on what stands between, and on the clients, of \
+      Takes a case, or the lab file that diagnose --enact has written of an outage. Runs it with every single change of a setting on the servers, on what stands between, and on the clients, of \
       how a NAT chooses ports, of rules and of the layout that its lab file has; then with pairs of those that did \
       something and end nothing alone. What ends the loss is run again to be sure, and once more as it is on machines that \
       run already. Exit status 0 where something ends it or nobody is hurt, 1 where nothing does.
