@@ -233,7 +233,7 @@ public struct HTMLReport {
     text += """
       <div class="scroll" tabindex="0" role="region" aria-labelledby="m\(place)"><table><thead><tr>
       """
-    for axis in shown { text += "<th scope=\"col\">" + Self.breakable(axis) + "</th>" }
+    for axis in shown { text += "<th scope=\"col\">\(axis)</th>" }
     if hasSeeds { text += "<th scope=\"col\">seed</th>" }
     for kernel in kernels {
       let release = results.kernels[kernel]?.release.prefix { $0 != "-" && $0 != "+" } ?? ""
@@ -254,19 +254,6 @@ public struct HTMLReport {
       text += "</tbody>"
     }
     return text + "</table></div></section>\n"
-  }
-
-  /// A name that may be parted behind its dots and underscores.
-  private static func breakable(_ name: String) -> HTMLText {
-    var text: HTMLText = ""
-    var part = ""
-    for character in name {
-      part.append(character)
-      guard character == "." || character == "_" else { continue }
-      text += "\(part)<wbr>"
-      part = ""
-    }
-    return text + "\(part)"
   }
 
   /// Cases that do the same on each of the kernels.

@@ -229,10 +229,11 @@ public struct Ladder {
     if segment.payload > 0 { text += " len \(segment.payload)" }
     guard let tsval = segment.tsval else { return [text] }
     let tsecr = segment.tsecr ?? 0
-    return [
-      text,
-      "TSval \(outbound ? stamp(tsval, row) : "\(tsval)") TSecr \(outbound || tsecr == 0 ? "\(tsecr)" : stamp(tsecr, row))",
-    ]
+    let (own, echo) = (
+      outbound ? stamp(tsval, row) : "\(tsval)", outbound || tsecr == 0 ? "\(tsecr)" : stamp(tsecr, row)
+    )
+    // There is room for what is to be noticed: a SYN echoes nothing.
+    return [text, "TSval \(own)" + (tsecr == 0 && own.hasSuffix("behind)") ? "" : " TSecr \(echo)")]
   }
 
   /// A client's timestamp. Of one that is behind the first client's it is said by how much, on its SYN; and where it lies

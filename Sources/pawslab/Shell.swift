@@ -117,7 +117,7 @@ struct Shell: AsyncParsableCommand {
     let shell = Task { [machine] in
       let steps = ShellSteps(test: test, kernel: machine.kernel)
       let commands = Dictionary(
-        uniqueKeysWithValues: ShellSteps.programs.map { ("/usr/bin/\($0.key)", $0.value) })
+        uniqueKeysWithValues: ShellSteps.programs.map { ("/bin/\($0.key)", $0.value) })
       return try await runner.shell(
         in: node, of: test, on: machine, commands: commands, answering: { steps.answer($0) }
       ) { nodes, pipes in

@@ -18,7 +18,8 @@ import Testing
   /// Nothing is lost, nothing is said twice.
   @Test func nothingIsLost() {
     let every20th = stride(from: 0, to: SentencesTests.library.count, by: 20)
-    for line in every20th.map({ SentencesTests.library[$0] }).map({ "  because \($0.title), as in \($0.id)" }) {
+    for line in every20th.map({ SentencesTests.library[$0] }).map({ "  because \($0.title), as in \($0.id)" })
+    {
       for width in [20, 40, 80] {
         let told = Columns.fit(line, width).map { $0.filter { $0 != " " } }.joined()
         #expect(told == line.filter { $0 != " " })

@@ -8,7 +8,7 @@ public enum Columns {
   public static func fit(_ line: String, _ width: Int = width) -> [String] {
     guard line.count > width else { return [line] }
     let indent = line.prefix { $0 == " " }.count
-    let further = String(repeating: " ", count: min(indent + 2, width / 2))
+    let further = String(repeating: " ", count: min(indent + 2, max(indent, width / 2)))
     var lines: [String] = []
     var current = String(repeating: " ", count: indent)
     var isEmpty = true
