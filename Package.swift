@@ -113,7 +113,8 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
       name: "ReportTests", dependencies: ["Evidence", "Judging", "Model", "Report"], swiftSettings: strict),
-    .testTarget(name: "MicroVMTests", dependencies: ["MicroVM", "Model", "Wire"], swiftSettings: strict),
+    .testTarget(
+      name: "MicroVMTests", dependencies: ["MicroVM", "Model", "TestSupport", "Wire"], swiftSettings: strict),
     .testTarget(
       name: "LabTests",
       dependencies: [

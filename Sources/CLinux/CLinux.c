@@ -357,6 +357,15 @@ int clinux_ring_open(uint64_t tracepoint, int processor, const char *filter, siz
   return 0;
 }
 
+int clinux_count_calls(uint32_t type, const char *function, int processor) {
+  struct perf_event_attr attributes = {
+      .type = type,
+      .size = sizeof attributes,
+      .kprobe_func = (uint64_t)(uintptr_t)function,
+  };
+  return result(syscall(SYS_perf_event_open, &attributes, -1, processor, -1, PERF_FLAG_FD_CLOEXEC));
+}
+
 void clinux_ring_close(struct clinux_ring *ring) {
   if (ring->pages) munmap(ring->pages, (size_t)sysconf(_SC_PAGESIZE) + ring->data);
   close(ring->fd);

@@ -83,6 +83,7 @@ struct Judge {
     witnesses += ClockWitness.witnesses(test, trace: trace, observation: observation)
     PinnedSettings.expect(attempts, in: test, on: kernel, trace: trace, counters: &book.counters)
     Ends.expect(test, observation, trace: trace, counters: &book.counters)
+    Reopenings.expect(test, observation, on: kernel, trace: trace, counters: &book.counters)
     if let own = rule.witnesses {
       book.counters.claim(own.counters)
       witnesses += own.witnesses(test, on: kernel, seen: observation, trace: trace)

@@ -67,7 +67,7 @@ extension WorkerEvent {
   /// Whether nothing follows it.
   var isLast: Bool {
     switch self {
-    case .kernel, .observation, .crossChecked, .failure, .done: true
+    case .kernel, .observation, .crossChecked, .counted, .failure, .done: true
     case .stage, .step, .attempt, .packets, .timings, .held, .asked, .seen: false
     }
   }

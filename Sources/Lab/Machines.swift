@@ -73,18 +73,15 @@ public struct Machines: Sendable {
     case nil: break
     }
     guard let known else {
-      let others = Set(store.all().map(\.name) + KnownKernel.all.map(\.name)).subtracting(["running"])
-      let names = ["host", "running"] + others.sorted()
+      let here = store.all().map(\.name) + KnownKernel.all.filter(\.current).map(\.name)
+      let names = ["host", "running"] + Set(here).subtracting(["running"]).sorted()
       throw Failure(
         stage: "--kernel", object: name, cause: "no kernel of that name",
-        mend: (Nearest.to(name, among: names).map { "did you mean \($0)? " } ?? "")
-          + "there are \(names.joined(separator: ", ")); pawslab kernels add makes others, and a tree or an image is named "
-          + "by its path, as ./linux", isUsage: true)
-    }
-    guard known.current || mirror != nil else {
-      throw Failure(
-        stage: "--kernel", object: name, cause: "a past release, which the mirrors no longer have",
-        mend: "pawslab kernels fetch \(name) --mirror URL of an archive of old releases", isUsage: true)
+        mend: (Nearest.to(name, among: names + KnownKernel.all.map(\.name)).map { "did you mean \($0)? " }
+          ?? "")
+          + "there are \(names.joined(separator: ", ")); pawslab kernels fetch --known lists those of other distributions, "
+          + "pawslab kernels add makes others, and a tree or an image is named by its path, as ./linux",
+        isUsage: true)
     }
     do { return try await packages.fetch(known, mirror: mirror, progress: say) } catch {
       // Another pawslab may have been asked for it at the same time, and been first: its entry is as good.

@@ -17,7 +17,7 @@ public struct Runner: Sendable {
     case guestEnded(GuestCost, console: String)
   }
 
-  private let worker: WorkerProcess
+  let worker: WorkerProcess
   private let hypervisor: Hypervisor?
   /// Kernels that were said to have no time of their own.
   let timeless = Said()
@@ -48,7 +48,7 @@ public struct Runner: Sendable {
   /// As many as there are means for, at most eight per core.
   public static func defaultJobs() -> Int { (try? Resources.now().fit(nil).jobs) ?? 1 }
 
-  private func patience(_ test: Case, inGuest: Bool) -> Patience {
+  func patience(_ test: Case, inGuest: Bool) -> Patience {
     deadline.map { Patience(seconds: inGuest ? $0 * 4 : $0) } ?? Patience(for: test, inGuest: inGuest)
   }
 
@@ -377,38 +377,6 @@ public struct Runner: Sendable {
       test: test, kernel: machine.name, judgement: judgement, observation: observation, seconds: elapsed,
       emulation: machine.kernel.emulation, seed: machine.time.seed)
     return Outcome(result: result, scarcity: scarcity)
-  }
-
-  /// Runs one case beside `tcpdump` and `nstat`, under the same settings as ``run(_:onEvent:)`` would: what the lab saw,
-  /// and what they saw.
-  ///
-  /// - Throws: where the machine cannot run the case, too.
-  public func crossCheck(_ test: Case, on machine: Machine) async throws -> (Observation, SecondReading) {
-    if let failure = machine.failure { throw failure }
-    let settings: [String: String]
-    switch consent.plan(test, on: machine) {
-    case .skip(let reason): throw Failure(stage: "crosscheck", object: test.id, cause: reason)
-    case .run(let values, _): settings = values
-    }
-    let request = WorkerRequest.crossCheck(test.forWorker, machine.kernel.forWorker)
-    func answer(_ host: some WorkerHost) async throws -> (Observation, SecondReading) {
-      let told = Told()
-      guard
-        case .crossChecked(let own, let second) = try await host.ask(
-          request, within: patience(test, inGuest: true), onEvent: told.add)
-      else { throw Failure(stage: "worker", object: test.id, cause: "an answer to another question") }
-      return (try told.complete(own), second)
-    }
-    guard let stored = machine.stored else { return try await answer(worker) }
-    let bundles = Guest.bundles(for: [test], on: machine.kernel)
-    if let seed = machine.time.seed {
-      let guest = try await needHypervisor(stored.name).saved(stored)
-      return try await answer(VirtualWorker(guest: guest, bundles: bundles, settings: settings, seed: seed))
-    }
-    return try await inGuest(stored, bundles: bundles) {
-      try await GuestWorker.apply(settings, bundles: bundles, on: $0.guest)
-      return try await answer($0)
-    }
   }
 
   /// Keeps a case's network up on this machine for as long as `body` runs, its servers answering.

@@ -2,7 +2,7 @@ import Foundation
 import Model
 
 /// apt with a state of its own: its lists, cache and settings are private and go with their folder, nothing on the host
-/// changes, and what is not signed by Debian is refused, whatever this machine's own settings allow.
+/// changes, and what is not signed by the distribution is refused, whatever this machine's own settings allow.
 struct Apt {
   private let folder: String
   private let deadline: Int
@@ -15,26 +15,28 @@ struct Apt {
 
   /// - Parameters:
   ///   - folder: an empty one, for all that apt writes.
+  ///   - keyrings: files with the keys that the archive is signed by.
+  ///   - isCurrent: false where its Release file may be of a time that is over (`Valid-Until`).
   ///   - deadline: seconds for each call.
-  init(in folder: URL, site: String, suite: String, isCurrent: Bool, deadline: Int) async throws {
+  init(
+    in folder: URL, site: String, suites: [String], keyrings: [String], isCurrent: Bool, deadline: Int
+  ) async throws {
     self.folder = folder.path
     self.deadline = deadline
-    let keyrings = [
-      "debian-archive-keyring.gpg", "debian-archive-keyring.pgp", "debian-archive-removed-keys.gpg",
-      "debian-archive-removed-keys.pgp",
-    ].map { "/usr/share/keyrings/\($0)" }.filter { FileManager.default.fileExists(atPath: $0) }
-    guard !keyrings.isEmpty else {
+    // In a line of apt's these mean something else (sources.list(5)).
+    if let path = keyrings.first(where: { $0.contains { " ,[]\t\n\"#".contains($0) } }) {
       throw Failure(
-        stage: "kernels fetch", object: suite, cause: "no Debian archive keyring",
-        mend: "apt-get install debian-archive-keyring")
+        stage: "kernels fetch", object: Files.printable(path),
+        cause: "apt cannot read keys from a path like that",
+        mend: "set XDG_CACHE_HOME to a folder without spaces in its name")
     }
     for name in ["lists/partial", "cache/archives/partial"] {
       try FileManager.default.createDirectory(
         at: folder.appendingPathComponent(name), withIntermediateDirectories: true)
     }
     try Data().write(to: folder.appendingPathComponent("status"))
-    try Data("deb [signed-by=\(keyrings.joined(separator: ","))] \(site) \(suite) main\n".utf8)
-      .write(to: folder.appendingPathComponent("sources.list"))
+    let sources = suites.map { "deb [signed-by=\(keyrings.joined(separator: ","))] \(site) \($0) main\n" }
+    try Data(sources.joined().utf8).write(to: folder.appendingPathComponent("sources.list"))
     let own = try await Self.host(["apt-config", "dump"], deadline).lines()
       .filter { line in Self.inherited.contains { line.hasPrefix($0) } }
     let lines = own + Self.settings(folder.path, isCurrent: isCurrent).map { "\($0) \"\($1)\";" }
@@ -109,7 +111,7 @@ struct Apt {
 
   /// A line of what depends on what that names an image or its modules, and is a package's name (deb-control(5)).
   static func isKernelPackage(_ line: String) -> Bool {
-    line.wholeMatch(of: #/linux-(image|binary|modules)-[0-9][a-z0-9+.\-]*/#) != nil
+    line.wholeMatch(of: #/linux-(image|image-extra|binary|modules|modules-extra)-[0-9][a-z0-9+.\-]*/#) != nil
       && !line.contains("unsigned")
   }
 
@@ -121,22 +123,21 @@ struct Apt {
       .filter { $0.hasSuffix(".deb") }.map { "\(folder)/cache/\($0)" }.sorted()
   }
 
-  /// The first Debian mirror among this machine's own sources.
-  static func ownMirror(_ deadline: Int) async throws -> String {
-    let suites = [
-      "bullseye", "bookworm", "trixie", "forky", "sid", "oldoldstable", "oldstable", "stable", "testing",
-      "unstable",
-    ]
+  /// The first mirror of a distribution among this machine's own sources; nil where there is none.
+  static func ownMirror(of distribution: Distribution, _ deadline: Int) async throws -> String? {
+    // The release's own: what only has its security updates has no kernel of it.
+    var suites = Set(
+      KnownKernel.all.filter { $0.distribution == distribution }.compactMap { known in
+        if case .apt(let suites, _) = known.source, !suites[0].contains("-") { suites[0] } else { nil }
+      })
+    if distribution == .debian {
+      suites.formUnion(["forky", "oldoldstable", "oldstable", "stable", "testing", "unstable"])
+    }
     let lines = try await host(
       ["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages"],
       deadline
     ).lines()
-    for line in lines {
-      let words = line.split(separator: " ").map(String.init)
-      if words.count == 3, words[2] == "main", suites.contains(words[1]) { return words[0] }
-    }
-    throw Failure(
-      stage: "kernels fetch", object: "apt's sources", cause: "no Debian mirror among them",
-      mend: "name one with --mirror URL")
+    return lines.lazy.map { $0.split(separator: " ").map(String.init) }
+      .first { $0.count == 3 && $0[2] == "main" && suites.contains($0[1]) }?[0]
   }
 }

@@ -26,6 +26,17 @@ enum Bounds {
   /// Bytes of `modules.alias` and its like, and of a manifest or a saved probe.
   static let index = 32 << 20
   static let record = 4 << 20
+  /// Bytes of what says which index a repository has, of its signature, of that index as it is fetched and unpacked; and
+  /// packages of a name in it.
+  static let repositorySummary = 4 << 20
+  static let signature = 64 << 10
+  static let packedRepositoryIndex = 256 << 20
+  static let repositoryIndex = 2 << 30
+  static let packagesOfAName = 10_000
+  /// Bytes of a package as it is fetched, and of an RPM package's header; of a file with keys.
+  static let packageFile = 512 << 20
+  static let packageHeader = 64 << 20
+  static let keyring = 16 << 20
   /// Seconds that a program may take to unpack something.
   static let seconds = 300
 

@@ -2,22 +2,34 @@ import CLinux
 import Foundation
 import Model
 
-/// A program that unpacks what a stranger made, into a pipe: as nobody, without capabilities, with no descriptor but its
-/// streams, and with bounds on memory and time. It can write no file; what it gives is counted by whoever reads.
+/// A program that unpacks, fetches or checks what a stranger made, into a pipe: as nobody, without capabilities, with no
+/// descriptor but its streams and those that it is given, and with bounds on memory and time. It can write no file; what it
+/// gives is counted by whoever reads.
 struct Unpacker {
   private let words: [String]
   private let input: String
+  private let files: [String]
+  private let environment: [String]
   private let deadline: Int
 
   /// - Parameters:
   ///   - words: the program, found on PATH, then its arguments; it reads its standard input.
   ///   - input: the file that is its standard input, opened with our rights.
+  ///   - files: others that it reads, opened with our rights, by the names that ``path(_:)`` gives.
+  ///   - environment: what it has besides `PATH` and `LC_ALL`, as `NAME=VALUE`.
   ///   - deadline: seconds.
-  init(_ words: [String], from input: String, deadline: Int) {
+  init(
+    _ words: [String], from input: String, files: [String] = [], environment: [String] = [], deadline: Int
+  ) {
     self.words = words
     self.input = input
+    self.files = files
+    self.environment = environment
     self.deadline = deadline
   }
+
+  /// What the program calls the file of that number: nobody may not enter the folders that it lies in.
+  static func path(_ number: Int) -> String { "/proc/self/fd/\(3 + number)" }
 
   /// Bytes of address space: xz and zstd need 130 MiB for what a kernel is packed with.
   private static let memory: UInt64 = 1 << 30
@@ -36,8 +48,15 @@ struct Unpacker {
     let file = open(input, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { throw failure(Files.words(errno: errno)) }
     defer { close(file) }
+    var others: [Int32] = []
+    defer { for other in others { close(other) } }
+    for path in files {
+      let other = open(path, O_RDONLY | O_CLOEXEC)
+      guard other >= 0 else { throw failure("\(Files.printable(path)): \(Files.words(errno: errno))") }
+      others.append(other)
+    }
     let (output, errors) = (try Pipe(), try Pipe())
-    let pid = try start(program, [file, output.write.descriptor, errors.write.descriptor])
+    let pid = try start(program, [file, output.write.descriptor, errors.write.descriptor], others)
     output.write.close()
     errors.write.close()
     var isGone = false
@@ -58,17 +77,19 @@ struct Unpacker {
     }
   }
 
-  private func start(_ program: String, _ streams: [Int32]) throws -> pid_t {
+  private func start(_ program: String, _ streams: [Int32], _ others: [Int32]) throws -> pid_t {
     let arguments = words.map { strdup($0) } + [nil]
     let environment =
-      ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TMPDIR=/nonexistent"].map { (word: String) in
-        strdup(word)
+      (["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TMPDIR=/nonexistent"] + environment).map {
+        (word: String) in strdup(word)
       } + [nil]
     defer { for word in arguments + environment { free(word) } }
-    var how = clinux_confinement(
-      descriptors: nil, count: 0, user: clinux_unowned_user(UInt32(getpid())), group: 0, file_size: 0,
-      memory: Self.memory)
-    let pid = clinux_spawn_confined(program, arguments, environment, &how, streams)
+    let pid = others.withUnsafeBufferPointer { others in
+      var how = clinux_confinement(
+        descriptors: others.baseAddress, count: Int32(others.count),
+        user: clinux_unowned_user(UInt32(getpid())), group: 0, file_size: 0, memory: Self.memory)
+      return clinux_spawn_confined(program, arguments, environment, &how, streams)
+    }
     guard pid > 0 else {
       throw Failure(
         stage: "start", object: program, cause: Files.words(errno: -pid),

@@ -32,6 +32,14 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
     case timestampsByPort = "timestamps-by-port"
     /// Port clash resolution evicts closing conntrack entries (458972550287, 6.5).
     case natEvictsClosing = "nat-evicts-closing"
+    /// conntrack counts as INVALID a SYN that reopens a closed entry, and lets it pass (until 830af2eba403: 5.17, and
+    /// stable kernels of January 2022).
+    case reopeningInvalid = "reopening-invalid"
+    /// A director's connections can be flushed: `expire_nodest_conn` ends those whose server has gone at once
+    /// (35dfb013149f, 5.9), where older kernels keep them until they end by themselves.
+    case ipvsFlush = "ipvs-flush"
+    /// `tcp_tw_reuse` knows 2, loopback alone (79e9fed46038, 4.19).
+    case loopbackReuse = "tw-reuse-knows-loopback"
     /// iptables can take the timestamp option out of segments: `tcp_timestamps=0` for one node of a kernel that
     /// has the setting only once.
     case stripTimestamps = "strip-timestamps"

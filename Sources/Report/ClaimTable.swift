@@ -161,9 +161,10 @@ extension Claim {
     Claim(
       text: "a firewall that drops INVALID breaks the recovery",
       verdict: .partly,
-      why: "neither the old ACK nor the RST is INVALID on kernels of today; one that drops RSTs breaks it",
+      why: "neither the old ACK nor the RST is INVALID; a firewall that drops RSTs breaks it",
       conditions:
-        "INVALID: yes on 4.4 and 4.9 (seen), by source on 5.17 to c410cb974f2b; not on those measured",
+        "by source the RST is INVALID on 5.17 to c410cb974f2b; what 4.9 counts (until 830af2eba403) is the next SYN, which "
+        + "passes (seen)",
       cases: ["nat-hop/*", "rst-eaten/*"], measured: everywhere),
   ]
 

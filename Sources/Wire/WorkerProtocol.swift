@@ -16,6 +16,8 @@ public enum WorkerRequest: Codable, Sendable {
   case run(Case, Kernel)
   /// Run one case as ``run(_:_:)`` does, beside `tcpdump` on every link and `nstat` on every node.
   case crossCheck(Case, Kernel)
+  /// Run one case as ``run(_:_:)`` does, and count how often its steps have the kernel call these functions.
+  case countCalls(Case, Kernel, functions: [String])
   /// Build a case's network, have its servers answer, and keep it until standard input ends, its steps to be asked for
   /// one by one. What comes on standard input is passed on to whoever asked (``WorkerEvent/asked(_:)``).
   ///
@@ -84,6 +86,8 @@ public enum WorkerEvent: Codable, Sendable {
   case observation(Observation)
   /// The answer to ``WorkerRequest/crossCheck(_:_:)``. Last.
   case crossChecked(Observation, SecondReading)
+  /// The answer to ``WorkerRequest/countCalls(_:_:functions:)``. Last.
+  case counted(Observation, FunctionReading)
   /// The network of ``WorkerRequest/hold(_:_:commands:)`` is there: each node, and where its namespace can be entered;
   /// where steps are asked for. What is started in the PID namespace of `keeper`, a process, ends with the worker.
   case held([HeldNode], keeper: Int32, steps: StepPipes)

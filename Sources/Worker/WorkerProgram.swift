@@ -102,6 +102,12 @@ public enum WorkerProgram {
         return made
       }
       if let reader { emit(.crossChecked(observation, try reader.finish())) }
+    case .countCalls(let test, let kernel, let functions):
+      var reading: FunctionReading?
+      let observation = try run(test, on: kernel, in: gained.namespace.take(), read, counting: functions) {
+        reading = $0
+      }
+      if let reading { emit(.counted(observation, reading)) }
     case .hold(let test, let kernel, let commands):
       for (path, text) in commands.sorted(by: { $0.key < $1.key }) {
         try Guest.write(program: text, at: path)
@@ -158,10 +164,12 @@ public enum WorkerProgram {
     NetworkNamespace.killProcesses(in: inodes)
   }
 
-  /// `beside` may begin a second reading once the network is there; it ends where the first does.
+  /// `beside` may begin a second reading once the network is there; it ends where the first does. `counted` is told how
+  /// often the steps alone have called the functions, if any.
   private static func run(
     _ test: Case, on kernel: Kernel, in namespace: consuming NetworkNamespace?, _ read: Timing,
-    beside: (Testbed) throws -> SecondReader? = { _ in nil }
+    beside: (Testbed) throws -> SecondReader? = { _ in nil },
+    counting functions: [String] = [], counted: (FunctionReading) -> Void = { _ in }
   ) throws -> Observation {
     let loop = EventLoop()
     // The lab keeps our standard input open for as long as it lives.
@@ -178,11 +186,19 @@ public enum WorkerProgram {
           throw Failure(error, stage: "exec", object: test.id)
         }
       }
+      let calls = functions.isEmpty ? nil : try FunctionCalls(of: functions)
       try Privilege.drop(after: test, on: kernel)
       emit(.stage("workload"))
       try recorder.before()
       let prepared = stopwatch.lap("captures")
+      let before = try calls?.read()
       try workload.run()
+      if let calls, let before {
+        let after = try calls.read()
+        counted(
+          FunctionReading(
+            calls: after.merging(before) { after, before in after - before }, uncounted: calls.uncounted))
+      }
       let worked = stopwatch.lap("workload")
       emit(.stage("evidence"))
       try loop.drain()

@@ -14,7 +14,7 @@ struct Bench: AsyncParsableCommand {
     abstract: "Measure the lab itself.",
     subcommands: [
       BenchSetup.self, BenchBoot.self, BenchTime.self, BenchMutate.self, BenchCrossCheck.self, BenchFuzz.self,
-      BenchDiagnose.self,
+      BenchDiagnose.self, BenchFunctions.self,
       FuzzChild.self,
     ])
 }

@@ -63,7 +63,8 @@ struct FuzzCorpus {
     case .captures: return captures
     case .texts: return FuzzSamples.texts
     case .images: return [FuzzSamples.bzImage, FuzzSamples.elf]
-    case .packages: return [FuzzSamples.module, FuzzSamples.archive] + FuzzSamples.indexes
+    case .packages:
+      return [FuzzSamples.module, FuzzSamples.archive] + FuzzSamples.indexes + FuzzSamples.repositories
     case .netlink: return FuzzSamples.netlink
     }
   }

@@ -99,6 +99,44 @@ enum FuzzSamples {
     "alias symbol:nf_nat nf_nat\nalias net-pf-16-proto-16-family-IPVS ip_vs\nalias crypto-crc32c* crc32c\n",
   ].map { Array($0.utf8) }
 
+  /// An RPM package of one signature and four strings, a repository's summary and index, what pacman's database has.
+  static let repositories: [[UInt8]] = {
+    func big(_ number: Int) -> [UInt8] { little(number, 4).reversed() }
+    func header(_ entries: [(tag: Int, type: Int, content: [UInt8])]) -> [UInt8] {
+      var (index, store): ([UInt8], [UInt8]) = ([], [])
+      for entry in entries {
+        index +=
+          big(entry.tag) + big(entry.type) + big(store.count) + big(entry.type == 7 ? entry.content.count : 1)
+        store += entry.content
+      }
+      return [0x8e, 0xad, 0xe8, 1, 0, 0, 0, 0] + big(entries.count) + big(store.count) + index + store
+    }
+    let strings = [(1000, "kernel"), (1001, "3.10.0"), (1002, "1160.el7"), (1022, "x86_64")]
+    let package =
+      [0xed, 0xab, 0xee, 0xdb, 3, 0] + [UInt8](repeating: 0, count: 90)
+      + header([(268, 7, [UInt8](repeating: 0x89, count: 16))])
+      + header(strings.map { ($0.0, 6, Array(($0.1 + "\0").utf8)) }) + Array("content".utf8)
+    let digest = String(repeating: "ab", count: 32)
+    return [
+      package,
+      Array(
+        """
+        <?xml version="1.0"?><repomd><data type="primary"><checksum type="sha256">\(digest)</checksum>
+        <location href="repodata/primary.xml.gz"/><size>12</size></data></repomd>
+        """.utf8),
+      Array(
+        """
+        <metadata packages="1"><!-- one --><package type="rpm"><name>kernel</name><arch>x86_64</arch>
+        <version epoch="0" ver="3.10.0" rel='1160.el7'/><checksum type="sha256">\(digest)</checksum>
+        <description>a &lt;kernel&#62;</description><size package="12"/><location href="Packages/kernel.rpm"/>
+        </package></metadata>
+        """.utf8),
+      Array(
+        "%FILENAME%\nlinux.pkg.tar.zst\n\n%NAME%\nlinux\n\n%VERSION%\n6.1\n\n%CSIZE%\n12\n\n%SHA256SUM%\n\(digest)\n"
+          .utf8),
+    ]
+  }()
+
   /// netlink(7): an ack, an error with text, the end, generic and socket answers.
   static let netlink: [[UInt8]] = {
     func attribute(_ type: Int, _ value: [UInt8]) -> [UInt8] {

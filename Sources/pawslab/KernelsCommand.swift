@@ -45,12 +45,11 @@ struct KernelsList: AsyncParsableCommand {
       Console.print("\(column(name.text)) cannot be used: \(failure)")
     }
     Console.print("")
-    for known in KnownKernel.all where store.entry(known.name) == nil {
-      Console.print(
-        "\(column(known.name)) "
-          + (known.current
-            ? "not here: fetched when named" : "past: pawslab kernels fetch \(known.name) --mirror URL"))
+    for known in KnownKernel.all where known.current && store.entry(known.name) == nil {
+      Console.print("\(column(known.name)) not here: fetched when named")
     }
+    let others = Distribution.allCases.map(\.rawValue).joined(separator: ", ")
+    Console.print("others      of \(others): pawslab kernels fetch --known")
     if store.entry("running") == nil {
       Console.print("running     this machine's own kernel, in a guest: read when named")
     }
@@ -63,35 +62,62 @@ struct KernelsList: AsyncParsableCommand {
 
 struct KernelsFetch: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "fetch", abstract: "Get a Debian kernel from the mirror that apt uses here.")
+    commandName: "fetch", abstract: "Get a distribution's kernel from a mirror; --known lists them.",
+    discussion: """
+      Nothing is taken that the distribution has not signed: apt's archives, an index of RPM packages or each package, a \
+      package of pacman's. One that is there is replaced once the new one has booted.
+
+      Examples:
+        pawslab kernels fetch debian-13-rt
+        pawslab kernels fetch ubuntu-24.04 --mirror http://HOST/ubuntu --keyring ubuntu-archive-keyring.gpg
+        pawslab kernels fetch fedora-44 --mirror http://HOST/fedora/linux --keyring RPM-GPG-KEY-fedora-44-primary
+      """)
 
   @Argument(
     help: """
       debian-11, debian-12, debian-13, debian-sid, each with -generic and -rt too, debian-12-backports and \
-      debian-13-backports; with --mirror also debian-8, -9, -10. One that is there is replaced once the new one has booted.
+      debian-13-backports; with a mirror debian-8, ubuntu-24.04, fedora-44, almalinux-9, rocky-9, centos-7, \
+      opensuse-leap-15.6, amazonlinux-2, arch and others.
       """)
-  var names: [String]
+  var names: [String] = []
 
-  @Option(help: "An archive of past releases, as in apt's sources: a URL.")
+  @Option(
+    help: """
+      Where the distribution's files are: http://, https:// or file:///. Without it, what this machine's own package \
+      manager uses for its own distribution.
+      """)
   var mirror: String?
 
+  @Option(help: "A file with the distribution's public keys; may be given several times.")
+  var keyring: [String] = []
+
+  @Flag(help: "List what can be fetched: packages, where they are below a mirror, whose keys are needed.")
+  var known = false
+
+  func validate() throws {
+    guard known != !names.isEmpty else {
+      throw ValidationError("name a kernel, or --known for a list of them")
+    }
+    if known, mirror != nil || !keyring.isEmpty {
+      throw ValidationError("--known goes with neither --mirror nor --keyring")
+    }
+  }
+
   func run() async throws {
+    if known {
+      for line in KnownKernels.table() { Console.print(line) }
+      return
+    }
+    let kernels = try names.map(KnownKernels.named)
     let running = Running.fixed()
     let hypervisor = try running.hypervisor()
-    for name in names {
-      guard let known = KnownKernel.named(name) else {
-        throw ValidationError(
-          "no kernel called \(name) can be fetched"
-            + (Nearest.to(name, among: KnownKernel.all.map(\.name)).map { "; did you mean \($0)?" } ?? "")
-            + "; there are \(KnownKernel.all.map(\.name).joined(separator: ", "))")
-      }
-      guard known.current || mirror != nil else {
-        throw ValidationError("\(name) is a past release: name an archive with --mirror URL")
-      }
+    let (mirror, keyring) = (mirror, keyring)
+    for known in kernels {
       try await running.take(
-        into: hypervisor, replacing: .entry, mustBoot: hypervisor.store.entry(name) != nil
+        into: hypervisor, replacing: .entry, mustBoot: hypervisor.store.entry(known.name) != nil
       ) {
-        try await Packages(store: $0).fetch(known, mirror: mirror, progress: Console.note)
+        try await Packages(store: $0).fetch(
+          known, mirror: mirror, keyrings: keyring, progress: Console.note)
       }
     }
   }

@@ -90,7 +90,9 @@ extension Kernel {
       Capability.Feature.allCases.map(Capability.feature) + names.map { .counter("TcpExt.\($0)") }
       + Setting.all.filter { $0.name != "tcp_tw_recycle" }.map { .setting($0.name) }
     return Kernel(
-      release: "6.18.0", machine: "x86_64", capabilities: Set(all).subtracting(without),
+      release: "6.18.0", machine: "x86_64",
+      // What only old kernels do is none of this one's.
+      capabilities: Set(all).subtracting(without).subtracting([.feature(.reopeningInvalid)]),
       perKernelSettings: [], timestampTicksPerSecond: 1000, privilege: .root, missing: [:])
   }
 }

@@ -148,7 +148,7 @@ import Wire
     (["run", "--case", "nothing*"], "--case nothing*: no case is called so; there are"),
     (["run", "--kernel", "host", "--host-only"], "--host-only and --kernel exclude each other"),
     (["kernels", "fetch", "debian-14"], "no kernel called debian-14 can be fetched; did you mean debian-1"),
-    (["kernels", "fetch", "debian-9"], "debian-9 is a past release: name an archive with --mirror URL"),
+    (["kernels", "fetch", "debian-9"], "debian-9: it is a past release, which"),
     (["kernels", "add", "host", "--image", "x"], "it is this machine's own kernel's"),
     (["kernels", "add", "mine"], "it takes one of --image, --deb and --rpm"),
     (["explain", "tw-reuse/x"], "no case is called tw-reuse/x"),

@@ -152,10 +152,13 @@ struct ShellTests {
 @Suite(.serialized, .enabled(if: ProgramTests.canRun, "SKIPPED: needs root"))
 struct HostShellTests {
   /// A shell that reads its commands from a pipe: what they print, and the program's status.
-  private static func shell(_ commands: String) throws -> (status: Int32, output: String, errors: String) {
+  private static func shell(_ commands: String, by user: [String] = []) throws -> (
+    status: Int32, output: String, errors: String
+  ) {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["SHELL=/bin/sh", ProgramTests.program, "shell", ProgramTests.clash, "server"]
+    process.arguments =
+      ["SHELL=/bin/sh"] + user + [ProgramTests.program, "shell", ProgramTests.clash, "server"]
     process.currentDirectoryURL = URL(fileURLWithPath: ProgramTests.repository)
     let (input, output, errors) = (Pipe(), Pipe(), Pipe())
     (process.standardInput, process.standardOutput, process.standardError) = (input, output, errors)
@@ -199,5 +202,12 @@ struct HostShellTests {
     #expect(ended.output.contains("status 0\n  done  1.") && ended.output.hasSuffix("  all steps are done\n"))
     let left = try FileManager.default.contentsOfDirectory(atPath: NSTemporaryDirectory())
     #expect(!left.contains { ended.errors.contains("/\($0):$PATH") }, "its programs are left behind")
+  }
+
+  /// In a user namespace of its own.
+  @Test func soCanNobody() throws {
+    let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    let ended = try Self.shell("step | head -2\nexit 3\n", by: nobody)
+    #expect(ended.status == 3 && ended.output.contains("   early #0: done in "), "\(ended)")
   }
 }

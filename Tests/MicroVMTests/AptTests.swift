@@ -97,7 +97,9 @@ import Testing
       let (mirror, _) = try unsigned(folder)
       let state = folder.appendingPathComponent("state")
       try FileManager.default.createDirectory(at: state, withIntermediateDirectories: true)
-      _ = try await Apt(in: state, site: mirror, suite: "bookworm", isCurrent: true, deadline: 60)
+      _ = try await Apt(
+        in: state, site: mirror, suites: ["bookworm"],
+        keyrings: ["/usr/share/keyrings/debian-archive-keyring.gpg"], isCurrent: true, deadline: 60)
       var dump = Command("apt-config", "dump")
       dump.environment["APT_CONFIG"] = .some(state.path + "/apt.conf")
       let lines = try await dump.lines()

@@ -105,6 +105,11 @@ void clinux_ring_close(struct clinux_ring *ring);
 /// are added to `lost`.
 int clinux_ring_next(struct clinux_ring *ring, void *event, size_t size, int64_t *time, uint64_t *lost);
 
+/// perf_event_open(2) for how often a kernel function is called on one processor, by whomever: a kprobe of the dynamic
+/// PMU of that type (`/sys/bus/event_source/devices/kprobe/type`, 4.17). `perf stat -C CPU -e probe:FUNCTION`
+/// Counts from now on; read(2) gives 64 bits; the probe is gone with the descriptor.
+int clinux_count_calls(uint32_t type, const char *function, int processor);
+
 /// vfork(2), in the child: standard streams, death with the parent, execvpe(3). Returns the pid.
 /// The child inherits the calling thread's namespaces.
 int clinux_spawn(char *const argv[], char *const envp[], int in, int out, int err);

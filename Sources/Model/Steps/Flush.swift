@@ -37,7 +37,10 @@ public struct Flush: StepAction {
   public var closes: Step.Closer? { nil }
   public var writes: Step.SettingWrite? { nil }
   public var needs: Step.Needs {
-    Step.Needs(.netAdmin) { $0.losesPackets = table == .conntrack || table == .ipvs }
+    Step.Needs(.netAdmin) {
+      $0.losesPackets = table == .conntrack || table == .ipvs
+      if table == .ipvs { $0.features = [.ipvsFlush] }
+    }
   }
 
   public func size(in test: Case) -> Step.Size { Step.Size() }

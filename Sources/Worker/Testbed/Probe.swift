@@ -160,8 +160,35 @@ enum Probe {
         )
       }
     }
+    found.probe(.reopeningInvalid) {
+      guard try ClosedEntry.isCounted(on: kernel) else {
+        throw Failure(
+          stage: "conntrack", object: "a SYN that reopens a closed entry",
+          cause: "it is not counted as INVALID (since 830af2eba403, 5.17)")
+      }
+    }
+    if kernel.has(.ipvs) { found.probe(.ipvsFlush) { try ClosedEntry.flushDirector(on: kernel) } }
+    found.probe(.loopbackReuse) { try refuseUnknownReuse(perKernel) }
     (kernel.capabilities, kernel.missing) = (found.capabilities, found.missing)
     return kernel
+  }
+
+  /// Is 3 no value of `tcp_tw_reuse` (79e9fed46038 gave it 2, and bounds)? Where it is one per kernel, it is told in guests.
+  private static func refuseUnknownReuse(_ perKernel: Set<String>) throws {
+    let path = "net/ipv4/tcp_tw_reuse"
+    let isOne = perKernel.contains("tcp_tw_reuse")
+    guard !isOne || System.words(of: "/modules/order") != nil else {
+      throw Failure(
+        stage: "settings", object: path, cause: "it is one per kernel, and nothing on the host is changed")
+    }
+    func attempt() throws {
+      let before = try Sysctl.read(path)
+      do { try Sysctl.write(path, "3") } catch { return }
+      try Sysctl.write(path, before)
+      throw Failure(stage: "settings", object: path, cause: "it takes any number (before 79e9fed46038, 4.19)")
+    }
+    guard !isOne else { return try attempt() }
+    try Node(name: "probe").namespace.run { try attempt() }
   }
 
   /// Does a listener take a SYN whose queue of half-open connections is to hold none (inet_csk_reqsk_queue_is_full,

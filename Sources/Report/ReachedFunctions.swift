@@ -1,0 +1,85 @@
+import Evidence
+import Model
+
+/// Which functions of the kernel cases reach, as measured (``FunctionReading``): what the lab says of them can be held
+/// against that.
+public struct ReachedFunctions: Codable, Sendable, Equatable {
+  /// One case, in which its rule's words were held against the kernel.
+  public struct Entry: Codable, Sendable, Equatable {
+    public var id: String
+    public var scenario: String
+    /// What its rule says.
+    public var because: String
+    /// Calls while its steps were performed, of each function that was asked for and can be counted.
+    public var calls: [String: Int]
+    /// The functions that its rule names, or its file's `why` where the rule names none, of those that can be counted.
+    public var named: [String]
+
+    /// Makes an entry of what was counted.
+    public init(of test: Case, _ rule: Rule, calls: [String: Int]) {
+      (id, scenario, because) = (test.id, test.scenario, rule.because)
+      self.calls = calls
+      let counted = { (text: String) in ReachedFunctions.names(in: text).filter { calls[$0] != nil } }
+      named = counted(because)
+      if named.isEmpty { named = counted(test.why) }
+    }
+
+    /// Those of ``named`` that were not called.
+    public var missed: [String] { named.filter { calls[$0] == 0 } }
+    /// Whether it names functions, and the kernel went another way.
+    public var misleads: Bool { !named.isEmpty && missed.count == named.count }
+  }
+
+  /// On which kernel, and in what machine: `6.1.0-50-cloud-amd64`.
+  public var kernel: String
+  public var entries: [Entry]
+
+  /// Makes a reading of many cases.
+  public init(kernel: String, entries: [Entry]) {
+    self.kernel = kernel
+    self.entries = entries
+  }
+
+  /// Where a SYN, a segment, a port and a virtual address are decided on: asked for in every case.
+  public static let everywhere = [
+    "tcp_timewait_state_process", "tcp_conn_request", "tcp_validate_incoming", "nf_nat_l4proto_unique_tuple",
+    "nf_nat_setup_info", "ip_vs_in", "ip_vs_in_hook",
+  ]
+
+  /// Words that could be functions of the kernel: small letters, digits, and at least one underscore. Settings are not.
+  public static func names(in text: String) -> [String] {
+    var names: [String] = []
+    for word in text.split(whereSeparator: { !($0.isASCII && ($0.isLetter || $0.isNumber) || $0 == "_") }) {
+      let name = String(word)
+      guard word.contains("_"), word.allSatisfy({ !$0.isUppercase }),
+        word.first?.isLetter == true || word.first == "_",
+        Setting.named(name) == nil, Capability.Feature(rawValue: name) == nil, !names.contains(name)
+      else { continue }
+      names.append(name)
+    }
+    return names
+  }
+
+  /// Function, and the files with a case that reaches it: Markdown, with links to the files, which lie beside it.
+  public var table: String {
+    let files = Set(entries.map(\.scenario))
+    var reached: [String: Set<String>] = [:]
+    for entry in entries {
+      for (function, calls) in entry.calls where calls > 0 {
+        reached[function, default: []].insert(entry.scenario)
+      }
+    }
+    let rows = reached.sorted { $0.key < $1.key }.map { function, found in
+      let missing = files.subtracting(found)
+      let link = { (names: Set<String>) in
+        names.sorted().map { "[\($0)](\($0).yaml)" }.joined(separator: ", ")
+      }
+      let words =
+        missing.isEmpty
+        ? "all \(files.count)"
+        : missing.count < found.count ? "all \(files.count) but \(link(missing))" : link(found)
+      return ["`\(function)`", words]
+    }
+    return Markdown.table(["function", "files that reach it"], rows)
+  }
+}

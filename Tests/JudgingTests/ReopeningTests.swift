@@ -1,0 +1,50 @@
+import Evidence
+import Model
+import Testing
+
+@testable import Judging
+
+import struct Model.Expectation
+
+/// What conntrack counts where a SYN meets an entry that is closed, on kernels that count it (until 830af2eba403).
+@Suite struct ReopeningTests {
+  private let old: Kernel = {
+    var kernel = Kernel.current()
+    kernel.capabilities.insert(.feature(.reopeningInvalid))
+    return kernel
+  }()
+
+  private func verdict(
+    _ seen: Observation, invalid: Int, on kernel: Kernel, _ late: Expectation, _ workload: [Step] = []
+  ) -> Verdict {
+    var seen = seen
+    if invalid > 0 { seen.countersAfter["hop"] = ["conntrack.invalid": invalid] }
+    var test = JudgeTests.test(late)
+    test.workload = workload
+    return judge(test, on: kernel, seen: seen).verdict
+  }
+
+  /// The RST that answers the old ACK closes the entry, and the next SYN reopens it.
+  @Test func theSYNAfterARSTIsCounted() {
+    let paws = Expectation(.dropped, by: "tw-paws")
+    #expect(verdict(JudgeTests.dropped(), invalid: 1, on: old, paws) == .pass)
+    #expect(verdict(JudgeTests.dropped(), invalid: 0, on: old, paws) == .fail)
+    #expect(verdict(JudgeTests.dropped(), invalid: 2, on: old, paws) == .fail)
+    #expect(verdict(JudgeTests.dropped(), invalid: 1, on: .current(), paws) == .fail)
+    #expect(verdict(JudgeTests.dropped(), invalid: 0, on: .current(), paws) == .pass)
+  }
+
+  /// The server has closed first, so that the client's own next SYN from the port meets TIME_WAIT of conntrack's too.
+  @Test(arguments: [(true, 0), (false, 1)])
+  func aPortThatComesAgainIsCountedUnlessTheTableWasEmptied(flushed: Bool, invalid: Int) {
+    var wire = Wire()
+    _ = wire.served(attempt: 0, client: "late", isn: 1000, tsval: 1000)
+    wire.wait(milliseconds: 5)
+    _ = wire.served(attempt: 2, client: "late", isn: 900_000, tsval: 2000)
+    let steps = [Step(Wait(milliseconds: 1)), flushed ? .flush(.conntrack) : Step(Wait(milliseconds: 1))]
+    for seen in 0...1 {
+      let verdict = verdict(wire.observation, invalid: seen, on: old, Expectation(.connected), steps)
+      #expect(verdict == (seen == invalid ? .pass : .fail), "\(seen)")
+    }
+  }
+}
