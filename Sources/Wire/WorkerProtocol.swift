@@ -107,7 +107,7 @@ public enum WorkerEvent: Codable, Sendable {
 /// How requests are written and read: which version, and in which words what cannot be read is told.
 public enum WorkerProtocol {
   /// Rises with every change that the other side would not understand. In each request, and in a guest's hello.
-  public static let version = 4
+  public static let version = 5
 
   private struct Envelope: Codable {
     var version: Int
