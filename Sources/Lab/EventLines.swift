@@ -68,7 +68,7 @@ extension WorkerEvent {
   var isLast: Bool {
     switch self {
     case .kernel, .observation, .crossChecked, .counted, .failure, .done: true
-    case .stage, .step, .attempt, .packets, .timings, .held, .seen: false
+    case .stage, .step, .attempt, .packets, .timings, .held, .asked, .seen: false
     }
   }
 }

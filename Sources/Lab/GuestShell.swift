@@ -27,11 +27,15 @@ extension Runner {
   /// Boots a guest, lays out a case's network in it, has its servers answer, and gives a shell in one of its nodes, until
   /// that ends: its exit status. The guest ends with it, and with the task.
   ///
-  /// - Parameter open: is given the nodes once they are there, and makes the terminal.
+  /// - Parameters:
+  ///   - commands: programs that its shells have, path to text.
+  ///   - answer: what is told of steps that somebody asks for, and the status that `step` ends with.
+  ///   - open: is given the nodes once they are there, and where steps are asked for, and makes the terminal.
   /// - Throws: `Failure` where the kernel cannot run the case, or the guest or the network breaks.
   public func shell(
-    in node: String, of test: Case, on machine: Machine,
-    _ open: @escaping @Sendable ([HeldNode]) async throws -> Terminal
+    in node: String, of test: Case, on machine: Machine, commands: [String: String],
+    answering answer: @escaping @Sendable (StepTold) -> (lines: [String], status: Int),
+    _ open: @escaping @Sendable ([HeldNode], StepPipes) async throws -> Terminal
   ) async throws -> Int32 {
     if let failure = machine.failure { throw failure }
     guard let stored = machine.stored else {
@@ -46,31 +50,33 @@ extension Runner {
     let bundles = Guest.bundles(for: [test], on: machine.kernel)
     return try await inGuest(stored, bundles: bundles) {
       try await GuestWorker.apply(settings, bundles: bundles, on: $0.guest)
-      return try await $0.shell(in: node, of: test, on: machine.kernel, open)
+      return try await $0.shell(
+        in: node, .hold(test, machine.kernel.forWorker, commands: commands), StepLog(answer), open)
     }
   }
 }
 
 extension GuestWorker {
   fileprivate func shell(
-    in node: String, of test: Case, on kernel: Kernel,
-    _ open: @escaping @Sendable ([HeldNode]) async throws -> Terminal
+    in node: String, _ request: WorkerRequest, _ log: StepLog,
+    _ open: @escaping @Sendable ([HeldNode], StepPipes) async throws -> Terminal
   ) async throws -> Int32 {
-    let (networks, continuation) = AsyncStream<[HeldNode]>.makeStream()
+    let (networks, continuation) = AsyncStream<([HeldNode], StepPipes)>.makeStream()
+    let (answers, answering) = AsyncStream<[UInt8]>.makeStream()
     let payload =
-      Array((bundles.joined(separator: " ") + "\n").utf8)
-      + (try WorkerProtocol.line(.hold(test, kernel.forWorker)))
+      Array((bundles.joined(separator: " ") + "\n").utf8) + (try WorkerProtocol.line(request))
     return try await withThrowingTaskGroup(of: Int32.self) { group in
       group.addTask {
         defer { continuation.finish() }
         var lines = EventLines()
-        let cause = try await guest.follow(payload) { frame in
+        var log = log
+        let cause = try await guest.follow(payload, input: answers) { frame in
           guard frame.kind == .output else { return }
           for event in try frame.payload.withUnsafeBytes({ try lines.add($0) }) {
             switch event {
-            case .held(let nodes, _): continuation.yield(nodes)
+            case .held(let nodes, _, let steps): continuation.yield((nodes, steps))
             case .failure(let failure): throw failure
-            default: break
+            default: if let bytes = try log.take(event) { answering.yield(bytes) }
             }
           }
         }
@@ -79,9 +85,9 @@ extension GuestWorker {
         )
       }
       group.addTask {
-        for await nodes in networks {
+        for await (nodes, steps) in networks {
           guard let held = nodes.first(where: { $0.name == node }) else { break }
-          let terminal = try await open(nodes)
+          let terminal = try await open(nodes, steps)
           return try await guest.terminal(
             TerminalOrder(
               size: terminal.size, namespace: held.path, environment: terminal.environment),

@@ -381,10 +381,14 @@ public struct Runner: Sendable {
 
   /// Keeps a case's network up on this machine for as long as `body` runs, its servers answering.
   ///
-  /// - Parameter body: is given the nodes, and the process whose PID namespace (`nsenter --target PID --pid --mount`)
-  ///   ends with the network, whatever was started in it.
+  /// - Parameters:
+  ///   - answer: what is told of steps that somebody asks for, and the status that `step` ends with.
+  ///   - body: is given the nodes, the process whose PID namespace (`nsenter --target PID --pid --mount`) ends with the
+  ///     network, whatever was started in it, and where steps are asked for.
   public func hold(
-    _ test: Case, on machine: Machine, _ body: @escaping @Sendable ([HeldNode], Int32) async throws -> Void
+    _ test: Case, on machine: Machine,
+    answering answer: @escaping @Sendable (StepTold) -> (lines: [String], status: Int),
+    _ body: @escaping @Sendable ([HeldNode], Int32, StepPipes) async throws -> Void
   ) async throws {
     guard machine.stored == nil else {
       throw Failure(
@@ -395,7 +399,7 @@ public struct Runner: Sendable {
       throw Failure(
         stage: "shell", object: test.id, cause: "it cannot run on this machine's kernel: \(reason)")
     }
-    try await worker.hold(test, on: machine.kernel, body)
+    try await worker.hold(test, on: machine.kernel, answering: answer, body)
   }
 
   /// Set-up times, part by part, for so many networks built one after the other.

@@ -64,21 +64,33 @@ struct WorkerProcess: WorkerHost {
     return stat[end...].dropFirst(2).first == "T"
   }
 
-  /// Keeps a case's network up for as long as `body` runs.
+  /// Keeps a case's network up for as long as `body` runs, and answers whoever asks for steps in it.
   func hold(
-    _ test: Case, on kernel: Kernel, _ body: @escaping @Sendable ([HeldNode], Int32) async throws -> Void
+    _ test: Case, on kernel: Kernel, answering answer: @escaping StepLog.Answer,
+    _ body: @escaping @Sendable ([HeldNode], Int32, StepPipes) async throws -> Void
   ) async throws {
-    let ended = try await start(.hold(test, kernel), Progress()) { execution in
+    let ended = try await start(.hold(test, kernel, commands: [:]), Progress()) { execution in
       var lines = EventLines()
+      var log = StepLog(answer)
+      let writer = execution.standardInputWriter
+      var visit: Task<Void, any Error>?
       for try await buffer in execution.standardOutput {
         for event in try buffer.withUnsafeBytes({ try lines.add($0) }) {
-          if case .failure(let failure) = event { throw failure }
-          guard case .held(let nodes, let keeper) = event else { continue }
-          try await body(nodes, keeper)
-          // The worker's own end: it takes with it whatever still runs inside.
-          try? await execution.standardInputWriter.finish()
+          switch event {
+          case .failure(let failure): throw failure
+          case .held(let nodes, let keeper, let steps):
+            visit = Task {
+              let result = await Result { try await body(nodes, keeper, steps) }
+              // The worker's own end: it takes with it whatever still runs inside.
+              try? await writer.finish()
+              try result.get()
+            }
+          default:
+            if let bytes = try log.take(event) { _ = try? await writer.write(bytes) }
+          }
         }
       }
+      try await visit?.value
     }
     guard case .exited(0) = ended.status else {
       throw Failure(
@@ -150,5 +162,12 @@ struct WorkerProcess: WorkerHost {
       failure.isScarcity = true
     }
     throw failure
+  }
+}
+
+extension Result where Failure == any Error {
+  /// What a body returns or throws.
+  fileprivate init(_ body: () async throws -> Success) async {
+    do { self = .success(try await body()) } catch { self = .failure(error) }
   }
 }

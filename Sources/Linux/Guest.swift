@@ -134,6 +134,15 @@ public enum Guest {
     return Array(chunk[..<count])
   }
 
+  /// Writes a program, for everybody to run.
+  /// - Throws: `SystemError` of open(2) or write(2).
+  public static func write(program text: String, at path: String) throws {
+    let file = try SystemError.check(
+      libc: open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o755), "open", path)
+    defer { close(file) }
+    try Stream.write(file, Array(text.utf8))
+  }
+
   /// Sets an environment variable for everything that is started from here.
   public static func setEnvironment(_ name: String, _ value: String) { setenv(name, value, 1) }
 }

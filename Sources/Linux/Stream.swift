@@ -15,11 +15,14 @@ public enum Stream {
 
   /// pipe2(2), both ends closed on exec.
   /// - Parameter name: what errors call it.
-  static func pipe(_ name: String) throws -> (read: Int32, write: Int32) {
+  public static func pipe(_ name: String) throws -> (read: Int32, write: Int32) {
     var ends: [Int32] = [0, 0]
     try SystemError.check(clinux_pipe(&ends), "pipe", name)
     return (ends[0], ends[1])
   }
+
+  /// Reading from and writing to it waits for nothing from now on: EAGAIN (fcntl(2), O_NONBLOCK).
+  public static func neverWait(_ descriptor: Int32) { _ = fcntl(descriptor, F_SETFL, O_NONBLOCK) }
 
   /// Writes everything.
   public static func write(_ descriptor: Int32, _ bytes: [UInt8]) throws {

@@ -6,8 +6,20 @@ extension Guest {
   private static let forever = 366 * 24 * 3600
 
   /// What a worker says in a guest for as long as it runs, which is until the task is cancelled or the guest ends.
-  public func follow(_ payload: [UInt8], onFrame: (Frame) throws -> Void) async throws -> String? {
-    try await exchange(.request, payload, within: Self.forever, onFrame: onFrame)
+  ///
+  /// - Parameter input: what it is to read, in pieces that a pipe takes at once (64 KiB).
+  public func follow(
+    _ payload: [UInt8], input: AsyncStream<[UInt8]>, onFrame: (Frame) throws -> Void
+  ) async throws -> String? {
+    var feeder: Task<Void, any Error>?
+    defer { feeder?.cancel() }
+    return try await exchange(
+      .request, payload, within: Self.forever,
+      onBegin: { id in
+        feeder = Task {
+          for await bytes in input { try await self.add(Frame(id: id, kind: .input, payload: bytes)) }
+        }
+      }, onFrame: onFrame)
   }
 
   /// A shell on a terminal, until it ends: its exit status.

@@ -10,8 +10,10 @@ public struct Finding: Sendable {
   public var scenario: String
   /// Whose connections: a label of the lab file's.
   public var label: String
-  /// `dropped by tw-paws`; nil where nobody was hurt.
+  /// `dropped by tw-paws`, `dropped or delayed by tw-paws`; nil where nobody was hurt.
   public var effect: String?
+  /// Which of an axis' values makes which of the effects, where one mechanism has several.
+  public var split: [Share] = []
   /// Any one of them is enough, and there is no case without one; a condition that is empty holds in every case. None
   /// where no condition tells those cases from the others.
   public var conditions: [Condition]
@@ -21,8 +23,18 @@ public struct Finding: Sendable {
   public var cases: (hurt: Int, all: Int)
   /// Attempts of the label that it was so for in those cases, where it was not so for all.
   public var share: (hurt: Int, all: Int)?
-  /// The first case that shows it, with its seed where there is one.
+  /// The first case that shows it, at its worst, with its seed where there is one.
   public var proof: String
+  /// `tw-paws`; nil where none is known.
+  public var mechanism: String?
+  /// Whether a case has more than one connection of the label.
+  public var isMany = false
+
+  /// One of several outcomes of a mechanism, and the values of one axis with which it is that one.
+  public struct Share: Sendable, Equatable {
+    public var outcome: String
+    public var part: Condition.Part
+  }
 
   /// Values of axes that come together.
   public struct Condition: Sendable, Equatable {
@@ -32,12 +44,13 @@ public struct Finding: Sendable {
     public struct Part: Sendable, Equatable {
       public var axis: String
       public var values: [String]
+
+      /// `late.clock=behind|far-behind`
+      public var text: String { "\(axis)=\(values.joined(separator: "|"))" }
     }
 
-    /// `server.tcp_rfc1337=1, late.clock=behind|far-behind`
-    public var text: String {
-      axes.map { "\($0.axis)=\($0.values.joined(separator: "|"))" }.joined(separator: ", ")
-    }
+    /// `server.tcp_rfc1337=1 and late.clock=behind|far-behind`
+    public var text: String { axes.map(\.text).listed("and") }
   }
 
   /// More conditions than that are a table, and no sentence.
@@ -45,22 +58,48 @@ public struct Finding: Sendable {
 
   private func isLike(_ other: Finding) -> Bool {
     scenario == other.scenario && label == other.label && effect == other.effect
-      && conditions == other.conditions
+      && conditions == other.conditions && split == other.split
   }
 
-  /// `late: dropped by tw-paws where server.tcp_rfc1337=1, late.clock=behind`
+  /// `late is dropped by tw-paws where server.tcp_rfc1337=1 and late.clock=behind`: a sentence without its stop.
   public var text: String {
     guard let effect else { return "nobody is hurt, in \(cases.all) cases" }
-    var text = "\(label): \(effect)"
-    if conditions.count > Self.most {
-      text += " under more than \(Self.most) conditions"
-    } else if conditions.contains(where: \.axes.isEmpty) {
-      text += cases.all > 1 ? " in every case" : ""
-    } else if !conditions.isEmpty {
-      text += " where " + conditions.map(\.text).joined(separator: "; or where ")
+    return "\(subject) \(verb(effect))\(place)"
+  }
+
+  /// `late is`, `all of late are`, `5 of 24 of late are`.
+  private var subject: String {
+    if let share { return "\(share.hurt) of \(share.all) of \(label) \(share.hurt == 1 ? "is" : "are")" }
+    return isMany ? "all of \(label) are" : "\(label) is"
+  }
+
+  /// `dropped (server.tcp_rfc1337=1) or delayed (server.tcp_rfc1337=0) by tw-paws`
+  private func verb(_ effect: String) -> String {
+    guard !split.isEmpty else { return effect }
+    let outcomes = split.map { "\($0.outcome) (\($0.part.text))" }.listed("or")
+    return outcomes + (mechanism.map { " by \($0)" } ?? "")
+  }
+
+  /// ` where a=1 and either b=2 or c=3`: what all conditions have in common comes first, once.
+  private var place: String {
+    if conditions.count > Self.most { return " under more than \(Self.most) conditions" }
+    if conditions.contains(where: \.axes.isEmpty) { return cases.all > 1 ? " in every case" : "" }
+    guard let first = conditions.first else { return "" }
+    let common = first.axes.filter { part in conditions.allSatisfy { $0.axes.contains(part) } }
+    // What the outcomes in brackets say already.
+    let said = Set(split.flatMap(\.part.values))
+    let words = common.filter { $0.axis != split.first?.part.axis || Set($0.values) != said }.map(\.text)
+    let rest = conditions.map { condition in
+      condition.axes.filter { !common.contains($0) }.map(\.text).joined(separator: " with ")
     }
-    if let share { text += " (\(share.hurt) of \(share.all) connections there)" }
-    return text
+    let either = conditions.count > 1 ? ["either " + rest.listed("or")] : []
+    return words.isEmpty && either.isEmpty ? "" : " where " + (words + either).listed("and")
+  }
+
+  /// The words of ``effect`` before its mechanism.
+  var outcomes: [String] {
+    guard let effect else { return [] }
+    return split.isEmpty ? [String(effect.prefix { $0 != " " })] : split.map(\.outcome)
   }
 
   /// `12 of 84 cases`
@@ -80,7 +119,7 @@ public struct Finding: Sendable {
       scenario = finding.scenario
       let place = finding.place(among: kernels)
       lines.append("  \(finding.text)" + (finding.effect == nil ? place : ""))
-      if finding.effect != nil { lines.append("    \(finding.extent)\(place)") }
+      if finding.effect != nil { lines.append("    \(finding.extent)\(place), as in \(finding.proof)") }
     }
     return lines
   }
@@ -113,14 +152,13 @@ public struct Finding: Sendable {
     var hurt: [Hurt] = []
     for (number, entry) in entries.enumerated() {
       for attempt in entry.attempts {
-        guard let effect = effect(of: attempt) else { continue }
-        let label = attempt.attempt.label
-        let index =
-          hurt.firstIndex { $0.label == label && $0.effect == effect }
-          ?? {
-            hurt.append(Hurt(label: label, effect: effect))
-            return hurt.count - 1
-          }()
+        guard let outcome = attempt.harm else { continue }
+        let (label, mechanism) = (attempt.attempt.label, attempt.mechanism)
+        let known = hurt.firstIndex {
+          $0.label == label && $0.outcomes == [outcome] && $0.mechanism == mechanism
+        }
+        if known == nil { hurt.append(Hurt(label: label, mechanism: mechanism, outcomes: [outcome])) }
+        let index = known ?? hurt.count - 1
         if hurt[index].cases.last != number { hurt[index].cases.append(number) }
         hurt[index].attempts += 1
       }
@@ -132,125 +170,103 @@ public struct Finding: Sendable {
           cases: (0, entries.count), proof: first.key)
       ]
     }
-    return hurt.map { hurt in
-      let all = hurt.cases.reduce(0) { sum, number in
-        sum + entries[number].attempts.count { $0.attempt.label == hurt.label }
-      }
+    for index in hurt.indices { hurt[index].conditions = matrix.conditions(of: hurt[index].cases) }
+    return merged(hurt, in: matrix).map { hurt in
+      let own = hurt.cases.map { number in entries[number].attempts.count { $0.attempt.label == hurt.label } }
+      let all = own.reduce(0, +)
       return Finding(
-        scenario: first.scenario, label: hurt.label, effect: hurt.effect,
-        conditions: matrix.conditions(of: hurt.cases), kernels: [kernel],
+        scenario: first.scenario, label: hurt.label, effect: hurt.effect, split: hurt.split,
+        conditions: hurt.conditions, kernels: [kernel],
         cases: (hurt.cases.count, entries.count), share: hurt.attempts == all ? nil : (hurt.attempts, all),
-        proof: entries[hurt.cases[0]].key)
+        proof: entries[hurt.proof ?? hurt.cases[0]].key, mechanism: hurt.mechanism,
+        isMany: own.contains { $0 > 1 })
     }.sorted { ($1.cases.hurt, $0.label, $0.effect ?? "") < ($0.cases.hurt, $1.label, $1.effect ?? "") }
   }
 
   private struct Hurt {
     var label: String
-    var effect: String
+    var mechanism: String?
+    /// Worst first; one for each of ``split`` where there are several.
+    var outcomes: [Outcome]
     var cases: [Int] = []
+    /// The case that shows it, where that is not the first.
+    var proof: Int?
     var attempts = 0
+    var conditions: [Condition] = []
+    var split: [Share] = []
+
+    var effect: String {
+      outcomes.map(\.rawValue).listed("or") + (mechanism.map { " by \($0)" } ?? "")
+    }
+
+    /// How many words the conditions take.
+    var length: Int { conditions.reduce(0) { $0 + $1.axes.count } }
   }
 
-  /// `dropped by tw-paws`; nil for what anybody wants.
-  private static func effect(of attempt: JudgedAttempt) -> String? {
-    guard let outcome = attempt.outcome, ![.connected, .served, .delivered].contains(outcome) else {
+  /// With what one mechanism does to one label as one, where a single axis decides which of its outcomes it is, and the
+  /// sentence is not longer for it than the several were.
+  private static func merged(_ hurt: [Hurt], in matrix: Matrix) -> [Hurt] {
+    var rest = hurt
+    var result: [Hurt] = []
+    while !rest.isEmpty {
+      let first = rest.removeFirst()
+      let others = rest.filter { $0.label == first.label && $0.mechanism == first.mechanism }
+      if first.mechanism != nil, !others.isEmpty, let one = merged([first] + others, matrix) {
+        result.append(one)
+        rest.removeAll { $0.label == first.label && $0.mechanism == first.mechanism }
+      } else {
+        result.append(first)
+      }
+    }
+    return result
+  }
+
+  private static func merged(_ parts: [Hurt], _ matrix: Matrix) -> Hurt? {
+    let parts = parts.sorted { $0.outcomes[0].severity < $1.outcomes[0].severity }
+    let cases = parts.flatMap(\.cases).sorted()
+    guard Set(cases).count == cases.count, let axis = matrix.axis(telling: parts.map(\.cases)) else {
       return nil
     }
-    // What only the author knows has no name.
-    let mechanism = attempt.holds ? attempt.expected.mechanism.flatMap { $0 == "witnesses" ? nil : $0 } : nil
-    return outcome.rawValue + (mechanism.map { " by \($0.rawValue)" } ?? "")
+    var one = parts[0]
+    one.proof = one.cases.first
+    one.cases = cases
+    one.outcomes = parts.flatMap(\.outcomes)
+    one.attempts = parts.reduce(0) { $0 + $1.attempts }
+    one.conditions = matrix.conditions(of: cases)
+    one.split = zip(parts, axis.values).map { Share(outcome: $0.outcomes[0].rawValue, part: $1) }
+    let alone = parts.reduce(0) { $0 + $1.length }
+    let isTold = parts.allSatisfy { (1...Self.most).contains($0.conditions.count) }
+    guard (1...Self.most).contains(one.conditions.count), !isTold || one.length <= alone else { return nil }
+    return one
   }
 }
 
-/// Cases as numbers: which value each has of each axis.
-private struct Matrix {
-  private let axes: [String]
-  private var values: [[String]]
-  private var rows: [[Int]] = []
-
-  /// Conditions are sought among so many axes, the first: a set of axes is a bit pattern, and all of them are tried.
-  private static let axesForAllSets = 12
-
-  init(_ entries: [Results.Entry]) {
-    axes = entries.first?.axisOrder ?? []
-    values = axes.map { _ in [] }
-    for entry in entries {
-      var row: [Int] = []
-      for (place, axis) in axes.enumerated() {
-        let value = entry.axes[axis] ?? ""
-        if !values[place].contains(value) { values[place].append(value) }
-        row.append(values[place].firstIndex(of: value) ?? 0)
-      }
-      rows.append(row)
-    }
+extension JudgedAttempt {
+  /// What nobody wants; nil for what anybody does.
+  var harm: Outcome? {
+    outcome.flatMap { [.connected, .served, .delivered].contains($0) ? nil : $0 }
   }
 
-  /// Of the fewest axes, and few of them: greedily the one that says most of what is not said yet.
-  func conditions(of hurt: [Int]) -> [Finding.Condition] {
-    let isHurt = Set(hurt)
-    let others = rows.indices.filter { !isHurt.contains($0) }
-    // No case twice with the same values and not the same effect, or nothing tells them apart.
-    guard !others.isEmpty else { return [Finding.Condition(axes: [])] }
-    let sets = (0..<(1 << min(axes.count, Self.axesForAllSets))).sorted {
-      ($0.nonzeroBitCount, $0) < ($1.nonzeroBitCount, $1)
-    }
-    var left = hurt
-    var found: [Finding.Condition] = []
-    while let conjunction = best(for: left, against: others, sets) {
-      let wide = widened(conjunction, hurt, against: others)
-      left.removeAll { row in matches(row, wide) }
-      found.append(
-        Finding.Condition(
-          axes: wide.map { place, allowed in
-            .init(axis: axes[place], values: allowed.sorted().map { values[place][$0] })
-          }))
-    }
-    return left.isEmpty ? found : []
+  /// By which mechanism, where it is known and has a name: what only the author knows has none.
+  var mechanism: String? {
+    holds ? expected.mechanism.flatMap { $0 == "witnesses" ? nil : $0.rawValue } : nil
   }
+}
 
-  private typealias Conjunction = [(place: Int, allowed: Set<Int>)]
-
-  private func matches(_ row: Int, _ conjunction: Conjunction) -> Bool {
-    conjunction.allSatisfy { $0.allowed.contains(rows[row][$0.place]) }
+extension Outcome {
+  /// The less the worse.
+  var severity: Int {
+    let order: [Outcome] = [
+      .dropped, .lost, .refused, .unreachable, .reset, .exhausted, .unacknowledged, .delayed,
+    ]
+    return order.firstIndex(of: self) ?? order.count
   }
+}
 
-  /// Of the smallest sets of axes that tell one of the cases from all others: that which tells most of them.
-  private func best(for left: [Int], against others: [Int], _ sets: [Int]) -> Conjunction? {
-    var best: (size: Int, covered: Int, conjunction: Conjunction)?
-    for row in left {
-      // Axes on which the two have the same value.
-      let alike = others.map { other in
-        rows[row].indices.reduce(0) { $0 | (rows[row][$1] == rows[other][$1] ? 1 << $1 : 0) }
-      }
-      for set in sets {
-        let size = set.nonzeroBitCount
-        if let best, size > best.size { break }
-        guard !alike.contains(where: { $0 & set == set }) else { continue }
-        let conjunction = axes.indices.filter { set >> $0 & 1 == 1 }.map {
-          (place: $0, allowed: Set([rows[row][$0]]))
-        }
-        let covered = left.count { matches($0, conjunction) }
-        if let known = best, known.size == size, known.covered >= covered { continue }
-        best = (size, covered, conjunction)
-      }
-    }
-    return best?.conjunction
-  }
-
-  /// With the further values of each axis with which it is still true of no other case, and of one that is hurt.
-  private func widened(_ conjunction: Conjunction, _ hurt: [Int], against others: [Int]) -> Conjunction {
-    var wide = conjunction
-    for index in wide.indices {
-      for value in values[wide[index].place].indices where !wide[index].allowed.contains(value) {
-        var wider = wide
-        wider[index].allowed.insert(value)
-        var only = wide
-        only[index].allowed = [value]
-        if hurt.contains(where: { matches($0, only) }), !others.contains(where: { matches($0, wider) }) {
-          wide = wider
-        }
-      }
-    }
-    return wide
+extension [String] {
+  /// `a, b and c`
+  func listed(_ word: String) -> String {
+    guard count > 1, let last else { return first ?? "" }
+    return dropLast().joined(separator: ", ") + " \(word) \(last)"
   }
 }

@@ -24,7 +24,7 @@ extension HTMLReport {
     if let first = entry.again { text += "<p>\(ranAgain(first))</p>\n" }
     if !entry.attempts.isEmpty {
       text +=
-        "<div class=\"scroll\"><table><thead><tr><th>attempt</th><th>expected</th><th>seen</th><th>SYNs</th>"
+        "<div class=\"scroll\"><table class=\"w\"><thead><tr><th>attempt</th><th>expected</th><th>seen</th><th>SYNs</th>"
         + "<th>at the server</th><th>ms</th></tr></thead><tbody>\n"
       for judged in entry.attempts.prefix(20) {
         text +=
@@ -70,7 +70,8 @@ extension HTMLReport {
     var text: HTMLText = "<h4>Witnesses</h4>" + table(ordered.prefix(40))
     if ordered.count > 40 {
       text +=
-        "<details><summary>and \(ordered.count - 40) more witnesses</summary>" + table(ordered.dropFirst(40))
+        "<details class=\"more\"><summary>and \(ordered.count - 40) more witnesses</summary>"
+        + table(ordered.dropFirst(40))
         + "</details>\n"
     }
     return text
@@ -79,7 +80,7 @@ extension HTMLReport {
   private func table(_ witnesses: some Sequence<Witness>) -> HTMLText {
     var text: HTMLText =
       """
-      <div class="scroll"><table><thead><tr><th></th><th>expected</th><th>seen</th></tr></thead><tbody>
+      <div class="scroll"><table class="w"><thead><tr><th></th><th>expected</th><th>seen</th></tr></thead><tbody>
 
       """
     for witness in witnesses {
@@ -112,7 +113,7 @@ extension HTMLReport {
       observation, lanes: Lanes(result.test.network), clients: clients, limit: 60,
       remarks: remarks(on: result.judgement, of: result.test, on: kernel, seen: observation))
     text +=
-      "<h4>Packets</h4><div class=\"scroll draw\" tabindex=\"0\" data-ladder=\"\(json: ladder.json)\"></div>\n"
+      "<h4>Packets</h4><div class=\"draw\" tabindex=\"0\" data-ladder=\"\(json: ladder.json)\"></div>\n"
     let isSeries = result.test.workload.contains { $0.action.size(in: result.test).isSeries }
     guard isSeries, let begin = observation.attempts.first?.began else { return text }
     let connects = observation.attempts.filter { $0.kind == .connect }
@@ -127,7 +128,7 @@ extension HTMLReport {
     }
     text +=
       """
-      <h4>Connect latency</h4><div class="scroll draw" data-points="[\(points.joined(separator: ","))]" \
+      <h4>Connect latency</h4><div class="draw" data-points="[\(points.joined(separator: ","))]" \
       data-y="ms until the outcome"></div>
 
       """
@@ -137,7 +138,7 @@ extension HTMLReport {
     if waiting.count > 1 {
       text +=
         """
-        <h4>TIME_WAIT on the servers</h4><div class="scroll draw" data-line="[\(waiting.joined(separator: ","))]" \
+        <h4>TIME_WAIT on the servers</h4><div class="draw" data-line="[\(waiting.joined(separator: ","))]" \
         data-y="sockets"></div>
 
         """
@@ -160,18 +161,42 @@ extension Results.Entry {
     return axes.keys.sorted { (place($0), $0) < (place($1), $1) }
   }
 
-  /// What happened to the attempt in question: one that was not as expected, else the worst.
+  /// The attempt in question: one that was not as expected, else the worst.
+  private var inQuestion: JudgedAttempt? {
+    attempts.first { !$0.holds }
+      ?? attempts.filter { $0.harm != nil }.min { ($0.outcome?.severity ?? 0) < ($1.outcome?.severity ?? 0) }
+      ?? attempts.last
+  }
+
+  /// What happened to the attempt in question, in a word.
   var word: String {
     if verdict == .error { return "error" }
     if over != nil { return verdict.rawValue }
-    let worst: [Outcome] = [
-      .dropped, .lost, .refused, .reset, .exhausted, .unacknowledged, .delayed,
-    ]
-    let odd =
-      attempts.first { !$0.holds }?.word
-      ?? worst.first { outcome in attempts.contains { $0.outcome == outcome } }?.rawValue
-    return odd ?? attempts.last?.word ?? "connected"
+    return inQuestion?.word ?? "connected"
   }
+
+  /// The same with its mechanism, and of how many connections of that label: `dropped by time-wait, 5 of 24`.
+  var told: String {
+    guard [.pass, .fail].contains(verdict), over == nil, let attempt = inQuestion else {
+      return verdict == .skip ? "not run" : word
+    }
+    let words = attempt.word + (attempt.mechanism.map { " by \($0)" } ?? "")
+    let alike = attempts.filter { $0.attempt.label == attempt.attempt.label }
+    let same = alike.count { $0.word == attempt.word && $0.mechanism == attempt.mechanism }
+    return alike.count > 1 && same < alike.count ? "\(words), \(same) of \(alike.count)" : words
+  }
+
+  /// The less the earlier it is to be read.
+  var rank: Int {
+    if standing.isBad { return 0 }
+    if verdict == .skip { return 100 }
+    return 1 + (inQuestion?.harm?.severity ?? 50)
+  }
+}
+
+extension String {
+  /// With its first letter a capital one, as a sentence begins.
+  var asSentence: String { prefix(1).uppercased() + dropFirst() }
 }
 
 extension Ladder {

@@ -22,14 +22,21 @@ public struct Ladder {
     var remark: String?
   }
 
-  private let rows: [Row]
+  private var rows: [Row]
   let lanes: Lanes
   /// Rows beyond the limit.
   let dropped: Int
   private let marks: Bool
+  private let ticksPerSecond: Int
+  /// The first sequence number that each side showed.
+  private var bases: [Bool: UInt32]
+  /// The first TSval that was bound for the server: whose, and when.
+  private let reference: (client: String?, tsval: UInt32, time: Int64)?
 
   /// - Parameters:
   ///   - lanes: the links that are drawn.
+  ///   - since: draw only packets from then on; numbers count from the first of all the same.
+  ///   - ticksPerSecond: of TSvals; nil takes what was seen to be so, else 1000.
   ///   - clients: draw only these nodes' packets; nil draws all.
   ///   - limit: at most so many rows.
   ///   - remarks: on packets, by their index; with none the packets alone tell which SYN was not accepted.
@@ -37,9 +44,10 @@ public struct Ladder {
   public init(
     _ observation: Observation, lanes: Lanes, clients: Set<String>? = nil,
     limit: Int = 200,
-    remarks: [Int: String] = [:], marks: Bool = true
+    remarks: [Int: String] = [:], marks: Bool = true, since: Int64 = .min, ticksPerSecond: Int? = nil
   ) {
     self.lanes = lanes
+    self.ticksPerSecond = max(1, ticksPerSecond ?? observation.clockReference?.ticksPerSecond ?? 1000)
     self.marks = marks && remarks.isEmpty
     var rows: [Row] = []
     /// Rows that only one side has seen so far, by what both sides see alike.
@@ -64,12 +72,25 @@ public struct Ladder {
       open[key, default: []].append(rows.count - 1)
     }
     if let clients { rows = rows.filter { row in row.client.map(clients.contains) ?? true } }
+    reference = rows.first { $0.outbound && $0.segment.tsval != nil }
+      .flatMap { row in row.segment.tsval.map { (row.client, $0, row.time) } }
+    bases = [:]
+    for row in rows where bases[row.outbound] == nil { bases[row.outbound] = row.segment.sequence }
+    rows.removeAll { $0.time < since }
     dropped = max(0, rows.count - limit)
     self.rows = Array(rows.prefix(limit))
   }
 
   /// Whether the last packet has been seen on every link.
   var lastIsComplete: Bool { rows.last.map { $0.points == lanes.all } ?? true }
+
+  /// How many lines its last packet takes.
+  func lastLines(width: Int) -> Int {
+    guard !rows.isEmpty else { return 0 }
+    var before = self
+    before.rows.removeLast()
+    return lines(width: width).count - (before.rows.isEmpty ? 1 : before.lines(width: width).count)
+  }
 
   /// The lines with a remark: when, who, what.
   public var remarked: [String] {
@@ -103,26 +124,50 @@ public struct Ladder {
   }
 
   /// One line per packet, the earliest first.
-  public var lines: [String] {
+  public var lines: [String] { lines(width: .max) }
+
+  /// The same in lines of at most so many characters: what has no room behind a packet's arrows goes below them.
+  public func lines(width limit: Int) -> [String] {
     guard let first = rows.first else { return ["no packets"] }
     let width = max(6, rows.compactMap { $0.client?.count }.max() ?? 6)
     var lines = [
       pad("ms", 10, right: true) + "  " + pad("client", width) + "  "
         + heading
     ]
-    let bases = bases
     for (index, row) in rows.enumerated() {
       let time = fixed(milliseconds(from: first.time, to: row.time))
       var line = pad(time, 10, right: true) + "  " + pad(row.client ?? "", width) + "  |"
       for lane in 0..<lanes.count {
         line += (isSeen(row, lane) ? arrow(row.segment, row.outbound) : pad("", 9)) + "|"
       }
-      line += "  " + describe(row.segment, row.outbound, bases)
-      if let mark = row.remark ?? (marks ? mark(index) : nil) { line += "  <- " + mark }
-      lines.append(line)
+      var parts = describe(row)
+      if let mark = row.remark ?? (marks ? mark(index) : nil) { parts.append("<- " + mark) }
+      lines += Self.fit(line, parts, limit)
     }
     if dropped > 0 { lines.append("... \(dropped) more packets") }
     return lines
+  }
+
+  /// A packet's arrows, and behind or below them what is said of it.
+  private static func fit(_ line: String, _ parts: [String], _ limit: Int) -> [String] {
+    // Where the arrows leave no room, below the client's name.
+    let indent = String(repeating: " ", count: limit - line.count < 30 ? 12 : line.count + 2)
+    var lines: [String] = []
+    var line = line
+    var isFresh = false
+    for part in parts {
+      let gap = isFresh ? "" : "  "
+      if line.count + gap.count + part.count > limit {
+        if !isFresh { lines.append(line) }
+        let pieces = Columns.fit(indent + part, limit)
+        lines += pieces.dropLast()
+        line = pieces.last ?? indent
+      } else {
+        line += gap + part
+      }
+      isFresh = false
+    }
+    return lines + [line]
   }
 
   /// The names of the columns, each a little to the right of its line.
@@ -148,21 +193,13 @@ public struct Ladder {
   /// its name, its text, its remark.
   var cells: [[String]] {
     guard let first = rows.first else { return [] }
-    let bases = bases
     return rows.map { row in
       [
         fixed(milliseconds(from: first.time, to: row.time)), row.client ?? "",
         (0..<lanes.count).map { isSeen(row, $0) ? "1" : "0" }.joined(), row.outbound ? "1" : "",
-        name(row.segment), describe(row.segment, row.outbound, bases), row.remark ?? "",
+        name(row.segment), describe(row).joined(separator: "  "), row.remark ?? "",
       ]
     }
-  }
-
-  /// The first sequence number that each side showed.
-  private var bases: [Bool: UInt32] {
-    var bases: [Bool: UInt32] = [:]
-    for row in rows where bases[row.outbound] == nil { bases[row.outbound] = row.segment.sequence }
-    return bases
   }
 
   private func name(_ segment: Segment) -> String {
@@ -182,15 +219,35 @@ public struct Ladder {
     (.syn, "SYN"), (.fin, "FIN"), (.rst, "RST"), (.ack, "ACK"),
   ]
 
-  private func describe(_ segment: Segment, _ outbound: Bool, _ bases: [Bool: UInt32]) -> String {
+  private func describe(_ row: Row) -> [String] {
+    let (segment, outbound) = (row.segment, row.outbound)
     let relative = { (value: UInt32, side: Bool) in
       String(Int32(bitPattern: value &- (bases[side] ?? 0)))
     }
     var text = "seq \(relative(segment.sequence, outbound))"
     if segment.flags.contains(.ack) { text += " ack \(relative(segment.acknowledgement, !outbound))" }
     if segment.payload > 0 { text += " len \(segment.payload)" }
-    if let tsval = segment.tsval { text += "  TSval \(tsval) TSecr \(segment.tsecr ?? 0)" }
-    return text
+    guard let tsval = segment.tsval else { return [text] }
+    let tsecr = segment.tsecr ?? 0
+    let (own, echo) = (
+      outbound ? stamp(tsval, row) : "\(tsval)", outbound || tsecr == 0 ? "\(tsecr)" : stamp(tsecr, row)
+    )
+    // There is room for what is to be noticed: a SYN echoes nothing.
+    return [text, "TSval \(own)" + (tsecr == 0 && own.hasSuffix("behind)") ? "" : " TSecr \(echo)")]
+  }
+
+  /// A client's timestamp. Of one that is behind the first client's it is said by how much, on its SYN; and where it lies
+  /// in the upper half of its range, as it does where it has gone below 0, instead of the number, which would look ahead.
+  private func stamp(_ value: UInt32, _ row: Row) -> String {
+    guard let reference, let client = row.client, client != reference.client,
+      !lanes.inMicroseconds.contains(client)
+    else { return "\(value)" }
+    let elapsed = milliseconds(from: reference.time, to: row.time) / 1000
+    let ahead = Double(Int32(bitPattern: value &- reference.tsval)) / Double(ticksPerSecond) - elapsed
+    let behind = (-ahead).rounded().saturated
+    let isGiant = value >= 1 << 31
+    guard behind >= 1, isGiant || row.segment.isSYN else { return "\(value)" }
+    return isGiant ? "\(behind) s behind" : "\(value) (\(behind) s behind)"
   }
 
   /// What a reader should notice.

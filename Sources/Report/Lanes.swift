@@ -10,6 +10,8 @@ public struct Lanes: Sendable, Equatable {
   /// Ports on which servers listen.
   private let ports: Set<Int>
   private let servers: Set<String>
+  /// Clients whose timestamps are no clock that others have.
+  let inMicroseconds: Set<String>
 
   struct Point: Hashable, Sendable {
     var lane: Int
@@ -48,6 +50,7 @@ public struct Lanes: Sendable, Equatable {
     }
     columns = ["client"] + between + ["server"]
     servers = Set(network.serverNames)
+    inMicroseconds = Set(network.clients.filter { $0.clock == .microseconds }.map(\.name))
     ports = Set(network.hosts.flatMap { host in host.server.map { Array($0.ports) } ?? [] })
   }
 

@@ -8,7 +8,12 @@ extension Results {
     let names = kernelNames
     let findings = Finding.all(cases, on: names)
     if !findings.isEmpty {
+      if let short = InShort(findings) { lines += ["\(block: short.text)", ""] }
       lines += ["#### who is hurt", "", "\(block: Finding.lines(findings, kernels: names))", ""]
+    }
+    let differences = names.count > 1 ? Difference.all(cases, between: names) : []
+    if !differences.isEmpty {
+      lines += ["#### the kernels differ", "", "\(block: Difference.lines(differences))", ""]
     }
     lines.append("| lab file | " + names.map { "\($0)" }.joined(separator: " | ") + " |")
     lines.append("|---|" + names.map { _ in "---|" }.joined())
@@ -34,10 +39,6 @@ extension Results {
     if let remarks { lines += [""] + remarks.map { "- \($0)" } }
     let seeds = ofSeeds.flatMap { Self.lines(of: $0, among: names) }
     if !seeds.isEmpty { lines += ["", "#### over seeds", "", "\(block: seeds)"] }
-    let differences = names.count > 1 ? Difference.all(cases, between: names) : []
-    if !differences.isEmpty {
-      lines += ["", "#### the kernels differ", "", "\(block: Difference.lines(differences))"]
-    }
     return (lines.joined(separator: "\n") + "\n").description
   }
 

@@ -13,6 +13,10 @@ public struct PlannedRun: Codable, Sendable {
   private var version = EvidenceFormat()
   /// When it began.
   public var began: Date
+  /// What was typed, word by word, with the program's bare name; nil in plans of a version that did not say.
+  public var command: [String]?
+  /// Which version of the program; as above.
+  public var program: String?
   /// The kernels that cases were to run on, as they were probed.
   public var kernels: [String: Kernel]
   /// Every case once.

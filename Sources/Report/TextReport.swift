@@ -63,11 +63,23 @@ public struct TextReport: Sendable {
     return lines
   }
 
+  /// The same in lines of at most so many characters.
+  public func lines(_ result: CaseResult, width: Int) -> [TerminalText] {
+    var fitted = TextReport(detail: detail, colour: false).lines(result)
+      .flatMap { line in Columns.fit(line.description, width).map { "\($0)" as TerminalText } }
+    // The verdict is the only word that has a colour, and the first.
+    if colour, let first = fitted.first?.description {
+      fitted[0] = painted(result.judgement.verdict) + "\(first.dropFirst(5))"
+    }
+    return fitted
+  }
+
   /// The sentences that a run comes to, under their title; nothing where nothing was judged.
   private func whoIsHurt(_ entries: [Results.Entry], on kernels: [String]) -> [String] {
     let findings = Finding.all(entries, on: kernels)
     guard !findings.isEmpty else { return [] }
-    return ["who is hurt, by what, and under which smallest set of settings"]
+    return (InShort(findings).map { $0.text + [""] } ?? [])
+      + ["who is hurt, by what, and under which smallest set of settings"]
       + Finding.lines(findings, kernels: kernels) + [""]
   }
 
@@ -156,6 +168,9 @@ public struct TextReport: Sendable {
     }
     let names = results.kernelNames
     lines += whoIsHurt(results.cases, on: names).map { "\($0)" }
+    if names.count > 1 {
+      lines += Difference.lines(Difference.all(results.cases, between: names)).map { "\($0)" } + [""]
+    }
     let width = max(8, results.scenarios.map(\.count).max() ?? 8)
     let column = max(14, (names.map(\.count).max() ?? 0) + 2)
     lines.append("\(pad("scenario", width) + names.map { pad($0, column, right: true) }.joined())")
@@ -171,9 +186,6 @@ public struct TextReport: Sendable {
     }
     lines += ["passed; !n failed, broke or were required; - none ran", ""]
     lines += overSeeds(results)
-    if names.count > 1 {
-      lines += Difference.lines(Difference.all(results.cases, between: names)).map { "\($0)" } + [""]
-    }
     lines += (results.remarks ?? []).map { "\($0)" }
     return lines + ["\(results.headline)"]
   }
@@ -220,17 +232,19 @@ public struct TextReport: Sendable {
   ) -> [String] {
     let differences = Difference.all(entries, between: compared)
     let scenarios = scenarios(of: results)
+    let told = Difference.lines(differences) + [""]
     let width = max(8, scenarios.map(\.count).max() ?? 8)
     let column = max(14, (compared.map(\.count).max() ?? 0) + 2)
-    var lines = [
-      pad("scenario", width) + compared.map { pad($0, column, right: true) }.joined(),
-      pad("", width)
-        + compared.map { name in
-          pad(
-            kernels[name].map { String($0.release.prefix { $0 != "-" && $0 != "+" }) } ?? "", column,
-            right: true)
-        }.joined(),
-    ]
+    var lines =
+      told + [
+        pad("scenario", width) + compared.map { pad($0, column, right: true) }.joined(),
+        pad("", width)
+          + compared.map { name in
+            pad(
+              kernels[name].map { String($0.release.prefix { $0 != "-" && $0 != "+" }) } ?? "", column,
+              right: true)
+          }.joined(),
+      ]
     for scenario in scenarios {
       var line = pad(scenario, width)
       for name in compared {
@@ -247,8 +261,6 @@ public struct TextReport: Sendable {
       lines.append(line)
     }
     lines.append("passed; !n failed or broke; *n behave unlike \(compared[0]); - none can run")
-    lines.append("")
-    lines += Difference.lines(differences)
     return lines
   }
 

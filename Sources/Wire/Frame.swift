@@ -12,7 +12,7 @@ public struct Frame: Sendable, Equatable {
     case kill = "k"
     /// To the guest: a shell on a terminal (``TerminalOrder``). It ends with its exit status.
     case terminal = "t"
-    /// To the guest: what is typed on that terminal.
+    /// To the guest: what is typed on that terminal, or what that worker is to read.
     case input = "i"
     /// To the guest: that terminal's new size (``TerminalSize``).
     case window = "w"

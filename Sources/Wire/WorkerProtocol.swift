@@ -18,8 +18,11 @@ public enum WorkerRequest: Codable, Sendable {
   case crossCheck(Case, Kernel)
   /// Run one case as ``run(_:_:)`` does, and count how often its steps have the kernel call these functions.
   case countCalls(Case, Kernel, functions: [String])
-  /// Build a case's network, have its servers answer, and keep it until standard input ends.
-  case hold(Case, Kernel)
+  /// Build a case's network, have its servers answer, and keep it until standard input ends, its steps to be asked for
+  /// one by one. What comes on standard input is passed on to whoever asked (``WorkerEvent/asked(_:)``).
+  ///
+  /// - Parameter commands: programs that are written first, path to text; in a guest only, whose files are nobody's.
+  case hold(Case, Kernel, commands: [String: String])
   /// Build a network so many times and report how long each part took.
   case benchmarkSetup(Case, Kernel, times: Int)
 }
@@ -35,6 +38,35 @@ public struct HeldNode: Codable, Sendable, Equatable {
   public init(name: String, path: String) {
     self.name = name
     self.path = path
+  }
+}
+
+/// Where a shell in a kept network asks for a step of the case: two pipes of the worker's below `/proc`. A line
+/// `WHO step [N|all]` or `WHO steps` goes into the first; out of the second come `= WHO`, lines for whoever reads, and
+/// `. WHO STATUS`.
+public struct StepPipes: Codable, Sendable, Equatable {
+  public var ask: String
+  public var answer: String
+
+  /// Makes the paths.
+  public init(ask: String, answer: String) { (self.ask, self.answer) = (ask, answer) }
+}
+
+/// What was asked for in a kept network, and what has been done of it.
+public struct Stepped: Codable, Sendable, Equatable {
+  /// Who asked, as it was said.
+  public var asker: String
+  /// What was asked: `step`, `steps`, and what it was asked with.
+  public var words: [String]
+  /// Number of the first step that was done, counted from 0, and of the next; the same where none was.
+  public var began: Int
+  public var next: Int
+  /// What broke.
+  public var failure: Failure?
+
+  /// Makes it.
+  public init(asker: String, words: [String], began: Int, next: Int, failure: Failure?) {
+    (self.asker, self.words, self.began, self.next, self.failure) = (asker, words, began, next, failure)
   }
 }
 
@@ -56,9 +88,12 @@ public enum WorkerEvent: Codable, Sendable {
   case crossChecked(Observation, SecondReading)
   /// The answer to ``WorkerRequest/countCalls(_:_:functions:)``. Last.
   case counted(Observation, FunctionReading)
-  /// The network of ``WorkerRequest/hold(_:_:)`` is there: each node, and where its namespace can be entered. What is
-  /// started in the PID namespace of `keeper`, a process, ends with the worker.
-  case held([HeldNode], keeper: Int32)
+  /// The network of ``WorkerRequest/hold(_:_:commands:)`` is there: each node, and where its namespace can be entered;
+  /// where steps are asked for. What is started in the PID namespace of `keeper`, a process, ends with the worker.
+  case held([HeldNode], keeper: Int32, steps: StepPipes)
+  /// Somebody in a kept network has asked for something, and all that was told of it has been told. After the last step
+  /// an observation comes before it.
+  case asked(Stepped)
   /// The last round of a benchmark is over. Last.
   case done
   /// One round of ``WorkerRequest/benchmarkSetup(_:_:times:)``.
@@ -72,7 +107,7 @@ public enum WorkerEvent: Codable, Sendable {
 /// How requests are written and read: which version, and in which words what cannot be read is told.
 public enum WorkerProtocol {
   /// Rises with every change that the other side would not understand. In each request, and in a guest's hello.
-  public static let version = 4
+  public static let version = 5
 
   private struct Envelope: Codable {
     var version: Int

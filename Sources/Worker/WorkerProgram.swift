@@ -108,25 +108,45 @@ public enum WorkerProgram {
         reading = $0
       }
       if let reading { emit(.counted(observation, reading)) }
-    case .hold(let test, let kernel): try hold(test, on: kernel)
+    case .hold(let test, let kernel, let commands):
+      for (path, text) in commands.sorted(by: { $0.key < $1.key }) {
+        try Guest.write(program: text, at: path)
+      }
+      try hold(test, on: kernel, in: gained.namespace.take())
     case .benchmarkSetup(let test, let kernel, let times):
       for _ in 0..<times { emit(.timings(try Testbed(test, on: kernel).timings)) }
       emit(.done)
     }
   }
 
-  /// A network for somebody to look at. It ends with our standard input, or with us; and with it what was started in
-  /// the keeper's PID namespace, and at an orderly end what was started in the network by another way.
-  private static func hold(_ test: Case, on kernel: Kernel) throws {
-    let testbed = try Testbed(test, on: kernel)
+  /// A network for somebody to look at and to step through. It ends with our standard input, or with us; and with it what
+  /// was started in the keeper's PID namespace, and at an orderly end what was started in the network by another way.
+  private static func hold(
+    _ test: Case, on kernel: Kernel, in namespace: consuming NetworkNamespace?
+  ) throws {
     let loop = EventLoop()
+    let testbed = try Testbed(test, on: kernel, first: namespace)
+    let recorder = try Recorder(testbed, loop: loop, emit: emit)
+    let workload = try Workload(test, on: testbed, recorder: recorder, loop: loop, emit: emit)
+    let stepping = try Stepping(workload, emit: emit)
+    let inodes = try Set(testbed.nodes.map { try $0.namespace.inode })
     var over = false
-    loop.watch(0, Poll.readable) { over = Stream.hasEnded(0) }
-    let servers = try testbed.servers.map { try Server(on: $0, network: test.network, loop: loop) }
+    loop.watch(0, Poll.readable) {
+      let bytes = (try? Guest.readAvailable(0)) ?? []
+      guard bytes.isEmpty else { return stepping.pass(bytes) }
+      over = true
+      loop.forget(0)
+      // Nobody waits any more for what is being done.
+      guard stepping.isBusy else { return }
+      NetworkNamespace.killProcesses(in: inodes)
+      Stream.exitNow(0)
+    }
     let keeper: Int32
     do { keeper = try ProcessKeeper.start() } catch { throw Failure(error, stage: "shell", object: test.id) }
     // Looking for those that came by another way (below) takes the right to look at processes with more rights.
-    do { try Confinement.keep(only: [.sysAdmin, .sysPtrace]) } catch {
+    do {
+      try Confinement.keep(only: Privilege.needed(by: test, on: kernel).union([.sysAdmin, .sysPtrace]))
+    } catch {
       throw Failure(error, stage: "confinement", object: "worker")
     }
     emit(
@@ -134,14 +154,13 @@ public enum WorkerProgram {
         testbed.nodes.map {
           HeldNode(
             name: $0.name, path: "/proc/\(System.processID)/fd/\($0.namespace.fileDescriptor)")
-        }, keeper: keeper))
-    withExtendedLifetime(servers) {
-      while !over {
-        try? loop.run(
-          until: { over }, awaiting: "the end of standard input", within: 3_600_000, interval: 60_000)
-      }
+        }, keeper: keeper, steps: stepping.pipes))
+    while !over {
+      try? loop.run(
+        until: { over || stepping.isAsked }, awaiting: "the end of standard input", within: 3_600_000,
+        interval: 60_000)
+      if !over { stepping.serve() }
     }
-    let inodes = try Set(testbed.nodes.map { try $0.namespace.inode })
     NetworkNamespace.killProcesses(in: inodes)
   }
 

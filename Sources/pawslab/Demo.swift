@@ -77,9 +77,10 @@ struct Demo: AsyncParsableCommand {
 
         early  198.18.0.2 ---+
                              +--- hop: IPVS, VIP 198.19.255.1 ---- server 198.19.0.2
-        late   198.18.1.2 ---+    and SNAT to 198.19.0.1           net.ipv4.tcp_tw_recycle=1
+        late   198.18.1.2 ---+    and SNAT to 198.19.0.1     net.ipv4.tcp_tw_recycle=1
 
-      Both clients look the same to the server: 198.19.0.1. late's TCP timestamps are ten minutes behind early's.
+      Both clients look the same to the server: 198.19.0.1.
+      late's TCP timestamps are ten minutes behind early's.
       """)
 
     stage.part("early is served, then late's SYNs go unanswered", "")
@@ -96,10 +97,12 @@ struct Demo: AsyncParsableCommand {
     stage.part(
       "The counters on the server",
       """
-      \(shown[0])   \(emulated ? "the emulation's own; genuine: TcpExt.PAWSPassive, " : "")"passive connections rejected because of time stamp"
+      \(shown[0])   \(emulated ? "the emulation's own; genuine: TcpExt.PAWSPassive, " : "")"passive connections
+                                 rejected because of time stamp"
       \(shown[1])   one for each SYN
-      \(shown[2])   "packets rejects in established connections because of timestamp":
-                                 the one that people look at stands still
+      \(shown[2])   "packets rejects in established connections
+                                 because of timestamp": the one that people
+                                 look at stands still
       """)
 
     let served = try await results(
@@ -110,21 +113,33 @@ struct Demo: AsyncParsableCommand {
       Self.advice.map { "tw-mitigations/advice=\($0.0)" }
         + ["tw-recycle-flip/topology=ipvs-fullnat,tw_recycle=1,remedy=none"], source, teller, runner)
     func line(_ words: String, _ end: String) -> TerminalText {
-      "  \(words.padding(toLength: 46, withPad: " ", startingAt: 0)) \(end)"
+      "  \(words.padding(toLength: 41, withPad: " ", startingAt: 0)) \(end)"
     }
     var lines = zip(Self.advice, tried).map { line($0.1, teller.outcome($1)) }
     lines.append(
       line(
-        "tcp_timestamps=0, on a server that is up",
-        "every client of the last minute is \(tried.last?.judgement.attempts.last?.word ?? "?")"))
+        "server: tcp_timestamps=0, while it is up",
+        "every recent client is \(tried.last?.judgement.attempts.last?.word ?? "?")"))
     stage.part(
       "The usual advice, each tried\(emulated ? " (emulated)" : "")", lines.joined(separator: "\n"))
 
     try await current(stage, machines, teller, runner)
     stage.part(
-      "In short",
+      "What to do",
       """
-      pawslab claims                 each claim, what is true of it, and the cases that show it
+      On a server whose kernel still has it (before Linux 4.12):
+        sysctl -w net.ipv4.tcp_tw_recycle=0
+      On every server that many clients reach from one address (NAT, LVS):
+        sysctl -w net.ipv4.tcp_rfc1337=0
+      The same lines without "sysctl -w" in /etc/sysctl.d/ outlive a reboot. Leave
+      tcp_timestamps as it is: what it mends on one side it breaks on another.
+
+      Then, on the server, while clients connect: these must stand still.
+        nstat -az TcpExtPAWSPassive TcpExtPAWSTimewait TcpExtListenDrops
+
+      pawslab diagnose FILE...       is it this? From your capture and counters
+      pawslab cure CASE              what else ends it, and whom that hurts
+      pawslab claims                 each piece of advice, and what shows it
       pawslab explain --run CASE     any case, packet by packet
       """)
     try stage.end()
@@ -144,7 +159,10 @@ struct Demo: AsyncParsableCommand {
       return try await ids.asyncMap { id in
         var result = try folder.load(id, kernel: name)
         if let seen = result.observation { result.judgement = judge(result.test, on: kernel, seen: seen) }
-        if live { try await teller.stage.replay(result.observation?.packets ?? [], of: result.test.network) }
+        if live {
+          try await teller.stage.replay(
+            result.observation?.packets ?? [], of: result.test.network, on: kernel)
+        }
         return teller.counted(result)
       }
     case .genuine(let machine), .emulated(let machine):
@@ -184,8 +202,8 @@ struct Demo: AsyncParsableCommand {
   private static let advice = [
     ("none", "(as it is)"), ("recycle-off", "tcp_tw_recycle=0"),
     ("reuse-instead", "tcp_tw_recycle=0, tcp_tw_reuse=1"),
-    ("server-timestamps-off", "tcp_timestamps=0 on the server, from the start"),
-    ("client-timestamps-off", "tcp_timestamps=0 on the client"),
+    ("server-timestamps-off", "server: tcp_timestamps=0, from the start"),
+    ("client-timestamps-off", "client: tcp_timestamps=0"),
   ]
 
   private func source(_ lab: String, _ machines: Machines, _ hypervisor: Hypervisor) async throws -> Source {
@@ -245,7 +263,9 @@ private final class Teller {
       }
       return (test: test, machine: machine)
     }
-    if live, let network = tests.first?.test.network { stage.begin(network) }
+    if live, let network = tests.first?.test.network {
+      stage.begin(network, ticksPerSecond: machine.kernel.timestampTicksPerSecond)
+    }
     let results = await runner.run(tests, onEvent: { _ in })
     if live { stage.finish() }
     return try ids.map { id in
@@ -309,7 +329,7 @@ private final class Stage: @unchecked Sendable {
       let file = FileHandle(forWritingAtPath: path)
     else { throw Failure(stage: "--record", object: path, cause: "cannot be written") }
     cast = file
-    try file.write(contentsOf: Data("{\"version\": 2, \"width\": 120, \"height\": 40}\n".utf8))
+    try file.write(contentsOf: Data("{\"version\": 2, \"width\": \(Columns.width), \"height\": 40}\n".utf8))
   }
 
   func part(_ title: TerminalText, _ text: TerminalText) {
@@ -324,8 +344,11 @@ private final class Stage: @unchecked Sendable {
   func end() throws { try cast?.close() }
 
   /// Shows packets from here on.
-  func begin(_ network: Network) {
-    lock.withLock { ladder = LiveLadder(lanes: Lanes(network)) }
+  func begin(_ network: Network, ticksPerSecond: Int) {
+    lock.withLock {
+      ladder = LiveLadder(
+        lanes: Lanes(network), ticksPerSecond: ticksPerSecond, width: Columns.width - 2)
+    }
   }
 
   /// Packets that were captured just now.
@@ -342,8 +365,8 @@ private final class Stage: @unchecked Sendable {
   }
 
   /// Packets of an earlier run, on a terminal at the pace at which they passed.
-  func replay(_ packets: [Packet], of network: Network) async throws {
-    begin(network)
+  func replay(_ packets: [Packet], of network: Network, on kernel: Kernel) async throws {
+    begin(network, ticksPerSecond: kernel.timestampTicksPerSecond)
     defer { finish() }
     guard Console.isTerminal else { return add(packets) }
     for (index, packet) in packets.enumerated() {
@@ -356,6 +379,9 @@ private final class Stage: @unchecked Sendable {
   }
 
   func say(_ text: TerminalText) {
+    let lines: [TerminalText] = text.description.split(separator: "\n", omittingEmptySubsequences: false)
+      .flatMap { Columns.fit(String($0)).map { "\($0)" } }
+    let text = lines.joined(separator: "\n")
     lock.withLock {
       Console.print(text)
       guard let cast else { return }

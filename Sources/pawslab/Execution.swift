@@ -24,12 +24,18 @@ struct Execution {
   ///
   /// - Throws: before anything runs, where the folder cannot take it.
   func run(_ tests: [(test: Case, machine: Machine)]) async throws -> ([CaseResult], Report.Results) {
-    let plan =
+    var plan =
       earlier?.plan
       ?? PlannedRun(
         tests.map { ($0.test, $0.machine.name, $0.machine.time.seed) },
         kernels: Dictionary(tests.map { ($0.machine.name, $0.machine.kernel) }) { first, _ in first })
-    if earlier == nil { try folder?.begin(plan) } else { try folder?.goOn() }
+    if earlier == nil {
+      plan.command = ["pawslab"] + CommandLine.arguments.dropFirst()
+      plan.program = Pawslab.configuration.version
+      try folder?.begin(plan)
+    } else {
+      try folder?.goOn()
+    }
     let began = ContinuousClock.now
     let stop = Stop(after: maxFail)
     let kept = Kept(folder, kernels: plan.kernels)

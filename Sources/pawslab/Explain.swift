@@ -74,7 +74,7 @@ struct Explain: AsyncParsableCommand {
     let cases = try selection.cases()
     let own = cases.filter { $0.scenario == name }
     if own.count > 1, !run {
-      for line in Overview(own).lines { Console.print(line) }
+      for line in Overview(own).lines.flatMap({ Columns.fit($0) }) { Console.print(line) }
       Console.print("")
       Console.print(
         "\(ShellWord.quoted(name)) is a scenario; \(followUp(own[0].id, run: false)) explains one of its cases."
@@ -148,14 +148,14 @@ struct Explain: AsyncParsableCommand {
   }
 
   private func show(_ test: Case) {
-    for line in Explanation(test).lines { Console.print(line) }
+    for line in Explanation(test).lines.flatMap({ Columns.fit($0) }) { Console.print(line) }
   }
 
   private func show(judged result: CaseResult, on kernel: Kernel?) {
     let report = TextReport(detail: .verbose, colour: Console.colour)
     Console.print("")
     Console.print("seen")
-    for line in report.lines(result) { Console.print("  " + line) }
+    for line in report.lines(result, width: Columns.width - 2) { Console.print("  " + line) }
     guard let observation = result.observation else { return }
     let shown = all ? nil : Set(result.test.network.clients.prefix(3).map(\.name))
     let ladder = Ladder(
@@ -165,7 +165,7 @@ struct Explain: AsyncParsableCommand {
     )
     Console.print("")
     Console.print("packets")
-    for line in ladder.lines { Console.print("  " + line) }
+    for line in ladder.lines(width: Columns.width - 2) { Console.print("  " + line) }
     let more = result.test.network.clients.count - (shown?.count ?? result.test.network.clients.count)
     if more > 0 { Console.print("  ... and \(more) more clients: --all") }
   }

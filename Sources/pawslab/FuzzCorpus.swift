@@ -91,7 +91,11 @@ struct FuzzCorpus {
     var events: [WorkerEvent] = [.stage("testbed"), .step(0), .packets(genuine.capture)]
     events += observation.attempts.prefix(2).map(WorkerEvent.attempt)
     events += [
-      .timings(observation.timings), .held([HeldNode(name: "hop", path: "/proc/1/fd/3")], keeper: 1),
+      .timings(observation.timings),
+      .held(
+        [HeldNode(name: "hop", path: "/proc/1/fd/3")], keeper: 1,
+        steps: StepPipes(ask: "/proc/1/fd/4", answer: "/proc/1/fd/5")),
+      .asked(Stepped(asker: "7", words: ["step"], began: 0, next: 1, failure: nil)),
       .failure(Failure(stage: "a", object: "b", cause: "c")), .kernel(kernel.forWorker),
       .observation(observation),
     ]

@@ -168,8 +168,9 @@ extension RunFolder {
       return (lines.joined(separator: "\n") + "\n").description
     case .html:
       let title = results.unfinished == nil ? name : "\(name) (unfinished)"
+      let origin = try loadPlan().map(HTMLReport.Origin.init)
       return withoutActuallyEscaping(onUnread) { onUnread in
-        HTMLReport(all, title: title) { entry in
+        HTMLReport(all, title: title, origin: origin) { entry in
           guard entry.observation != nil else { return nil }
           do { return try load(entry.place) } catch {
             onUnread(

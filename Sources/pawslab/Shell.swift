@@ -12,6 +12,9 @@ struct Shell: AsyncParsableCommand {
       The network is as the case has it before its first step: settings, NAT, clocks, servers that answer. ip, ss, \
       tcpdump, nstat and sysctl show that node's own. It is gone when the shell ends, and so is what was started in it.
 
+      step runs the case's next step and shows its packets, step 2 the next two, step all the rest and what it comes \
+      to; steps lists them. Another terminal joins by a command that is printed first.
+
       With --kernel it is in a guest of that kernel, which takes this machine's tools along: a shell (busybox, if there \
       is one), ip, ss, nstat, tcpdump, iptables, nft, nsenter. Nothing is kept: the guest is gone with the shell.
 
@@ -75,11 +78,22 @@ struct Shell: AsyncParsableCommand {
       }
       lines.append(words.joined(separator: "  "))
     }
+    lines.append("step runs the first of these, steps lists them:")
+    lines += ShellSteps(test: test, kernel: machine.kernel).list(next: 0)
     lines.append("this shell is in \(node), and ends all of it; the others:")
     for other in network.nodes where other != node {
       if let way = way(other) { lines.append("  \(way)    # \(other)") }
     }
     return lines
+  }
+
+  /// `time-wait-clash server# `; what would do something in a prompt is left out of it.
+  static func prompt(_ test: Case, _ node: String) -> String {
+    let name = "\(test.scenario) \(node)".map { character -> Character in
+      character.isASCII && (character.isLetter || character.isNumber || "._- ".contains(character))
+        ? character : "_"
+    }
+    return String(name) + "# "
   }
 
   private static func ports(_ ports: ClosedRange<Int>) -> String {
@@ -101,7 +115,12 @@ struct Shell: AsyncParsableCommand {
     defer { terminal.restore() }
     let interrupt = Interrupt()
     let shell = Task { [machine] in
-      try await runner.shell(in: node, of: test, on: machine) { nodes in
+      let steps = ShellSteps(test: test, kernel: machine.kernel)
+      let commands = Dictionary(
+        uniqueKeysWithValues: ShellSteps.programs.map { ("/bin/\($0.key)", $0.value) })
+      return try await runner.shell(
+        in: node, of: test, on: machine, commands: commands, answering: { steps.answer($0) }
+      ) { nodes, pipes in
         let lines = Self.introduction(test, on: machine, in: node) { name in
           nodes.first { $0.name == name }.map { "nsenter --net=\($0.path) sh" }
         }
@@ -109,7 +128,10 @@ struct Shell: AsyncParsableCommand {
         let type = ProcessInfo.processInfo.environment["TERM"] ?? "dumb"
         return Terminal(
           size: OwnTerminal.size,
-          environment: ["HOME=/root", "PAWSLAB_NODE=\(node)", "PS1=\(node)# ", "TERM=\(type)"],
+          environment: [
+            "HOME=/root", "PAWSLAB_NODE=\(node)", "PS1=\(Self.prompt(test, node))", "TERM=\(type)",
+            "PAWSLAB_ASK=\(pipes.ask)", "PAWSLAB_ANSWER=\(pipes.answer)",
+          ],
           input: terminal.lend(), show: Console.lend)
       }
     }
@@ -126,8 +148,11 @@ struct Shell: AsyncParsableCommand {
     let runner = try Running.fixed().runner()
     var host = Machine(name: "host", kernel: try await runner.probe(), stored: nil)
     if let emulate, emulate.serves(test) { host = host.emulating(emulate) ?? host }
+    let programs = try ProgramFolder(ShellSteps.programs)
+    defer { programs.remove() }
+    let steps = ShellSteps(test: test, kernel: host.kernel)
     let status = Status()
-    try await runner.hold(test, on: host) { [host] nodes, keeper in
+    try await runner.hold(test, on: host, answering: { steps.answer($0) }) { [host] nodes, keeper, pipes in
       func way(_ name: String) -> [String]? {
         nodes.first { $0.name == name }.map { Self.way(into: $0, keeper) }
       }
@@ -135,9 +160,36 @@ struct Shell: AsyncParsableCommand {
         Console.error(line)
       }
       guard let way = way(node) else { return }
-      status.value = try await Self.shell(way, name: node)
+      // The same from elsewhere: what it is entered by, and the pipes that step asks by.
+      Console.error("another terminal joins with")
+      Console.error(
+        "  PATH=\(programs.path):$PATH \(way.joined(separator: " ")) sh 8>\(pipes.ask) 9<\(pipes.answer)")
+      status.value = try await Self.shell(way, name: node, prompt: Self.prompt(test, node), programs, pipes)
     }
     return status.value
+  }
+
+  /// Programs in a folder of their own, for whoever has it in $PATH, until they are removed.
+  private struct ProgramFolder: Sendable {
+    let path: String
+
+    init(_ programs: [String: String]) throws {
+      var name = Array("\(NSTemporaryDirectory())/pawslab-shell-XXXXXX".utf8CString)
+      guard let made = mkdtemp(&name) else {
+        throw Failure(
+          stage: "shell", object: NSTemporaryDirectory(), cause: String(cString: strerror(errno)),
+          mend: "set TMPDIR to a folder that can be written")
+      }
+      path = String(cString: made).replacingOccurrences(of: "//", with: "/")
+      for (name, text) in programs {
+        guard
+          FileManager.default.createFile(
+            atPath: "\(path)/\(name)", contents: Data(text.utf8), attributes: [.posixPermissions: 0o755])
+        else { throw Failure(stage: "shell", object: "\(path)/\(name)", cause: "cannot be written") }
+      }
+    }
+
+    func remove() { try? FileManager.default.removeItem(atPath: path) }
   }
 
   private final class Status: @unchecked Sendable { var value: Int32 = 0 }
@@ -153,14 +205,18 @@ struct Shell: AsyncParsableCommand {
   }
 
   /// `nsenter ... $SHELL` on our own terminal: its exit status.
-  private static func shell(_ way: [String], name: String) async throws -> Int32 {
+  private static func shell(
+    _ way: [String], name: String, prompt: String, _ programs: ProgramFolder, _ pipes: StepPipes
+  ) async throws -> Int32 {
     // Ctrl-C is for what runs in the shell.
     for number in [SIGINT, SIGQUIT] { signal(number, SIG_IGN) }
     let shell = ProcessInfo.processInfo.environment["SHELL"] ?? "/bin/sh"
     var environment = ProcessInfo.processInfo.environment
     environment["PAWSLAB_NODE"] = name
-    environment["PS1"] = "\(name)# "
-    environment["PATH", default: ""] += ":/usr/sbin:/sbin"
+    environment["PS1"] = prompt
+    // bash has one of its own from the user's files by then.
+    environment["PROMPT_COMMAND"] = "PS1='\(prompt)'; unset PROMPT_COMMAND"
+    environment["PATH"] = "\(programs.path):\(environment["PATH"] ?? ""):/usr/sbin:/sbin"
     // Entering another mount namespace leads to its root.
     let words = way + ["--wd=\(FileManager.default.currentDirectoryPath)", shell]
     let arguments = words.map { strdup($0) } + [nil]
@@ -174,8 +230,13 @@ struct Shell: AsyncParsableCommand {
     for number in [SIGINT, SIGQUIT, SIGPIPE] { sigaddset(&signals, number) }
     posix_spawnattr_setsigdefault(&attributes, &signals)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 8, pipes.ask, O_WRONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 9, pipes.answer, O_RDONLY, 0)
     var child = pid_t()
-    let error = posix_spawnp(&child, "nsenter", nil, &attributes, arguments, variables)
+    let error = posix_spawnp(&child, "nsenter", &actions, &attributes, arguments, variables)
     guard error == 0 else {
       throw Failure(
         stage: "shell", object: "nsenter", cause: String(cString: strerror(error)),

@@ -85,7 +85,7 @@ struct ShellTests {
 
   @Test func itShowsTheNodesOwnNetworkOnATerminal() throws {
     let session = try Session([ProgramTests.clash, "server", "--kernel", Machines.fallback])
-    try session.hears("server# ")
+    try session.hears("time-wait-clash server# ")
     // What is said before the prompt is what there is.
     let addresses = try session.answer(to: "ip -br addr", 1)
     #expect(addresses.contains("eth0@") && addresses.contains(" 198.19.0.2/24"), "\(addresses)")
@@ -105,6 +105,15 @@ struct ShellTests {
     let enter = way.split(separator: "#")[0].trimmingCharacters(in: .whitespaces)
     let early = try session.answer(to: "\(enter) -c 'ip -br addr'", 4)
     #expect(early.contains(" 198.18.0.2/24") && !early.contains("198.19.0.2"), "\(early)")
+    // The case's steps, by what does them in a run, with their packets; then what it comes to.
+    #expect(session.text.contains("  next  1. early connects, the server closes first\n"))
+    let first = try session.answer(to: "step; echo it=$?", 6)
+    #expect(first.contains("early #0: done in ") && first.contains("|--SYN--->|--SYN--->|"), "\(first)")
+    #expect(
+      first.contains("next: 2. the hop's conntrack table is emptied") && first.hasSuffix("it=0"), "\(first)")
+    let rest = try session.answer(to: "\(enter) -c 'step all'; steps", 7)
+    #expect(rest.contains("late #1: ETIMEDOUT after ") && rest.contains(" s behind"), "\(rest)")
+    #expect(rest.contains("  pass   time-wait-clash/") && rest.contains("  all steps are done"), "\(rest)")
     // Ctrl-C is for what runs there, and the shell goes on.
     try session.type("echo sl''eeping; sleep 1000")
     try session.hears("sleeping\n")
@@ -136,5 +145,69 @@ struct ShellTests {
     let ended = try ProgramTests.run("shell", ProgramTests.clash, "server", "--kernel", "debian-99")
     #expect(ended.status == 2)
     #expect(ended.errors.contains("--kernel debian-99: no kernel of that name"), "\(ended.errors)")
+  }
+}
+
+/// The same on this machine's kernel.
+@Suite(.serialized, .enabled(if: ProgramTests.canRun, "SKIPPED: needs root"))
+struct HostShellTests {
+  /// A shell that reads its commands from a pipe: what they print, and the program's status.
+  private static func shell(_ commands: String, by user: [String] = []) throws -> (
+    status: Int32, output: String, errors: String
+  ) {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments =
+      ["SHELL=/bin/sh"] + user + [ProgramTests.program, "shell", ProgramTests.clash, "server"]
+    process.currentDirectoryURL = URL(fileURLWithPath: ProgramTests.repository)
+    let (input, output, errors) = (Pipe(), Pipe(), Pipe())
+    (process.standardInput, process.standardOutput, process.standardError) = (input, output, errors)
+    try process.run()
+    try input.fileHandleForWriting.write(contentsOf: Data(commands.utf8))
+    try input.fileHandleForWriting.close()
+    let told = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    let complaints = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    return (process.terminationStatus, told, complaints)
+  }
+
+  @Test func stepsAreDoneOneByOneAndJudged() throws {
+    // From a second terminal the last: another way into the network, by the command that was said. This one reads it of
+    // its own descriptors.
+    let ended = try Self.shell(
+      """
+      steps; step; echo "status $?"; step 1 | head -1; step nothing; echo "refused $?"
+      """ + "\nexit 7\n")
+    #expect(ended.status == 7, "\(ended)")
+    let lines = ended.output.split(separator: "\n").map(String.init)
+    #expect(
+      lines.starts(with: [
+        "  next  1. early connects, the server closes first",
+        "        2. the hop's conntrack table is emptied",
+        "        3. late connects, the client closes first", "1. early connects, the server closes first",
+      ]), "\(lines)")
+    #expect(lines.contains("next: 2. the hop's conntrack table is emptied") && lines.contains("status 0"))
+    #expect(lines.contains("2. the hop's conntrack table is emptied"))
+    let told = ended.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    #expect(told.contains("nothing is no number of steps") && lines.contains("refused 3"), "\(told)")
+    for line in lines { #expect(line.count <= 80, "\(line)") }
+    #expect(ended.errors.contains("another terminal joins with\n  PATH="), "\(ended.errors)")
+  }
+
+  /// What judges a run judges this, and a step that is done twice is none.
+  @Test func theLastStepSaysWhatTheCaseComesTo() throws {
+    let ended = try Self.shell("step all; echo \"status $?\"; step\n")
+    #expect(ended.output.contains("\n  pass   time-wait-clash/"), "\(ended)")
+    #expect(ended.output.contains("late #1: dropped, expected dropped by tw-paws"), "\(ended)")
+    #expect(ended.output.contains("status 0\n  done  1.") && ended.output.hasSuffix("  all steps are done\n"))
+    let left = try FileManager.default.contentsOfDirectory(atPath: NSTemporaryDirectory())
+    #expect(!left.contains { ended.errors.contains("/\($0):$PATH") }, "its programs are left behind")
+  }
+
+  /// In a user namespace of its own.
+  @Test func soCanNobody() throws {
+    let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    let ended = try Self.shell("step | head -2\nexit 3\n", by: nobody)
+    #expect(ended.status == 3 && ended.output.contains("   early #0: done in "), "\(ended)")
   }
 }

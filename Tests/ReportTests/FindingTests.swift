@@ -11,18 +11,18 @@ import Testing
   /// Of eight cases two are hurt, and the family has no say.
   @Test func anAxisThatDecidesNothingIsInNoCondition() {
     let findings = found { $0["a"] == "1" && $0["b"] == "0" }
-    #expect(findings.map(\.text) == ["late: dropped where a=1, b=0"])
+    #expect(findings.map(\.text) == ["late is dropped where a=1 and b=0"])
     #expect(findings[0].extent == "2 of 8 cases")
     #expect(findings[0].proof == "x/a=1,b=0,family=ipv4")
   }
 
   @Test func eitherOfTwoIsEnough() {
     #expect(
-      found { $0["a"] == "1" || $0["b"] == "0" }.map(\.text) == ["late: dropped where b=0; or where a=1"])
+      found { $0["a"] == "1" || $0["b"] == "0" }.map(\.text) == ["late is dropped where either b=0 or a=1"])
   }
 
   @Test func everyCaseAndNone() {
-    #expect(found { _ in true }.map(\.text) == ["late: dropped in every case"])
+    #expect(found { _ in true }.map(\.text) == ["late is dropped in every case"])
     #expect(found { _ in false }.map(\.text) == ["nobody is hurt, in 8 cases"])
   }
 
@@ -30,13 +30,13 @@ import Testing
   @Test func valuesOfOneAxisComeTogether() {
     let axes = [("clock", ["behind", "far-behind", "ahead"]), ("family", ["ipv4", "ipv6"])]
     let findings = found(axes) { $0["clock"] != "ahead" }
-    #expect(findings.map(\.text) == ["late: dropped where clock=behind|far-behind"])
+    #expect(findings.map(\.text) == ["late is dropped where clock=behind|far-behind"])
   }
 
   /// Of a case's connections some are.
   @Test func aShareIsSaid() {
     let findings = found(attempts: 4) { $0["a"] == "1" }
-    #expect(findings.map(\.text) == ["late: dropped where a=1 (4 of 16 connections there)"])
+    #expect(findings.map(\.text) == ["4 of 16 of late are dropped where a=1"])
   }
 
   @Test func kernelsThatDoTheSameAreOneSentence() {
@@ -46,8 +46,9 @@ import Testing
     let findings = Finding.all(entries, on: ["host", "debian-12", "debian-13"])
     #expect(
       Finding.lines(findings, kernels: ["host", "debian-12", "debian-13"]) == [
-        "x", "  late: dropped where a=1, b=0", "    2 of 8 cases, on host", "  late: dropped where a=1",
-        "    4 of 8 cases, on debian-12, debian-13",
+        "x", "  late is dropped where a=1 and b=0", "    2 of 8 cases, on host, as in x/a=1,b=0,family=ipv4",
+        "  late is dropped where a=1",
+        "    4 of 8 cases, on debian-12, debian-13, as in x/a=1,b=0,family=ipv4",
       ])
   }
 
@@ -89,6 +90,83 @@ import Testing
       }
     }
     #expect(finding.cases == (hurt.count, entries.count))
+  }
+
+  /// What several conditions have in common is said once.
+  @Test func whatConditionsHaveInCommonComesFirst() {
+    let axes = [("a", ["0", "1"]), ("b", ["0", "1"]), ("c", ["0", "1"])]
+    #expect(
+      found(axes) { $0["a"] == "1" && ($0["b"] == "1" || $0["c"] == "1") }.map(\.text)
+        == ["late is dropped where a=1 and either c=1 or b=1"])
+  }
+
+  /// One mechanism, one axis that decides how it ends: one sentence, shown by the worst.
+  @Test func outcomesOfOneMechanismAreOneSentence() {
+    var entries = Self.entries(Self.eight, kernel: "host") { $0["b"] == "1" }
+    Self.explain(&entries, by: ["tw-paws"]) { $0["a"] == "0" ? .delayed : .dropped }
+    let findings = Finding.all(entries, on: ["host"])
+    #expect(findings.map(\.text) == ["late is dropped (a=1) or delayed (a=0) by tw-paws where b=1"])
+    #expect(findings.map(\.extent) == ["4 of 8 cases"] && findings[0].proof == "x/a=1,b=1,family=ipv4")
+    // Where the brackets say which, the rest does not.
+    entries = Self.entries(Self.eight, kernel: "host") { _ in true }
+    Self.explain(&entries, by: ["tw-paws"]) { $0["b"] == "0" ? .delayed : .dropped }
+    #expect(
+      Finding.all(entries, on: ["host"]).map(\.text)
+        == ["late is dropped (b=1) or delayed (b=0) by tw-paws in every case"])
+  }
+
+  /// Whatever the cases, the outcomes and their mechanisms: each sentence is true of every case that it covers, with the
+  /// outcome that it names, and of each case that is hurt there is exactly one.
+  @Test(arguments: 0..<60)
+  func everyCaseIsToldOnceAndRightly(seed: Int) throws {
+    var random = Generator(state: UInt64(seed) &* 0xd134_2543_de82_ef95 | 1)
+    let axes = (0..<Int.random(in: 2...4, using: &random)).map { number in
+      ("a\(number)", (0..<Int.random(in: 2...3, using: &random)).map { "v\($0)" })
+    }
+    let hurt = Int.random(in: 1...3, using: &random)
+    var entries = Self.entries(axes, kernel: "host") { _ in Int.random(in: 0...3, using: &random) < hurt }
+    // Now and then an axis decides which outcome it is, else chance.
+    let decides = Bool.random(using: &random)
+    Self.explain(&entries, by: ["tw-paws", "tw-seq"].shuffled(using: &random)) {
+      (decides ? $0["a0"] == "v0" : Bool.random(using: &random)) ? .delayed : .dropped
+    }
+    let findings = Finding.all(entries, on: ["host"])
+    for entry in entries {
+      let attempt = entry.attempts[0]
+      let telling = findings.filter { finding in
+        guard let effect = finding.effect, finding.conditions.contains(where: { holds($0.axes, in: entry) })
+        else {
+          return false
+        }
+        return attempt.mechanism == nil || effect.hasSuffix(" by \(attempt.mechanism ?? "")")
+      }
+      guard let harm = attempt.harm else {
+        #expect(telling.isEmpty, "\(entry.id): \(telling.map(\.text))")
+        continue
+      }
+      let exact = telling.filter { finding in
+        finding.split.isEmpty
+          ? finding.effect?.hasPrefix("\(harm.rawValue) ") == true
+          : finding.split.contains { $0.outcome == harm.rawValue && holds([$0.part], in: entry) }
+      }
+      #expect(exact.count == 1, "\(entry.id) \(harm): \(findings.map(\.text))")
+    }
+    func holds(_ axes: [Finding.Condition.Part], in entry: Results.Entry) -> Bool {
+      axes.allSatisfy { $0.values.contains(entry.axes[$0.axis] ?? "") }
+    }
+  }
+
+  /// Gives those that are hurt an outcome, and one of these mechanisms by their first axis.
+  private static func explain(
+    _ entries: inout [Results.Entry], by names: [Model.Mechanism],
+    _ outcome: ([String: String]) -> Outcome
+  ) {
+    for index in entries.indices where entries[index].attempts[0].outcome == .dropped {
+      let number = names.count > 1 && entries[index].axes["a1"] == "v1" ? 1 : 0
+      let outcome = outcome(entries[index].axes)
+      entries[index].attempts[0].outcome = outcome
+      entries[index].attempts[0].expected = Expectation(outcome, by: names[number])
+    }
   }
 
   private struct Generator: RandomNumberGenerator {

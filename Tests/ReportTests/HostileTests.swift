@@ -112,11 +112,14 @@ import Testing
           "\(format), place \(number), \(hostile.debugDescription)")
       }
       let text = TextReport(detail: .verbose, colour: true)
+      var plan = PlannedRun([(test: Case, kernel: String)](), kernels: [:])
+      (plan.command, plan.program) = ([hostile, hostile], hostile)
       let texts =
         [
           results.junit(time: Date(timeIntervalSince1970: 0)), results.ktap, results.github(),
           results.markdown,
-          HTMLReport(results, title: hostile, load: sample.load(node: hostile)).text, try results.json(),
+          HTMLReport(results, title: hostile, origin: .init(plan), load: sample.load(node: hostile)).text,
+          try results.json(),
         ] + (sample.cases.flatMap { text.lines($0) } + text.saved(results)).map(\.description)
       for text in texts {
         #expect(!Self.commands(text), "place \(number), \(hostile.debugDescription): \(text.prefix(300))")

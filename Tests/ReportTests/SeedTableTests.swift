@@ -144,8 +144,8 @@ import Testing
     #expect(results.ktap.contains("  not ok 3 x.a_1.seed-2\n"))
     let page = HTMLReport(results, title: "x") { _ in nil }.text
     for words in [
-      "x/a=1 from seed 2</a> on host", "<th scope=\"col\">seed</th>", "<td>over 0-2</td>",
-      "<h2>Over seeds</h2>",
+      "x/a=1 from seed 2</a> on host", "<th scope=\"col\">seed</th>", "<td data-a=\"seed\">over 0-2</td>",
+      "<h2 id=\"seeds\">Over seeds</h2>",
     ] {
       #expect(page.contains(words), "\(words)")
     }
@@ -191,7 +191,7 @@ import Testing
     #expect(finding.cases == (2, 4))
     #expect(finding.proof == "x/a=1 from seed 3")
     let page = HTMLReport(results, title: "x") { _ in nil }.text
-    #expect(page.contains("<a href=\"#c2\">shown</a>"))
+    #expect(page.contains("<a class=\"proof\" href=\"#c2\">shown</a>"))
   }
 
   /// Seed by seed where either side has several; else one run of a case is compared with another, whatever its seed.

@@ -18,7 +18,8 @@ extension Capability.Feature {
     case .natEvictsClosing: "A clash of NAT ports evicts an entry that is closing (458972550287, 6.5)"
     case .reopeningInvalid:
       "A SYN that reopens a closed entry of conntrack's is counted as INVALID, and passes (until 830af2eba403, 5.17)"
-    case .ipvsFlush: "A director's connections end at once where their server has gone (35dfb013149f, 5.9): flush"
+    case .ipvsFlush:
+      "A director's connections end at once where their server has gone (35dfb013149f, 5.9): flush"
     case .loopbackReuse: "tcp_tw_reuse knows 2, loopback alone (79e9fed46038, 4.19)"
     case .stripTimestamps:
       "iptables takes timestamps out of segments: tcp_timestamps=0 for one node of several"

@@ -91,6 +91,12 @@ final class Recorder {
     emit(.packets(stream.take()))
   }
 
+  /// The same, with all that has come until now.
+  func tellAll() throws {
+    try drainAll()
+    tell()
+  }
+
   private func tellSoon() {
     told = true
     loop.after(milliseconds: 50) { [weak self] in

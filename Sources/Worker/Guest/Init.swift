@@ -157,7 +157,12 @@ private struct Supervisor {
       terminals.take(frame)
     case .terminal:
       do { try terminals.start(frame.id, frame.payload) } catch { try end(frame.id, "\(error)") }
-    case .input, .window: terminals.take(frame)
+    case .input, .window:
+      // A worker reads what it is told at once; of one that has gone nobody waits.
+      if frame.kind == .input, let worker = workers[frame.id] {
+        try? Stream.write(worker.input, frame.payload)
+      }
+      terminals.take(frame)
     case .hello, .output, .errors, .end:
       break
     }

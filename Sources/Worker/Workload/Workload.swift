@@ -52,17 +52,23 @@ final class Workload {
   /// Every step in turn. Each ends when its attempts have their outcome and closing connections have closed.
   func run() throws {
     defer { conclude() }
-    losesPackets = test.needs.losesPackets
-    delay = test.network.delay
-    for (index, step) in test.workload.enumerated() {
-      emit(.step(index))
-      guard let action = step.action as? any Performable else {
-        throw Failure(stage: step.verb, object: test.id, cause: "this worker does not know how to do it")
-      }
-      losesPackets = losesPackets || step.action.needs.losesPackets
-      try action.perform(in: self, index: index)
-      try recorder.census(after: index)
+    for index in test.workload.indices { try perform(index) }
+  }
+
+  /// One step, each after the one before.
+  func perform(_ index: Int) throws {
+    if index == 0 {
+      losesPackets = test.needs.losesPackets
+      delay = test.network.delay
     }
+    let step = test.workload[index]
+    emit(.step(index))
+    guard let action = step.action as? any Performable else {
+      throw Failure(stage: step.verb, object: test.id, cause: "this worker does not know how to do it")
+    }
+    losesPackets = losesPackets || step.action.needs.losesPackets
+    try action.perform(in: self, index: index)
+    try recorder.census(after: index)
   }
 
   /// A step that would silently do nothing proves nothing.
@@ -186,7 +192,7 @@ final class Workload {
   }
 
   /// What became of every connection after its outcome was known.
-  private func conclude() {
+  func conclude() {
     for connection in open { ends[connection.attempt] = connection.endWord }
     forgetClosed()
     for index in recorder.attempts.indices where recorder.attempts[index].kind == .connect {
