@@ -149,7 +149,6 @@ struct Shell: AsyncParsableCommand {
     var host = Machine(name: "host", kernel: try await runner.probe(), stored: nil)
     if let emulate, emulate.serves(test) { host = host.emulating(emulate) ?? host }
     let programs = try ProgramFolder(ShellSteps.programs)
-    defer { programs.remove() }
     let steps = ShellSteps(test: test, kernel: host.kernel)
     let status = Status()
     try await runner.hold(test, on: host, answering: { steps.answer($0) }) { [host] nodes, keeper, pipes in
@@ -169,27 +168,31 @@ struct Shell: AsyncParsableCommand {
     return status.value
   }
 
-  /// Programs in a folder of their own, for whoever has it in $PATH, until they are removed.
+  /// Programs in a folder of the cache, where whoever has it in $PATH finds them: the same texts for every shell, so they
+  /// stay there, and nothing is left behind by one that is killed.
   private struct ProgramFolder: Sendable {
     let path: String
 
     init(_ programs: [String: String]) throws {
-      var name = Array("\(NSTemporaryDirectory())/pawslab-shell-XXXXXX".utf8CString)
-      guard let made = mkdtemp(&name) else {
+      let folder = KernelStore().root.appendingPathComponent("shell-\(WorkerProtocol.version)")
+      path = folder.path
+      do {
+        let files = FileManager.default
+        try files.createDirectory(at: folder, withIntermediateDirectories: true)
+        for (name, text) in programs {
+          let file = folder.appendingPathComponent(name)
+          let isThere =
+            files.contents(atPath: file.path) == Data(text.utf8) && files.isExecutableFile(atPath: file.path)
+          guard !isThere else { continue }
+          try Data(text.utf8).write(to: file, options: .atomic)
+          try files.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+        }
+      } catch {
         throw Failure(
-          stage: "shell", object: NSTemporaryDirectory(), cause: String(cString: strerror(errno)),
-          mend: "set TMPDIR to a folder that can be written")
-      }
-      path = String(cString: made).replacingOccurrences(of: "//", with: "/")
-      for (name, text) in programs {
-        guard
-          FileManager.default.createFile(
-            atPath: "\(path)/\(name)", contents: Data(text.utf8), attributes: [.posixPermissions: 0o755])
-        else { throw Failure(stage: "shell", object: "\(path)/\(name)", cause: "cannot be written") }
+          stage: "shell", object: path, cause: (error as NSError).localizedDescription,
+          mend: "set XDG_CACHE_HOME to a folder that can be written")
       }
     }
-
-    func remove() { try? FileManager.default.removeItem(atPath: path) }
   }
 
   private final class Status: @unchecked Sendable { var value: Int32 = 0 }
