@@ -1,4 +1,5 @@
 import Evidence
+import Judging
 import Model
 
 /// Which functions of the kernel cases reach, as measured (``FunctionReading``): what the lab says of them can be held
@@ -12,22 +13,29 @@ public struct ReachedFunctions: Codable, Sendable, Equatable {
     public var because: String
     /// Calls while its steps were performed, of each function that was asked for and can be counted.
     public var calls: [String: Int]
-    /// The functions that its rule names, or its file's `why` where the rule names none, of those that can be counted.
+    /// Where the functions are named that ``named`` has.
+    public var source: Source
+    /// The functions that its rule names, of those that can be counted; where it names none, those of the mechanisms that
+    /// it expects, else those of the file's `why`.
     public var named: [String]
+
+    /// Who names a function.
+    public enum Source: String, Codable, Sendable, CaseIterable { case because, mechanism, why }
 
     /// Makes an entry of what was counted.
     public init(of test: Case, _ rule: Rule, calls: [String: Int]) {
       (id, scenario, because) = (test.id, test.scenario, rule.because)
       self.calls = calls
       let counted = { (text: String) in ReachedFunctions.names(in: text).filter { calls[$0] != nil } }
-      named = counted(because)
-      if named.isEmpty { named = counted(test.why) }
+      (source, named) = (.because, counted(because))
+      if named.isEmpty { (source, named) = (.mechanism, counted(ReachedFunctions.sources(of: rule))) }
+      if named.isEmpty { (source, named) = (.why, counted(test.why)) }
     }
 
     /// Those of ``named`` that were not called.
     public var missed: [String] { named.filter { calls[$0] == 0 } }
-    /// Whether it names functions, and the kernel went another way.
-    public var misleads: Bool { !named.isEmpty && missed.count == named.count }
+    /// Whether it names functions, and the kernel went another way. A file's `why` is about its other cases too.
+    public var misleads: Bool { source != .why && !named.isEmpty && missed.count == named.count }
   }
 
   /// On which kernel, and in what machine: `6.1.0-50-cloud-amd64`.
@@ -46,6 +54,17 @@ public struct ReachedFunctions: Codable, Sendable, Equatable {
     "nf_nat_setup_info", "ip_vs_in", "ip_vs_in_hook",
   ]
 
+  /// What the mechanisms that a rule expects say of where they are.
+  public static func sources(of rule: Rule) -> String {
+    let expected = Set(rule.outcomes.values.compactMap(\.mechanism))
+    return Mechanism.all.filter { expected.contains($0.name) }.map(\.source).joined(separator: " ")
+  }
+
+  /// Every function that is counted in a case.
+  public static func asked(in test: Case, _ rule: Rule) -> [String] {
+    Set(everywhere + names(in: [rule.because, sources(of: rule), test.why].joined(separator: " "))).sorted()
+  }
+
   /// Words that could be functions of the kernel: small letters, digits, and at least one underscore. Settings are not.
   public static func names(in text: String) -> [String] {
     var names: [String] = []
@@ -58,6 +77,20 @@ public struct ReachedFunctions: Codable, Sendable, Equatable {
       names.append(name)
     }
     return names
+  }
+
+  /// How many rules reach what they name, and by whose words they do, a sentence each.
+  public var sentences: [String] {
+    Entry.Source.allCases.map { source in
+      let own = entries.filter { $0.source == source && !$0.named.isEmpty }
+      let reached = own.count { $0.missed.count < $0.named.count }
+      return "\(reached) of \(own.count) reach a function that \(source.words)"
+    }
+  }
+
+  /// What a reader is told: ``sentences`` and ``table``.
+  public var document: String {
+    "\(entries.count) rules on \(kernel): \(sentences.joined(separator: ", ")).\n\n" + table
   }
 
   /// Function, and the files with a case that reaches it: Markdown, with links to the files, which lie beside it.
@@ -81,5 +114,15 @@ public struct ReachedFunctions: Codable, Sendable, Equatable {
       return ["`\(function)`", words]
     }
     return Markdown.table(["function", "files that reach it"], rows)
+  }
+}
+
+extension ReachedFunctions.Entry.Source {
+  fileprivate var words: String {
+    switch self {
+    case .because: "their own words name"
+    case .mechanism: "the source of their mechanism names"
+    case .why: "their file names (where neither names any)"
+    }
   }
 }

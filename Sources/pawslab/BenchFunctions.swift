@@ -14,8 +14,9 @@ struct BenchFunctions: AsyncParsableCommand {
     abstract: "Count which kernel functions a case reaches, and hold what lab files say against that.",
     discussion: """
       Takes one case of each rule that a lab file has, runs it in a guest of its own, and counts by kprobes how often its \
-      steps have the kernel call the functions that the rule's `because` names, or the file's `why` where that names \
-      none. Exit status 1 where none of them was called, or a case is not as expected.
+      steps have the kernel call the functions that the rule's `because` names, else the source of the mechanisms that \
+      it expects, else the file's `why`. Exit status 1 where none of the first two's was called, or a case is not as \
+      expected.
       """)
 
   @OptionGroup var selection: Selection
@@ -47,10 +48,8 @@ struct BenchFunctions: AsyncParsableCommand {
       guard runner.consent.refusal(of: test, in: time) == nil, Plan(test, on: able).runs,
         let rule = test.rule(on: able.kernel), rules.insert([test.scenario, rule.because]).inserted
       else { continue }
-      let functions = Set(
-        ReachedFunctions.everywhere + ReachedFunctions.names(in: rule.because + " " + test.why))
       let (observation, reading) = try await runner.countCalls(
-        of: functions.sorted(), in: test, on: able)
+        of: ReachedFunctions.asked(in: test, rule), in: test, on: able)
       let judgement = judge(test, on: able.kernel, seen: observation)
       let entry = ReachedFunctions.Entry(of: test, rule, calls: reading.calls)
       entries.append(entry)
@@ -60,14 +59,12 @@ struct BenchFunctions: AsyncParsableCommand {
     guard !entries.isEmpty else {
       throw Failure(stage: "bench functions", object: kernel, cause: "no case runs there")
     }
-    let named = entries.count { !$0.named.isEmpty }
-    Console.print(
-      "\(entries.count) rules on \(machine.kernel.release): \(named) name functions that can be counted, "
-        + "\(entries.count { $0.missed.isEmpty && !$0.named.isEmpty }) of them only such as were called")
+    let kept = ReachedFunctions(kernel: machine.kernel.release, entries: entries)
+    Console.print("\(entries.count) rules on \(kept.kernel)")
+    for sentence in kept.sentences { Console.print("  \(sentence)") }
     if let keep {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-      let kept = ReachedFunctions(kernel: machine.kernel.release, entries: entries)
       try OutputFile.write(
         String(decoding: try encoder.encode(kept), as: UTF8.self) + "\n", to: keep, option: "--keep")
     }

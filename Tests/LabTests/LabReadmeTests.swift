@@ -54,6 +54,35 @@ import Testing
     }
   }
 
+  /// What the kernel ran in each file's cases is printed from what was counted; `PAWSLAB_WRITE=1` prints it anew. No rule
+  /// names functions that were never called, each is what its file says today, and no file is left out that ran there.
+  @Test func theFunctionsAreThoseThatWereReached() throws {
+    let folder = URL(fileURLWithPath: Self.path).deletingLastPathComponent()
+    let kept = try JSONDecoder().decode(
+      ReachedFunctions.self, from: Data(contentsOf: folder.appendingPathComponent("recorded/functions.json")))
+    let scenarios = try LabFiles.discover(paths: [folder.path]).map { try LabFiles.load(path: $0) }
+    for entry in kept.entries {
+      #expect(!entry.misleads, "\(entry.id) never calls \(entry.missed)")
+      let rules = scenarios.first { $0.name == entry.scenario }?.rules.map(\.rule.because) ?? []
+      #expect(
+        rules.contains(entry.because), "bench functions was not run since \(entry.scenario) was changed")
+    }
+    let missing = Set(scenarios.map(\.name)).subtracting(kept.entries.map(\.scenario))
+    #expect(missing.isEmpty, "bench functions has not run \(missing)")
+
+    let text = try String(contentsOfFile: Self.path, encoding: .utf8)
+    let marker =
+      "<!-- printed from recorded/functions.json: PAWSLAB_WRITE=1 swift test --filter LabReadme -->\n\n"
+    let start = try #require(text.range(of: marker)?.upperBound)
+    let end = try #require(text.range(of: "\n## ", range: start..<text.endIndex)?.lowerBound)
+    let wanted = String(text[..<start]) + kept.document + text[end...]
+    if ProcessInfo.processInfo.environment["PAWSLAB_WRITE"] != nil {
+      try wanted.write(toFile: Self.path, atomically: true, encoding: .utf8)
+    } else {
+      #expect(text == wanted)
+    }
+  }
+
   /// The README is for a stranger with an outage, and short.
   @Test func theReadmeIsShort() throws {
     let folder = URL(fileURLWithPath: Self.path).deletingLastPathComponent().deletingLastPathComponent()

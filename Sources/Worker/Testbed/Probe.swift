@@ -324,34 +324,34 @@ enum Probe {
     }
     try write("tcp_tw_recycle", "1")
     let address = try SocketAddress("127.0.0.1", port: Network.serverPort)
-    try node.namespace.run {
-      let listener = try TCP.listen(on: address, backlog: 8)
-      let (first, second) = (try TCP.socket(ipv6: false), try TCP.socket(ipv6: false))
-      defer { for socket in [listener, first, second] { TCP.close(socket) } }
-      _ = TCP.connect(first, to: address)
-      try wait(for: "a connection on loopback") {
-        guard let accepted = try TCP.accept(listener) else { return false }
-        TCP.close(accepted)
-        return true
+    // Sockets stay in the network that they were made in; a setting that is one per kernel is in the first one alone.
+    let (listener, first, second) = try node.namespace.run {
+      (try TCP.listen(on: address, backlog: 8), try TCP.socket(ipv6: false), try TCP.socket(ipv6: false))
+    }
+    defer { for socket in [listener, first, second] { TCP.close(socket) } }
+    _ = TCP.connect(first, to: address)
+    try wait(for: "a connection on loopback") {
+      guard let accepted = try TCP.accept(listener) else { return false }
+      TCP.close(accepted)
+      return true
+    }
+    try wait(for: "its FIN") { if case .end = TCP.receive(first, upTo: 1) { true } else { false } }
+    TCP.close(first)
+    try wait(for: "its TIME_WAIT") { try node.sockets.census(ipv6: false)["TIME-WAIT"] == 1 }
+    try write("tcp_timestamps", "0")
+    _ = TCP.connect(second, to: address)
+    var isTaken = false
+    try wait(for: "a SYN to be taken or refused") {
+      if let socket = try TCP.accept(listener) {
+        TCP.close(socket)
+        isTaken = true
       }
-      try wait(for: "its FIN") { if case .end = TCP.receive(first, upTo: 1) { true } else { false } }
-      TCP.close(first)
-      try wait(for: "its TIME_WAIT") { try node.sockets.census(ipv6: false)["TIME-WAIT"] == 1 }
-      try write("tcp_timestamps", "0")
-      _ = TCP.connect(second, to: address)
-      var isTaken = false
-      try wait(for: "a SYN to be taken or refused") {
-        if let socket = try TCP.accept(listener) {
-          TCP.close(socket)
-          isTaken = true
-        }
-        return try isTaken || node.counters.read()["TcpExt.PAWSPassive"] ?? 0 > 0
-      }
-      guard !isTaken else {
-        throw Failure(
-          stage: "tcp_tw_recycle", object: "a SYN without timestamps",
-          cause: "taken (before a26552afe894, 3.17)")
-      }
+      return try isTaken || node.counters.read()["TcpExt.PAWSPassive"] ?? 0 > 0
+    }
+    guard !isTaken else {
+      throw Failure(
+        stage: "tcp_tw_recycle", object: "a SYN without timestamps",
+        cause: "taken (before a26552afe894, 3.17)")
     }
   }
 
