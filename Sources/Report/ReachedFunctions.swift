@@ -110,7 +110,7 @@ public struct ReachedFunctions: Codable, Sendable, Equatable {
       let words =
         missing.isEmpty
         ? "all \(files.count)"
-        : missing.count < found.count ? "all \(files.count) but \(link(missing))" : link(found)
+        : missing.count <= 8 ? "all \(files.count) but \(link(missing))" : link(found)
       return ["`\(function)`", words]
     }
     return Markdown.table(["function", "files that reach it"], rows)
