@@ -51,7 +51,8 @@ public struct AnswerText {
       for (index, text) in texts.enumerated() { lines += Self.item(index == 0 ? title : "", text) }
     }
     if let change = suspect.change { lines += Self.item("ends it", change) }
-    if let run = suspect.run { lines += Self.item("see it", run) }
+    // To be copied, so on one line.
+    if let run = suspect.run { lines.append("  see it      \(run)") }
     return lines + [""]
   }
 

@@ -65,7 +65,8 @@ public struct AuditText {
         let words = run.isSameRelease == false ? ", the nearest that was run" : ""
         item("shown", "\(run.id) on Linux \(release)\(words)")
       }
-      item("see it", run.command)
+      // To be copied, so on one line.
+      lines.append("  see it    \(run.command)")
     }
     return lines + [""]
   }
