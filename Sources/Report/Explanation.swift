@@ -10,7 +10,7 @@ public struct Explanation {
   /// Line by line.
   public var lines: [String] {
     var lines = [test.id, test.title, ""]
-    lines += test.why.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    lines += Columns.paragraphs(test.why)
     lines += ["network"] + network.map { "  " + $0 }
     let settings = test.settings.sorted { $0.key < $1.key }.flatMap { node, values in
       values.sorted { $0.key < $1.key }.map { "  \(node): \($0.key)=\($0.value)" }

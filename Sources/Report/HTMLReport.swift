@@ -123,8 +123,15 @@ public struct HTMLReport {
         entry.verdict == .skip ? "\(entry.words)" : "<a href=\"#c\(number)\">\(entry.words)</a>"
       return "<li>" + name + " on \(entry.kernel): \(entry.why)</li>\n"
     }
-    return "<h2>" + title + "</h2><ul>\n" + items.joined() + "</ul>\n"
+    let first = "<h2>" + title + "</h2><ul>\n" + items.prefix(Self.listed).joined() + "</ul>\n"
+    let rest = items.dropFirst(Self.listed)
+    guard !rest.isEmpty else { return first }
+    return first + "<details><summary>and \(rest.count) more</summary><ul>\n" + rest.joined()
+      + "</ul></details>\n"
   }
+
+  /// So many cases are named before the answer; more would push it off the first screen.
+  private static let listed = 5
 
   /// When, by which program, what was typed, from which seeds; the kernels are in the line before.
   private var provenance: HTMLText {

@@ -15,6 +15,13 @@ import Testing
     #expect(Columns.fit("", 9) == [""])
   }
 
+  @Test func aTextIsPartedAnewByParagraphs() {
+    let text = "one two\nthree four\n\n- five six seven\n  eight\nnine\n"
+    #expect(
+      Columns.paragraphs(text, 11)
+        == ["one two", "three four", "", "- five six", "  seven", "  eight", "nine", ""])
+  }
+
   /// Nothing is lost, nothing is said twice.
   @Test func nothingIsLost() {
     let every20th = stride(from: 0, to: SentencesTests.library.count, by: 20)

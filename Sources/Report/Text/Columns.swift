@@ -4,11 +4,11 @@ public enum Columns {
   public static let width = 80
 
   /// The line in lines of at most so many characters, parted at spaces, or behind commas where a word alone is too
-  /// long; what follows the first is indented by two more than it. A word that cannot be parted stays whole.
-  public static func fit(_ line: String, _ width: Int = width) -> [String] {
+  /// long; what follows the first is indented by `hang` more than it. A word that cannot be parted stays whole.
+  public static func fit(_ line: String, _ width: Int = width, hang: Int = 2) -> [String] {
     guard line.count > width else { return [line] }
     let indent = line.prefix { $0 == " " }.count
-    let further = String(repeating: " ", count: min(indent + 2, max(indent, width / 2)))
+    let further = String(repeating: " ", count: min(indent + hang, max(indent, width / 2)))
     var lines: [String] = []
     var current = String(repeating: " ", count: indent)
     var isEmpty = true
@@ -38,6 +38,23 @@ public enum Columns {
     }
     if !isEmpty { lines.append(current) }
     return lines
+  }
+
+  /// A text whose lines were parted for another width: lines that follow one another are one paragraph; one that is
+  /// indented or begins a list's item is its own.
+  public static func paragraphs(_ text: String, _ width: Int = width) -> [String] {
+    var paragraphs: [String] = []
+    var isOpen = false
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) {
+      let isText = !line.isEmpty && !line.hasPrefix(" ") && !line.hasPrefix("- ")
+      if isText, isOpen, let last = paragraphs.popLast() {
+        paragraphs.append(last + " " + line)
+      } else {
+        paragraphs.append(line)
+      }
+      isOpen = isText
+    }
+    return paragraphs.flatMap { fit($0, width, hang: $0.hasPrefix(" ") || $0.hasPrefix("- ") ? 2 : 0) }
   }
 
   /// Each word with the spaces before it.
