@@ -59,7 +59,7 @@ import Testing
   @Test func theFunctionsAreThoseThatWereReached() throws {
     let folder = URL(fileURLWithPath: Self.path).deletingLastPathComponent()
     let kept = try JSONDecoder().decode(
-      ReachedFunctions.self, from: Data(contentsOf: folder.appendingPathComponent("recorded/functions.json")))
+      ReachedFunctions.self, from: Data(contentsOf: folder.appendingPathComponent("functions.json")))
     let scenarios = try LabFiles.discover(paths: [folder.path]).map { try LabFiles.load(path: $0) }
     for entry in kept.entries {
       #expect(!entry.misleads, "\(entry.id) never calls \(entry.missed)")
@@ -72,7 +72,7 @@ import Testing
 
     let text = try String(contentsOfFile: Self.path, encoding: .utf8)
     let marker =
-      "<!-- printed from recorded/functions.json: PAWSLAB_WRITE=1 swift test --filter LabReadme -->\n\n"
+      "<!-- printed from functions.json: PAWSLAB_WRITE=1 swift test --filter LabReadme -->\n\n"
     let start = try #require(text.range(of: marker)?.upperBound)
     let end = try #require(text.range(of: "\n## ", range: start..<text.endIndex)?.lowerBound)
     let wanted = String(text[..<start]) + kept.document + text[end...]
