@@ -45,6 +45,10 @@ struct Plot {
   mutating func client(_ yaml: String, _ remark: String? = nil) {
     clients.append(Line(yaml: yaml, remark: remark))
   }
+  /// A setting that nobody has brought, and what says that it must have been so.
+  mutating func suppose(_ node: String, _ name: String, _ value: String, _ why: String) {
+    settings.append(Value(node: node, name: name, value: value, remark: "not brought: \(why)"))
+  }
 
   init() {}
 
@@ -186,20 +190,15 @@ struct Plot {
   /// What ends TIME_WAIT or does not is told by the packets where nobody has brought the setting.
   private mutating func timeWaitSettings(_ story: Story) {
     if story.serverHasTimestamps == false {
-      settings.append(
-        Value(node: "server", name: "tcp_timestamps", value: "0", remark: "not brought: its answer has none"))
+      suppose("server", "tcp_timestamps", "0", "its answer has none")
     }
-    guard story.settingsOf != .server || story.facts.setting("tcp_rfc1337") == nil else { return }
+    guard !story.brings("tcp_rfc1337", of: .server) else { return }
     if !story.isConnected {
-      settings.append(
-        Value(
-          node: "server", name: "tcp_rfc1337", value: "1",
-          remark: "not brought: the client's RST did not end it"))
+      suppose("server", "tcp_rfc1337", "1", "the client's RST did not end it")
       untold.append(
         "tcp_rfc1337 of the server: 1 is what the packets say, or something eats the client's RSTs")
     } else {
-      settings.append(
-        Value(node: "server", name: "tcp_rfc1337", value: "0", remark: "not brought: the RST ended it"))
+      suppose("server", "tcp_rfc1337", "0", "the RST ended it")
     }
   }
 
@@ -230,11 +229,8 @@ struct Plot {
     wait(story)
     if isYoung { step("{set: {server.tcp_timestamps: 0}}", "they are off now, and were not") }
     step("{connect: late}")
-    if story.settingsOf != .server || story.facts.setting("tcp_tw_recycle") == nil {
-      settings.append(
-        Value(
-          node: "server", name: "tcp_tw_recycle", value: "1",
-          remark: "not brought: without it no kernel remembers an address"))
+    if !story.brings("tcp_tw_recycle", of: .server) {
+      suppose("server", "tcp_tw_recycle", "1", "without it no kernel remembers an address")
     }
     before = (4, 12)
   }
@@ -300,11 +296,9 @@ struct Plot {
     step("{connect: client, closes: nobody}")
     step("{flush: conntrack}", "the NAT forgets the connection")
     step("{send: client, as: later}")
-    if story.settingsOf != .hop || story.facts.setting("nf_conntrack_tcp_loose") == nil {
-      settings.append(
-        Value(
-          node: "hop", name: "nf_conntrack_tcp_loose", value: "0",
-          remark: "not brought: with 1 it would have been picked up, and been rewritten"))
+    if !story.brings("nf_conntrack_tcp_loose", of: .hop) {
+      suppose(
+        "hop", "nf_conntrack_tcp_loose", "0", "with 1 it would have been picked up, and been rewritten")
     }
   }
 }

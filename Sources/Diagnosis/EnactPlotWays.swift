@@ -80,9 +80,7 @@ extension Plot {
       outcome = "dropped"
       step("{remove: server.1}", "the server of the old connection is taken out")
       for name in ["conn_reuse_mode", "expire_nodest_conn"] where story.facts.setting(name) == nil {
-        settings.append(
-          Value(
-            node: "hop", name: "vs.\(name)", value: "0", remark: "not brought: with 1 this does not happen"))
+        suppose("hop", "vs.\(name)", "0", "with 1 this does not happen")
       }
     } else {
       outcome = "refused"
@@ -129,10 +127,7 @@ extension Plot {
     step("{connect: late}")
     beside = ["first: dropped by lost-answer"]
     if story.facts.setting("tcp_syncookies") == nil {
-      settings.append(
-        Value(
-          node: "server", name: "tcp_syncookies", value: "0",
-          remark: "not brought: with 1 no SYN is dropped by it"))
+      suppose("server", "tcp_syncookies", "0", "with 1 no SYN is dropped by it")
     }
   }
 
@@ -155,14 +150,20 @@ extension Plot {
     step("{connect: client}")
   }
 
-  mutating func answerLost(_ story: Story) {
+  /// A client, a box with a rule, a server.
+  private mutating func walled(_ story: Story, _ rule: String) {
     topology = [
-      "nodes:", "  wall: {forwards: true, rules: [{drop: syn-ack}]}", "  server: {listens: 1}",
+      "nodes:", "  wall: {forwards: true, rules: [\(rule)]}", "  server: {listens: 1}",
       "links: {outside: [client, wall], inside: [wall, server]}",
     ]
     if !story.isIPv4 { topology.append("family: ipv6") }
-    (client, label, outcome) = ("client", "client", "dropped")
+    (client, label) = ("client", "client")
     client("client: {}")
+  }
+
+  mutating func answerLost(_ story: Story) {
+    walled(story, "{drop: syn-ack}")
+    outcome = "dropped"
     untold.append("what loses the answers: here a rule of a box on the way does")
     step("{connect: client}")
     settings.append(
@@ -172,13 +173,8 @@ extension Plot {
   }
 
   mutating func rejected(_ story: Story) {
-    topology = [
-      "nodes:", "  wall: {forwards: true, rules: [{reject: syn}]}", "  server: {listens: 1}",
-      "links: {outside: [client, wall], inside: [wall, server]}",
-    ]
-    if !story.isIPv4 { topology.append("family: ipv6") }
-    (client, label, outcome) = ("client", "client", "refused")
-    client("client: {}")
+    walled(story, "{reject: syn}")
+    outcome = "refused"
     step("{connect: client}")
     if let complaint = story.life.complaint {
       names.append(("\(complaint.from), who says it", "wall"))

@@ -136,4 +136,9 @@ struct Story {
     case .server, .between, .unknown: .server
     }
   }
+
+  /// Whether the settings that were brought are that machine's, and have this one.
+  func brings(_ setting: String, of role: Cure.Role) -> Bool {
+    settingsOf == role && facts.setting(setting) != nil
+  }
 }

@@ -88,7 +88,7 @@ public enum LabIndex {
     return found.sorted { $0.key < $1.key }
   }
 
-  private static func links(_ names: [String]) -> String {
+  static func links(_ names: [String]) -> String {
     Set(names).sorted().map { "[\($0)](\($0).yaml)" }.joined(separator: ", ")
   }
 

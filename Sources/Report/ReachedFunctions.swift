@@ -104,13 +104,11 @@ public struct ReachedFunctions: Codable, Sendable, Equatable {
     }
     let rows = reached.sorted { $0.key < $1.key }.map { function, found in
       let missing = files.subtracting(found)
-      let link = { (names: Set<String>) in
-        names.sorted().map { "[\($0)](\($0).yaml)" }.joined(separator: ", ")
-      }
       let words =
         missing.isEmpty
         ? "all \(files.count)"
-        : missing.count <= 8 ? "all \(files.count) but \(link(missing))" : link(found)
+        : missing.count <= 8
+          ? "all \(files.count) but \(LabIndex.links(Array(missing)))" : LabIndex.links(Array(found))
       return ["`\(function)`", words]
     }
     return Markdown.table(["function", "files that reach it"], rows)

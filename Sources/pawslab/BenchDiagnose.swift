@@ -98,6 +98,16 @@ struct BenchDiagnose: AsyncParsableCommand {
   }
 }
 
+extension CaseResult {
+  /// What was seen, where its packets are attempts: what is forged is none, and nobody judges what becomes of it.
+  var attempted: Observation? {
+    guard let observation, !observation.packets.isEmpty,
+      !test.workload.contains(where: { $0.action is Forge })
+    else { return nil }
+    return observation
+  }
+}
+
 /// The judge's mechanisms against the diagnosed ones, by place of capture.
 struct ConfusionMatrix {
   private enum Column: String, CaseIterable {
@@ -124,10 +134,7 @@ struct ConfusionMatrix {
   ]
 
   mutating func add(_ result: CaseResult) throws {
-    // What is forged is no attempt, and nobody judges what becomes of it.
-    guard let observation = result.observation, !observation.packets.isEmpty,
-      !result.test.workload.contains(where: { $0.action is Forge })
-    else { return }
+    guard let observation = result.attempted else { return }
     let network = result.test.network
     let servers = Set(network.nodes.filter(network.isServer))
     let attempts = result.judgement.attempts

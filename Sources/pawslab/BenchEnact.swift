@@ -40,9 +40,7 @@ struct BenchEnact {
   /// Takes in a case: what the server's end, the box in between and the client's end would have captured, alone and with
   /// the counters and settings of that machine.
   mutating func add(_ result: CaseResult) throws {
-    guard let observation = result.observation, !observation.packets.isEmpty,
-      !result.test.workload.contains(where: { $0.action is Forge })
-    else { return }
+    guard let observation = result.attempted else { return }
     let network = result.test.network
     let servers = Set(network.nodes.filter(network.isServer))
     let attempts = result.judgement.attempts
@@ -102,11 +100,8 @@ struct BenchEnact {
         "cpu=0 " + counts.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined(separator: " ") + "\n")
     }
     let settings = (observation.settings[node] ?? [:]).map { name, value in
-      let prefix =
-        name.hasPrefix("nf_")
-        ? "net.netfilter."
-        : name == "somaxconn" ? "net.core." : name == "rp_filter" ? "net.ipv4.conf.all." : "net.ipv4."
-      return "\(prefix)\(name) = \(value)\n"
+      let path = Setting.named(name)?.path ?? "net/ipv4/\(name)"
+      return "\(path.replacing("/", with: ".")) = \(value)\n"
     }
     if !settings.isEmpty {
       texts.append((settings + ["net.ipv4.ip_forward = \(forwards ? 1 : 0)\n"]).sorted().joined())

@@ -4,11 +4,14 @@ import Netlink
 
 /// What `tcp_tw_reuse` and `tcp_tw_recycle` mean to a kernel. On old ones they are one per kernel, and told in guests.
 extension Probe {
+  /// Whether the kernel is the lab's own, where what is one per kernel may be changed: it has the initramfs' modules.
+  private static var isGuest: Bool { System.words(of: "/modules/order") != nil }
+
   /// Is 3 no value of `tcp_tw_reuse` (79e9fed46038 gave it 2, and bounds)? Where it is one per kernel, it is told in guests.
   static func refuseUnknownReuse(_ perKernel: Set<String>) throws {
     let path = "net/ipv4/tcp_tw_reuse"
     let isOne = perKernel.contains("tcp_tw_reuse")
-    guard !isOne || System.words(of: "/modules/order") != nil else {
+    guard !isOne || isGuest else {
       throw Failure(
         stage: "settings", object: path, cause: "it is one per kernel, and nothing on the host is changed")
     }
@@ -25,7 +28,6 @@ extension Probe {
   /// Is a SYN without timestamps refused while the stamp of its source is young (tcp_peer_is_proven, `|| !timestamps`)?
   /// The settings are one per kernel there, so it is told in guests only.
   static func refuseUnstamped(_ perKernel: Set<String>) throws {
-    let isGuest = System.words(of: "/modules/order") != nil
     let names = ["tcp_tw_recycle", "tcp_timestamps"]
     guard isGuest || perKernel.isDisjoint(with: names) else {
       throw Failure(
