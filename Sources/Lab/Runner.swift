@@ -208,29 +208,35 @@ public struct Runner: Sendable {
   }
 
   /// Runs cases side by side on this machine. One that lacked descriptors, memory, processes or namespaces is put back
-  /// until another has ended, and fewer run at a time from then on; alone, it is an error.
+  /// until another has ended, and fewer run at a time from then on; one that nothing ran beside is an error.
   private func runOnHost(
     _ tests: [(test: Case, machine: Machine)], onEvent: @escaping @Sendable (Event) async -> Void,
     finish: @escaping @Sendable (CaseResult) async -> Void
   ) async {
+    typealias Ended = (test: Case, machine: Machine, outcome: Outcome, others: Int, number: Int)
     var queue = tests[...]
-    var (running, most) = (0, jobs)
-    await withTaskGroup(of: (test: Case, machine: Machine, outcome: Outcome).self) { group in
+    var (running, most, begun) = (0, jobs, 0)
+    await withTaskGroup(of: Ended.self) { group in
       func fill() {
         while running < most, !Task.isCancelled, let (test, machine) = queue.popFirst() {
-          running += 1
-          group.addTask {
+          begun += 1
+          group.addTask { [others = running, number = begun] in
             await onEvent(.started(test, kernel: machine.name, seed: nil))
-            return (test, machine, await runOne(test, on: machine, by: worker, inGuest: false))
+            let outcome = await runOne(test, on: machine, by: worker, inGuest: false)
+            return (test, machine, outcome, others, number)
           }
+          running += 1
         }
       }
       fill()
       while let ended = await group.next() {
         running -= 1
-        if let scarcity = ended.outcome.scarcity, running > 0 {
-          if running < most { await say("\(running) cases at a time from here on: \(scarcity)") }
-          most = min(most, running)
+        // Who ran beside it may have ended before its failure is heard.
+        let alone = ended.others == 0 && ended.number == begun
+        if let scarcity = ended.outcome.scarcity, !alone {
+          let left = max(1, running)
+          if left < most { await say("\(left) cases at a time from here on: \(scarcity)") }
+          most = min(most, left)
           queue.append((ended.test, ended.machine))
         } else {
           await finish(ended.outcome.result)

@@ -179,6 +179,28 @@ import Wire
     )
   }
 
+  /// It lacked what the other held until just before: to hear of it when that one has ended does not make it alone.
+  @Test func whatLackedSomethingBesideOneThatHasEndedMeanwhileRunsAgain() async throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("room-\(UUID().uuidString)")
+      .path
+    let script = """
+      if mkdir \(folder) 2>/dev/null
+      then echo $$ >\(folder)/first; while [ ! -e \(folder)-full ]; do :; done; echo '\(try Self.answer())'
+      elif [ ! -e \(folder)-full ]
+      then touch \(folder)-full
+        while [ ! -s \(folder)/first ] || kill -0 "$(cat \(folder)/first)" 2>/dev/null; do :; done
+        echo '\(try Self.scarce())'
+      else echo '\(try Self.answer())'
+      fi
+      """
+    defer {
+      for path in [folder, "\(folder)-full"] { try? FileManager.default.removeItem(atPath: path) }
+    }
+    let results = await (try Self.runner(script, jobs: 2)).run(Self.cases(2), onEvent: { _ in })
+    #expect(
+      results.map(\.judgement.verdict) == [.pass, .pass], "\(results.map(\.judgement.reason))")
+  }
+
   @Test func whatLacksSomethingAloneIsAnError() async throws {
     let runner = try Self.runner("echo '\(try Self.scarce())'", jobs: 3)
     let results = await runner.run(Self.cases(4), onEvent: { _ in })

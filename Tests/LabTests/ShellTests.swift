@@ -152,14 +152,15 @@ struct ShellTests {
 @Suite(.serialized, .enabled(if: ProgramTests.canRun, "SKIPPED: needs root"))
 struct HostShellTests {
   /// A shell that reads its commands from a pipe: what they print, and the program's status.
-  private static func shell(_ commands: String, by user: [String] = []) throws -> (
-    status: Int32, output: String, errors: String
-  ) {
+  private static func shell(
+    _ commands: String, by user: [String] = [], in folder: URL? = nil
+  ) throws -> (status: Int32, output: String, errors: String) {
+    let program = folder?.appendingPathComponent("pawslab").path ?? ProgramTests.program
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments =
-      ["SHELL=/bin/sh"] + user + [ProgramTests.program, "shell", ProgramTests.clash, "server"]
-    process.currentDirectoryURL = URL(fileURLWithPath: ProgramTests.repository)
+      ["SHELL=/bin/sh"] + user + [program, "shell", ProgramTests.clash, "server"]
+    process.currentDirectoryURL = folder ?? URL(fileURLWithPath: ProgramTests.repository)
     let (input, output, errors) = (Pipe(), Pipe(), Pipe())
     (process.standardInput, process.standardOutput, process.standardError) = (input, output, errors)
     try process.run()
@@ -204,10 +205,25 @@ struct HostShellTests {
     #expect(!left.contains { ended.errors.contains("/\($0):$PATH") }, "its programs are left behind")
   }
 
-  /// In a user namespace of its own.
+  /// In a user namespace of its own, with programs and lab files where anybody may read them and a cache of its own: this
+  /// repository may be in a folder that only root enters.
   @Test func soCanNobody() throws {
-    let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-    let ended = try Self.shell("step | head -2\nexit 3\n", by: nobody)
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("shell-\(UUID().uuidString)")
+    let cache = folder.appendingPathComponent("cache")
+    try FileManager.default.createDirectory(at: cache, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let program = URL(fileURLWithPath: ProgramTests.program)
+    let worker = program.deletingLastPathComponent().appendingPathComponent("pawslab-worker")
+    let lab = URL(fileURLWithPath: ProgramTests.repository).appendingPathComponent("lab")
+    for item in [program, worker, lab] {
+      try FileManager.default.copyItem(
+        at: item, to: folder.appendingPathComponent(item.lastPathComponent))
+    }
+    for path in [folder.path, cache.path] { #expect(chmod(path, 0o755) == 0) }
+    #expect(chown(cache.path, 65534, 65534) == 0)
+    let nobody =
+      ["XDG_CACHE_HOME=\(cache.path)", "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    let ended = try Self.shell("step | head -2\nexit 3\n", by: nobody, in: folder)
     #expect(ended.status == 3 && ended.output.contains("   early #0: done in "), "\(ended)")
   }
 }
