@@ -48,11 +48,10 @@ struct BenchFunctions: AsyncParsableCommand {
     var entries: [ReachedFunctions.Entry] = []
     var wrong = 0
     for name in kernel.isEmpty ? [Machines.fallback] : kernel {
-      let machine = try await machines.named(name)
-      let emulated = emulate.flatMap { machine.emulating($0) }
+      let machine = try await machines.chosen(name)
       let time = GuestTime.virtual(seed: 0)
       for test in cases {
-        let able = (Plan(test, on: machine).runs ? machine : emulated ?? machine).inTime(time)
+        let able = machine.emulating(emulate, for: test).inTime(time)
         guard runner.consent.refusal(of: test, in: time) == nil, Plan(test, on: able).runs,
           let rule = test.rule(on: able.kernel), done.insert([test.scenario, rule.because]).inserted
         else { continue }
