@@ -62,11 +62,12 @@ extension ReachedFunctions {
   /// called here. It names a function all the same.
   public func complaint(about rule: Written) -> String? {
     guard let entry = entry(of: rule) else {
-      guard !rule.conditions.isEmpty else {
-        return "\(rule.place): bench functions has not run what it says since it was written: "
-          + "pawslab bench functions \(rule.place.file) --emulate tw_recycle --keep lab/functions.json"
+      // Who names nothing need not wait for a guest to hear it.
+      guard rule.conditions.isEmpty, !Self.names(in: rule.because).isEmpty else {
+        return complaint(aboutNamesOf: rule)
       }
-      return complaint(aboutNamesOf: rule)
+      return "\(rule.place): bench functions has not run what it says since it was written: "
+        + "pawslab bench functions \(rule.place.file) --emulate tw_recycle --keep lab/functions.json"
     }
     let called = entry.calls.filter { $0.value > 0 }.keys.sorted().joined(separator: ", ")
     let mend = "name what decides it, for example of what \(entry.id) calls: \(called)"

@@ -49,6 +49,8 @@ import Testing
     let kept = Self.kept("tcp_conn_request refuses it", ["tcp_conn_request": 2])
     let complaint = try #require(kept.complaint(about: Self.rule("tcp_conn_request takes it")))
     #expect(complaint.contains("bench functions has not run"))
+    let nameless = try #require(kept.complaint(about: Self.rule("the clock goes on")))
+    #expect(nameless.contains("names no function"))
   }
 
   /// Of a kernel that is not here only that a function is named can be asked.
