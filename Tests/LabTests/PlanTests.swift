@@ -115,7 +115,8 @@ import Testing
 
   /// Only what needs it, only where it was asked for, and only where the kernel lacks it.
   @Test func whatIsEmulatedIsWhatACaseNeeds() {
-    let lacks = Machine(name: "lacks", kernel: Self.kernel(without: [.setting("tcp_tw_recycle")]), stored: nil)
+    let lacks = Machine(
+      name: "lacks", kernel: Self.kernel(without: [.setting("tcp_tw_recycle")]), stored: nil)
     let has = Machine(name: "has", kernel: Self.kernel(), stored: nil)
     let needs = Self.test(settings: ["server": ["tcp_tw_recycle": "1"]])
     let emulation = TimeWaitRecycling.emulation
