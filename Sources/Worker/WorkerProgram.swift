@@ -18,6 +18,7 @@ public enum WorkerProgram {
   /// worker for one request.
   public static func program(_ arguments: [String]) -> Int32 {
     if Guest.isFirstProcess { return Init.main() }
+    System.takeNiceOfParent()
     if arguments.dropFirst().first == "guard" { return Guard.run(Array(arguments.dropFirst(2))) }
     if arguments.dropFirst().first == "fuzz" { return fuzz(Array(arguments.dropFirst(2))) }
     return main()
