@@ -11,7 +11,8 @@ public enum Sysctl {
     private let descriptor: Int32?
 
     /// `/proc/sys`; where that is mounted read-only, as in containers, one of our own, if the kernel gives us one.
-    public static let common = clinux_is_read_only("/proc/sys") == 1 ? Tree(descriptor: clinux_proc()) : Tree()
+    public static let common =
+      clinux_is_read_only("/proc/sys") == 1 ? Tree(descriptor: clinux_proc()) : Tree()
 
     /// One of our own for some of many namespaces; the common one where the kernel gives none.
     ///

@@ -129,7 +129,8 @@ struct BenchPeers: AsyncParsableCommand {
           // Minutes of a single one tell nothing more.
           if size <= peer.most, round == 0 || found[peer.name]?.contains(where: { $0 != nil }) == true {
             await Console.note("\(size) clients, round \(round + 1) of \(rounds): \(peer.name)")
-            do { one = try await peer.round(gone: gone) } catch let error where !(error is CancellationError) {
+            do { one = try await peer.round(gone: gone) } catch let error where !(error is CancellationError)
+            {
               table.missing.append("\(size) clients by \(peer.name): \(error)")
             }
           } else if round == 0 {
@@ -160,7 +161,8 @@ struct BenchPeers: AsyncParsableCommand {
       return
     }
     let (hypervisor, _, machines) = try Running.fixed().lab()
-    guard let machine = try await machines.atPath(path), let stored = machine.stored, machine.failure == nil else {
+    guard let machine = try await machines.atPath(path), let stored = machine.stored, machine.failure == nil
+    else {
       table.missing.append("\(what): the lab cannot boot \(path)")
       return
     }

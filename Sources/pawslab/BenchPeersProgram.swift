@@ -33,10 +33,10 @@ struct PeerProgram: Sendable {
     let result = try await Subprocess.run(
       .path(FilePath(command[0])), arguments: .init(Array(command.dropFirst())), input: .inputWriter,
       output: .sequence, error: .string(limit: 64 << 10)
-    ) { execution -> (setup: Double, start: Double, kernel: Int, program: Int, word: ContinuousClock.Instant)? in
+    ) { execution -> Stood? in
       let writer = execution.standardInputWriter
       if !request.isEmpty { _ = try await writer.write(request) }
-      var found: (setup: Double, start: Double, kernel: Int, program: Int, word: ContinuousClock.Instant)?
+      var found: Stood?
       var rest = Data()
       for try await buffer in execution.standardOutput {
         buffer.withUnsafeBytes { rest.append(contentsOf: $0) }
@@ -45,10 +45,9 @@ struct PeerProgram: Sendable {
           rest = Data(rest[(end + 1)...])
           guard let setup = try ready(line) else { continue }
           let start = began.duration(to: .now) / .milliseconds(1)
-          found = (
-            setup, start, Self.kernelBytes() - before.memory,
-            Self.residentBytes(execution.processIdentifier.value), .now
-          )
+          found = Stood(
+            setup: setup, start: start, kernel: Self.kernelBytes() - before.memory,
+            program: Self.residentBytes(execution.processIdentifier.value), word: .now)
           try await writer.finish()
         }
       }
@@ -58,13 +57,23 @@ struct PeerProgram: Sendable {
     let processor = Self.processorMilliseconds() - before.processor
     guard let found = result.closureResult, case .exited(0) = result.terminationStatus else {
       let words = result.standardError.split(separator: "\n").last.map { ": \($0)" } ?? ""
-      throw Failure(stage: name, object: command.joined(separator: " "), cause: "\(result.terminationStatus)\(words)")
+      throw Failure(
+        stage: name, object: command.joined(separator: " "), cause: "\(result.terminationStatus)\(words)")
     }
     _ = try await Subprocess.run(
       .path(FilePath(gone)), input: .string("\n"), output: .string(limit: 4096), error: .string(limit: 4096))
     return PeerTable.Round(
       setup: found.setup, start: found.start, teardown: found.word.duration(to: .now) / .milliseconds(1),
       processor: processor, kernelBytes: found.kernel, programBytes: found.program)
+  }
+
+  /// A network that stands, and when it was told to end.
+  private struct Stood: Sendable {
+    var setup: Double
+    var start: Double
+    var kernel: Int
+    var program: Int
+    var word: ContinuousClock.Instant
   }
 
   /// Of the whole kernel: what networks take is not all on the account of who makes them (percpu counters, FIB tables).
@@ -86,7 +95,7 @@ struct PeerProgram: Sendable {
   /// Of everything that was started from here and has ended: getrusage(2).
   private static func processorMilliseconds() -> Double {
     var usage = rusage()
-    getrusage(RUSAGE_CHILDREN, &usage)
+    getrusage(RUSAGE_CHILDREN.rawValue, &usage)
     let time = { (time: timeval) in Double(time.tv_sec) * 1000 + Double(time.tv_usec) / 1000 }
     return time(usage.ru_utime) + time(usage.ru_stime)
   }

@@ -38,7 +38,8 @@ import Testing
   }
 
   @Test(arguments: [
-    #"{"a": {"=": "nobody"}}"#, #"{"a": {"=": "b"}, "b": {"=": "a"}}"#, #"{"a": {"=": "b", "x": "1"}, "b": {}}"#,
+    #"{"a": {"=": "nobody"}}"#, #"{"a": {"=": "b"}, "b": {"=": "a"}}"#,
+    #"{"a": {"=": "b", "x": "1"}, "b": {}}"#,
   ])
   func whatIsLikeNobodyIsRefused(text: String) {
     #expect(throws: DecodingError.self) { try JSONDecoder().decode(Alike.self, from: Data(text.utf8)) }

@@ -18,9 +18,10 @@ import Testing
     #expect(Addressing(.ipv6).client(0) == "2001:2::2")
     #expect(Addressing(.ipv6).link(0, host: 1) == "2001:2::1")
     // Those beyond the first 250, whose addresses are as they were.
-    #expect([249, 250, 251, 999].map(Addressing(.ipv4).client) == [
-      "198.18.249.2", "100.64.0.2", "100.64.1.2", "100.66.237.2",
-    ])
+    #expect(
+      [249, 250, 251, 999].map(Addressing(.ipv4).client) == [
+        "198.18.249.2", "100.64.0.2", "100.64.1.2", "100.66.237.2",
+      ])
     #expect(Addressing(.ipv4).gateway(250) == "100.64.0.1")
     #expect(Addressing(.ipv6).client(250) == "2001:2:0:100::2")
     for family in Network.Family.allCases {

@@ -6,13 +6,15 @@ import Testing
 @Suite struct PeerTableTests {
   static func round(_ setup: Double, kernel: Int = 0) -> PeerTable.Round {
     PeerTable.Round(
-      setup: setup, start: setup + 5, teardown: 50, processor: 2 * setup, kernelBytes: kernel, programBytes: 1024)
+      setup: setup, start: setup + 5, teardown: 50, processor: 2 * setup, kernelBytes: kernel,
+      programBytes: 1024)
   }
 
   static let table: PeerTable = {
     var table = PeerTable(
       head: .init(
-        date: "2026-11-29T21:00:00Z", processor: "A | processor", processors: 2, release: "6.1.0", loads: [1.25, 3]))
+        date: "2026-11-29T21:00:00Z", processor: "A | processor", processors: 2, release: "6.1.0",
+        loads: [1.25, 3]))
     table.networks = [
       .init(peer: "pawslab", clients: 100, rounds: [round(3, kernel: 1_024_000), round(40), nil]),
       .init(peer: PeerTable.yardstick, clients: 100, rounds: [round(2), round(20), round(1)]),
@@ -36,7 +38,10 @@ import Testing
     #expect(lines[0].hasSuffix("2 processors, Linux 6.1.0, load 1.3 to 3.0"))
     #expect(lines[3].hasPrefix("100      pawslab         21.5 (3.0 to 40.0), 1.75x"))
     #expect(lines[5].hasSuffix("-                       -"), "of one client it is the machine's noise")
-    #expect(lines.suffix(2) == ["boot (ms), pawslab: 1500 (1400 to 1700)", "not measured: boot by virtme-ng: no vng"])
+    #expect(
+      lines.suffix(2) == [
+        "boot (ms), pawslab: 1500 (1400 to 1700)", "not measured: boot by virtme-ng: no vng",
+      ])
   }
 
   @Test func asMarkdownNothingOfItIsMarkUp() {

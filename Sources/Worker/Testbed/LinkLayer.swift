@@ -189,7 +189,9 @@ final class LinkLayer {
           stage: "wait", object: first.words, cause: "not up within 10 s",
           mend: "fewer --jobs, if the machine is loaded")
       }
-      var requests = monitors.values.map { Poll.Request(descriptor: $0.fileDescriptor, events: Poll.readable) }
+      var requests = monitors.values.map {
+        Poll.Request(descriptor: $0.fileDescriptor, events: Poll.readable)
+      }
       _ = try Poll.wait(&requests, timeout: Int(left / 1_000_000) + 1)
     }
   }

@@ -101,7 +101,9 @@ enum Settings {
     }
     return try node.namespace.run {
       var values: [String: String] = [:]
-      for setting in Setting.all { values[setting.name] = try Sysctl.readIfPresent(setting.path, in: node.sysctls) }
+      for setting in Setting.all {
+        values[setting.name] = try Sysctl.readIfPresent(setting.path, in: node.sysctls)
+      }
       return values
     }.merging(firstNamespace) { own, _ in own }
   }

@@ -107,7 +107,9 @@ final class EventLoop {
     let watched = ready.map { watches[$0]?.socket }
     for (descriptor, socket) in zip(ready, watched) {
       // A handler before may have closed this one, and another may have its number by now.
-      guard let watch = watches[descriptor], watch.socket === socket, socket?.isOpen != false else { continue }
+      guard let watch = watches[descriptor], watch.socket === socket, socket?.isOpen != false else {
+        continue
+      }
       try watch.handler()
     }
     let now = SystemClock.monotonic()
