@@ -87,6 +87,7 @@ final class Testbed {
 
     links = try LinkLayer(network, nodes: byName, test: test.id)
     try impairLinks()
+    try introduceMany()
     timings.append(stopwatch.lap("links"))
 
     for host in network.hosts {
