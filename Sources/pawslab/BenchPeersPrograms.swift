@@ -77,10 +77,10 @@ struct ScratchPrograms {
   }
 
   private func imports(_ python: String, _ module: String) async throws -> Bool {
-    let result = try await Subprocess.run(
+    let result = try? await Subprocess.run(
       .path(FilePath(python)), arguments: ["-c", "import \(module)"], output: .discarded, error: .discarded)
-    if case .exited(0) = result.terminationStatus { return true }
-    return false
+    guard case .exited(0)? = result?.terminationStatus else { return false }
+    return true
   }
 }
 
