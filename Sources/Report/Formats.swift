@@ -94,10 +94,12 @@ extension Results.Entry {
 
   /// What disagreed, a line each.
   var evidence: [String] {
-    attempts.filter { !$0.holds }.map {
-      "\($0.attempt.label) #\($0.attempt.id): \($0.word), expected \($0.expected), "
-        + "\($0.syns) SYNs sent, \($0.synsAtServer) at the server"
-    } + witnesses.filter { !$0.holds }.map(\.text)
+    let all =
+      attempts.filter { !$0.holds }.map {
+        "\($0.attempt.label) #\($0.attempt.id): \($0.word), expected \($0.expected), "
+          + "\($0.syns) SYNs sent, \($0.synsAtServer) at the server"
+      } + witnesses.filter { !$0.holds }.map(\.text)
+    return Folded.lines(all, text: { $0 }, more: Folded.more)
   }
 
   /// The same without what the reason says already.

@@ -53,7 +53,9 @@ public struct TextReport: Sendable {
       if !until.isEmpty { lines.append("       until then") }
       lines += until.flatMap { Visible.lines($0) }.map { "         \($0)" }
     }
-    lines += details
+    lines +=
+      detail == .verbose
+      ? details : Folded.lines(details, text: \.description, more: { "       \(Folded.more($0))" })
     if detail == .verbose, let exact = result.exact {
       lines.append("       seed \(exact.seed), digest \(exact.digest)")
     }

@@ -15,6 +15,7 @@ struct Bench: AsyncParsableCommand {
     subcommands: [
       BenchSetup.self, BenchBoot.self, BenchTime.self, BenchMutate.self, BenchCrossCheck.self, BenchFuzz.self,
       BenchDiagnose.self, BenchAudit.self, BenchFunctions.self,
+      BenchPeers.self,
       FuzzChild.self,
     ])
 }
