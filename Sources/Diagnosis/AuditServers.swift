@@ -159,7 +159,9 @@ extension AuditExposure {
       guard let most = facts.number("tcp_max_tw_buckets", default: 65536) else { return [] }
       // The kernel's own number follows the machine's memory, and is 2,048 with half a gigabyte (tcp_init).
       guard most < 1024 || facts.timeWait.map({ $0 * 10 >= most * 9 }) ?? false else { return [] }
-      return facts.match(["tcp_max_tw_buckets"])
+      var match = facts.match(["tcp_max_tw_buckets"])
+      match[0].isNow = facts.timeWait.map { $0 > 0 && $0 >= most }
+      return match
     },
     AuditExposure(
       id: "rp-filter", title: "packets are dropped whose way back is another interface", level: .warning,

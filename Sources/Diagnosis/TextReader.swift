@@ -168,10 +168,18 @@ struct TextReader {
     }
   }
 
+  /// iptables(8) -nvL: the policies that drop, and the rules as iptables-save has them.
+  func listed(_ body: (String) -> Void) throws {
+    do throws(ListedRules.Spoilt) {
+      let listed = try ListedRules(lines)
+      for rule in listed.policies + listed.rules { body(rule.text) }
+    } catch { throw mistake(error.line, error.cause, .listed) }
+  }
+
   /// nft(8): tables, chains, rules; as deep as its braces are.
   func nft(_ body: (String) -> Void) throws {
     var depth = 0
-    for line in lines() {
+    for line in lines().lazy.map(\.withoutHandle) {
       let text = line.text.trimmed
       var isQuoted = false
       for character in text {
