@@ -250,7 +250,9 @@ extension AuditFacts {
         !text.hasSuffix("{"), !text.hasPrefix("type ")
       else { continue }
       rules.append(
-        Rule(text: String(text), place: AuditPlace(file: file, line: line.number), packets: packets))
+        Rule(
+          text: String(text.withoutComment), place: AuditPlace(file: file, line: line.number),
+          packets: packets))
     }
   }
 }

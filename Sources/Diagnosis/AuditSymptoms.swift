@@ -51,7 +51,7 @@ extension AuditExposure {
           "conntrack-invalid",
           "nat-forgets/nf_conntrack_tcp_loose=0,sender=client,drop_invalid=false,nf_conntrack_tcp_be_liberal=0,family=ipv4"
         ),
-        Shown("lost-answer", "two-nats-one-address/clock=ahead,back=by the other NAT,family=ipv4"),
+        Shown("lost-answer", "two-nats-one-address/clock=equal,back=by the other NAT,family=ipv4"),
       ],
       change: "what stands in between has to remember idle connections for as long as the ends do",
       source: "tcp_v4_send_reset", unless: "somebody asked for a port on which nobody listens"
@@ -76,10 +76,11 @@ extension AuditExposure {
       return "TcpExt.TCPSynRetrans is \(again), and this machine has connected to nobody"
     },
     between(
-      "counted-embryonic", "half-open connections were reset: a SYN-ACK was refused, or came to somebody else",
+      "counted-embryonic",
+      "half-open connections were reset: a SYN-ACK was refused, or came to somebody else",
       .server, "clients that were answered and could not use it",
       [
-        Shown("lost-answer", "two-nats-one-address/clock=ahead,back=by the other NAT,family=ipv4"),
+        Shown("lost-answer", "two-nats-one-address/clock=equal,back=by the other NAT,family=ipv4"),
         Shown("ts-echo", "tsecr/rewritten=TSval of SYNs,family=ipv4"),
       ],
       change: "one NAT for an address; no rule that rewrites timestamps one way",

@@ -181,6 +181,30 @@ struct ListedRules {
   }
 }
 
+extension Substring {
+  /// A rule without what somebody has noted beside it (`-m comment --comment "..."`, nft's `comment "..."`): that may be
+  /// anything, the words of another rule too.
+  var withoutComment: Substring {
+    guard let mark = firstRange(of: " -m comment --comment ") ?? firstRange(of: " comment \"") else {
+      return self
+    }
+    var rest = self[mark.upperBound...]
+    var isQuoted = self[..<mark.upperBound].last == "\""
+    if !isQuoted, rest.first == "\"" {
+      isQuoted = true
+      rest = rest.dropFirst()
+    }
+    var isEscaped = false
+    while let next = rest.first {
+      if isQuoted ? next == "\"" && !isEscaped : next == " " { break }
+      isEscaped = next == "\\" && !isEscaped
+      rest = rest.dropFirst()
+    }
+    if isQuoted { rest = rest.dropFirst() }
+    return Substring(self[..<mark.lowerBound] + rest)
+  }
+}
+
 extension Line {
   /// `nft -a` writes a handle after each line, which is no part of it.
   var withoutHandle: Line {

@@ -30,7 +30,9 @@ public enum TextKind: String, Sendable, Codable, CaseIterable {
     if first.hasPrefix("Linux version ") || first.hasPrefix("Linux "), first.contains(" #"), lines.count < 4 {
       return .kernel
     }
-    if first.hasPrefix("table "), Line(number: 1, text: first).withoutHandle.text.hasSuffix("{") { return .nft }
+    if first.hasPrefix("table "), Line(number: 1, text: first).withoutHandle.text.hasSuffix("{") {
+      return .nft
+    }
     if ListedRules.isHeading(first) { return .listed }
     if share({ $0.hasPrefix("-A ") || $0.hasPrefix("-a ") }),
       share({ $0.words.contains { ["-t", "-u", "-f"].contains($0) } }),

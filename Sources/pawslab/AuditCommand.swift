@@ -12,7 +12,8 @@ extension AuditLevel: ExpressibleByArgument {}
 struct AuditCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "audit",
-    abstract: "Say which of the lab's losses a machine shows, and which it or its settings files are exposed to.",
+    abstract:
+      "Say which of the lab's losses a machine shows, and which it or its settings files are exposed to.",
     discussion: """
       Looks at this machine (--host: reads /proc, and rules where that loads no module), or at files: what \
       \(TextKind.allCases.map(\.rawValue).joined(separator: ", ")) print, and whatever sets something - sysctl.d, \
@@ -32,7 +33,10 @@ struct AuditCommand: AsyncParsableCommand {
   @Flag(help: "Look at this machine.")
   var host = false
 
-  @Option(help: "With --host: what cat /proc/net/netstat /proc/net/snmp printed before; what was counted since is looked at.")
+  @Option(
+    help:
+      "With --host: what cat /proc/net/netstat /proc/net/snmp printed before; what was counted since is looked at."
+  )
   var since: String?
 
   @Option(help: "The kernel's release, where the files do not say it: 6.1, 3.10.0-1160.el7.")

@@ -96,7 +96,8 @@ struct AuditMatrix {
         named == test.judged
         ? "only an exposure tells" : "nothing tells \(test.judged.subtracting(named).sorted()), no finding"
       open.append(
-        "open  \(test.id) on \(test.kernel): judged \(row), \(words) \(test.judged.subtracting(found).sorted())")
+        "open  \(test.id) on \(test.kernel): judged \(row), \(words) \(test.judged.subtracting(found).sorted())"
+      )
     }
     for column in columns { counts[row, default: [:]][column, default: 0] += 1 }
     totals[row, default: 0] += 1

@@ -101,7 +101,7 @@ import Testing
         "tw-paws", "tw-seq", "challenge-ack", "recycle", "listen-overflow", "syn-queue", "rp-filter",
         "lost-answer",
         "hop", "conntrack-full", "nat-race", "ipvs", "icmp", "no-socket", "fin-wait-2", "conntrack-invalid",
-        "established-paws", "ipvs-quiesced",
+        "established-paws", "ipvs-quiesced", "ts-echo",
       ]), "\(written.sorted())")
   }
 
