@@ -164,7 +164,32 @@ enum AuditFiles {
     if path != "-", FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
       return walk(path, to: &input)
     }
+    if path != "-", try addSupport(path, to: &input) { return }
     try input.add(text: try text(path), file: path == "-" ? "standard input" : path)
+  }
+
+  /// What a packed sosreport or supportconfig has of the network.
+  ///
+  /// - Returns: whether it is an archive.
+  private static func addSupport(_ path: String, to input: inout AuditInput) throws -> Bool {
+    guard let handle = FileHandle(forReadingAtPath: path),
+      let beginning = try? handle.read(upToCount: 512), SupportArchive.looksLike([UInt8](beginning))
+    else { return false }
+    let limits = SupportArchive.Limits(
+      member: SupportFiles.mostBytes, all: SupportFiles.mostOfAll, members: SupportFiles.mostMembers)
+    guard let members = try SupportArchive(path, limits: limits).members(SupportFiles.wants) else {
+      return false
+    }
+    let texts = SupportFiles.texts(
+      members.map { ($0.path, String(decoding: $0.content, as: UTF8.self)) })
+    for (name, text) in texts {
+      let name = "\(path): \(name)"
+      // One command that failed there does not take the rest away.
+      do { try input.add(text: text, file: name, isFound: true) } catch let failure as Failure {
+        input.cannotTell("\(name) is spoilt: \(failure.cause)")
+      }
+    }
+    return true
   }
 
   /// A text that somebody has named.
@@ -185,7 +210,7 @@ enum AuditFiles {
     guard case .text = Incident.kind(of: [UInt8](data.prefix(512))) else {
       throw Failure(
         stage: "audit", object: name, cause: "no text",
-        mend: "captures are for pawslab diagnose; unpack archives and give their folder", isUsage: true)
+        mend: "captures are for pawslab diagnose; packed files have to be unpacked", isUsage: true)
     }
     return String(decoding: data, as: UTF8.self)
   }
