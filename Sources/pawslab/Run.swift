@@ -109,6 +109,10 @@ struct Run: AsyncParsableCommand {
       resuming.continues ? try RunFolder(continuing: $0) : try RunFolder(creating: $0)
     }
     let earlier = try folder.flatMap { try resuming.earlier(in: $0) }
+    // On a terminal what stays begins with the answer: what is said on the way to it passes.
+    let isWatched = Console.isTerminal && !quiet && format == .text
+    if isWatched { Console.letNotesPass() }
+    defer { Console.tellNotes() }
     let (_, runner, machines) = try running.lab(keepsPackets: false)
     let interrupt = Interrupt()
     let planning = Task {
@@ -136,18 +140,24 @@ struct Run: AsyncParsableCommand {
     let screen = Screen(
       total: tests.count,
       report: TextReport(detail: quiet ? .quiet : verbose ? .verbose : .normal, colour: Console.colour),
-      live: Console.isTerminal && !quiet && format == .text, silent: format != .text)
+      live: isWatched, holds: isWatched, silent: format != .text)
     var execution = Execution(
       runner: runner, folder: folder, earlier: earlier, maxFail: resuming.maxFail, screen: screen,
       interrupt: interrupt)
     execution.account = { $0.account(required: required, known: known, on: .today) }
     let (results, saved) = try await execution.run(tests)
     if format == .text {
+      let held = await screen.held
+      if isWatched {
+        for line in screen.report.answer(results, kernels: saved.kernels) { Console.print(line) }
+        for line in held { Console.print(line) }
+        if !held.isEmpty { Console.print("") }
+      }
       for line in screen.report.overSeeds(saved) { Console.print(line) }
       for line in screen.report.summary(
         results, seconds: saved.summary.seconds, kernels: saved.kernels,
         compared: kernels.isEmpty ? [] : compared(tests.map(\.machine.name), saved.kernels),
-        guests: saved.guests, counted: saved.summary)
+        guests: saved.guests, counted: saved.summary, isAnswered: isWatched)
       { Console.print(line) }
     } else if let folder {
       Console.write(try folder.text(of: saved, as: format), to: .standardOutput)
@@ -224,16 +234,23 @@ actor Screen {
   private let live: Bool
   private var done = 0
   private var running: [String] = []
+  private var failed = 0
+  /// What is said of cases, where that waits for the answer: of those that did not pass, or of all where every witness
+  /// is asked for.
+  private(set) var held: [TerminalText] = []
   /// How often something could not be kept.
   private(set) var complaints = 0
   /// The guests that have ended.
   private(set) var guests: [GuestCost] = []
 
   private let silent: Bool
+  private let holds: Bool
 
-  /// - Parameter silent: whether nothing is printed but complaints.
-  init(total: Int, report: TextReport, live: Bool, silent: Bool = false) {
-    self.silent = silent
+  /// - Parameters:
+  ///   - holds: whether a line of a case is not printed, and what of them matters is kept for the end.
+  ///   - silent: whether nothing is printed but complaints.
+  init(total: Int, report: TextReport, live: Bool, holds: Bool = false, silent: Bool = false) {
+    (self.silent, self.holds) = (silent, holds)
     self.total = total
     self.report = report
     self.live = live
@@ -249,11 +266,18 @@ actor Screen {
     case .finished(let result):
       done += 1
       running.removeAll { $0 == Self.name(result.place) }
-      if !silent { for line in report.lines(result) { Console.print(line) } }
+      let isBad = [.fail, .error].contains(result.judgement.verdict)
+      if isBad { failed += 1 }
+      if holds {
+        if isBad || report.detail == .verbose { held += report.lines(result) }
+      } else if !silent {
+        for line in report.lines(result) { Console.print(line) }
+      }
     }
     guard live else { return }
-    let text = "\(done)/\(total) judged, \(running.count) running: \(running.first ?? "")"
-    Console.write(Terminal.escaped(text).prefix(width - 1), to: .standardOutput)
+    let bad = failed > 0 ? ", \(failed) not as expected" : ""
+    let text = "\(done)/\(total) judged\(bad), \(running.count) running: \(running.first ?? "")"
+    Console.write(Terminal.escaped(text).prefix(Console.width - 1), to: .standardOutput)
   }
 
   private static func name(_ place: PlannedRun.Place) -> String { "\(place.kernel) \(place.words)" }
@@ -270,10 +294,5 @@ actor Screen {
 
   private func clear() {
     if live { Console.write("\r\u{1b}[K", to: .standardOutput) }
-  }
-
-  private var width: Int {
-    var size = winsize()
-    return ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20 ? Int(size.ws_col) : 80
   }
 }
