@@ -7,8 +7,9 @@ extension Results {
   /// for each case on it.
   ///
   /// `path` is `pawslab.` and the case's dotted name (``CaseName``). A case that broke is `ERROR`, one that the run never
-  /// came to is `MISS`; a failure that is known is `FAIL` all the same, for there issues say what is known, and `misc` has
-  /// by what. Origin, checkout and builds are of the lab's own making: whoever submits puts theirs in.
+  /// came to is `MISS`, what an emulation did is `DONE`; a failure that is known is `FAIL` all the same, for there issues
+  /// say what is known, and `misc` has by what. Origin, checkout and builds are of the lab's own making: whoever submits
+  /// puts theirs in.
   ///
   /// One run has the same ids whenever they are asked for, so that nothing is submitted twice.
   ///
@@ -31,7 +32,7 @@ extension Results {
         build_id: id(run, entry.kernel), id: id(run, entry.kernel, entry.machineName),
         path: "pawslab.\(entry.machineName)",
         comment: Visible.line(entry.title),
-        status: isMissing ? "MISS" : Self.status(of: entry.standing),
+        status: isMissing ? "MISS" : Self.status(of: entry),
         duration: entry.seconds.isFinite ? max(0, entry.seconds) : nil,
         // Characters are at least as many as the schema counts.
         log_excerpt: entry.standing == .passed ? nil : String(log.unicodeScalars.prefix(16_384)),
@@ -47,12 +48,14 @@ extension Results {
         tests: tests))
   }
 
-  private static func status(of standing: Standing) -> String {
-    switch standing {
-    case .passed: "PASS"
-    case .failed, .known: "FAIL"
-    case .skipped: "SKIP"
-    case .broken: "ERROR"
+  /// What is said of the kernel: nothing, where it was an emulation that was judged, whatever was required.
+  private static func status(of entry: Entry) -> String {
+    switch entry.verdict {
+    case .pass where entry.emulation != nil, .fail where entry.emulation != nil: "DONE"
+    case .pass: "PASS"
+    case .fail: "FAIL"
+    case .skip: "SKIP"
+    case .error: "ERROR"
     }
   }
 
