@@ -37,14 +37,13 @@ struct BenchFunctions: AsyncParsableCommand {
     let hypervisor = try running.hypervisor()
     let runner = try running.runner(hypervisor)
     let machines = Machines(runner: runner, hypervisor: hypervisor, say: Console.note)
-    let machine = try await machines.named(kernel)
-    let emulated = emulate.flatMap { machine.emulating($0) }
+    let machine = try await machines.chosen(kernel)
     let time = GuestTime.virtual(seed: 0)
     var rules: Set<[String]> = []
     var entries: [ReachedFunctions.Entry] = []
     var wrong = 0
     for test in cases {
-      let able = (Plan(test, on: machine).runs ? machine : emulated ?? machine).inTime(time)
+      let able = machine.emulating(emulate, for: test).inTime(time)
       guard runner.consent.refusal(of: test, in: time) == nil, Plan(test, on: able).runs,
         let rule = test.rule(on: able.kernel), rules.insert([test.scenario, rule.because]).inserted
       else { continue }

@@ -192,7 +192,7 @@ struct Run: AsyncParsableCommand {
   ) async throws -> [(test: Case, machine: Machine)] {
     if hostOnly {
       let host = try await machines.host()
-      return cases.map { ($0, able(host, $0)) }
+      return cases.map { ($0, host.emulating(emulate, for: $0)) }
     }
     if kernelNames.isEmpty, seeding.isVirtual {
       return try await machines.assign(cases, host: nil, emulate: emulate)
@@ -211,19 +211,12 @@ struct Run: AsyncParsableCommand {
     }
     var tests: [(test: Case, machine: Machine)] = []
     for name in kernelNames {
-      let machine =
-        if let there = try await machines.atPath(name) { there } else { try await machines.named(name) }
+      let machine = try await machines.chosen(name)
       tests += cases.map { test in
-        (test, able(machine.inTime(seeding.time(of: test, consent)), test))
+        (test, machine.inTime(seeding.time(of: test, consent)).emulating(emulate, for: test))
       }
     }
     return tests
-  }
-
-  /// The machine, or where the case needs it and it was asked for, the machine with that emulated.
-  private func able(_ machine: Machine, _ test: Case) -> Machine {
-    guard let emulate, emulate.serves(test) else { return machine }
-    return machine.emulating(emulate) ?? machine
   }
 }
 

@@ -108,13 +108,11 @@ struct Shell: AsyncParsableCommand {
     let hypervisor = try running.hypervisor(hasShell: true)
     let runner = try running.runner(hypervisor)
     let machines = Machines(runner: runner, hypervisor: hypervisor, say: Console.note)
-    var machine =
-      if let there = try await machines.atPath(kernel) { there } else { try await machines.named(kernel) }
-    if let emulate, emulate.serves(test) { machine = machine.emulating(emulate) ?? machine }
+    let machine = try await machines.chosen(kernel).emulating(emulate, for: test)
     let terminal = OwnTerminal()
     defer { terminal.restore() }
     let interrupt = Interrupt()
-    let shell = Task { [machine] in
+    let shell = Task {
       let steps = ShellSteps(test: test, kernel: machine.kernel)
       let commands = Dictionary(
         uniqueKeysWithValues: ShellSteps.programs.map { ("/bin/\($0.key)", $0.value) })
@@ -146,8 +144,8 @@ struct Shell: AsyncParsableCommand {
 
   private func onHost(_ test: Case, _ node: String) async throws -> Int32 {
     let runner = try Running.fixed().runner()
-    var host = Machine(name: "host", kernel: try await runner.probe(), stored: nil)
-    if let emulate, emulate.serves(test) { host = host.emulating(emulate) ?? host }
+    let host = Machine(name: "host", kernel: try await runner.probe(), stored: nil)
+      .emulating(emulate, for: test)
     let programs = try ProgramFolder(ShellSteps.programs)
     let steps = ShellSteps(test: test, kernel: host.kernel)
     let status = Status()
