@@ -15,13 +15,21 @@ public enum Format: String, Sendable, CaseIterable {
   case markdown
   /// Workflow commands of GitHub Actions, one for each case that failed.
   case github
+  /// A report of the kernel CI database (``Results/kcidb(time:)``).
+  case kcidb
+  /// What a test of tmt with `result: custom` leaves in `$TMT_TEST_DATA/results.yaml` (``Results/tmt()``).
+  case tmt
+  /// Commands of LAVA's test shell (``Results/lava``).
+  case lava
+  /// The lines and the summary of a test of LTP (``Results/ltp``).
+  case ltp
   /// `results.json` itself.
   case json
 
   /// What `--out` calls the file; nil for what is only printed.
   public var file: String? {
     switch self {
-    case .text, .github, .json: nil
+    case .text, .github, .kcidb, .tmt, .lava, .ltp, .json: nil
     case .html: "report.html"
     case .junit: "junit.xml"
     case .ktap: "results.ktap"

@@ -10,7 +10,8 @@ public enum Standing: String, Sendable, CaseIterable, Codable {
   case passed
   /// Not as expected; or required, and the kernel itself was not judged.
   case failed
-  /// Not as expected, and known to be so until a date that is not over (``KnownFailures``).
+  /// Not as expected, and known to be so until a date that is not over (``KnownFailures``), or from an earlier run
+  /// (``Baseline``).
   case known
   /// Nobody required it, and it could not run.
   case skipped
@@ -59,7 +60,9 @@ extension Results {
   /// Marks what is required and was not judged, and what is known to fail, and counts again.
   ///
   /// - Returns: the results of before, for whoever wants to say what the marks changed.
-  public mutating func account(required: Required, known: KnownFailures, on today: CalendarDate) {
+  public mutating func account(
+    required: Required, known: KnownFailures, baseline: Baseline? = nil, on today: CalendarDate
+  ) {
     let unmet = required.unmet(by: cases)
     for index in cases.indices {
       cases[index].unmet = unmet[cases[index].id]
@@ -67,7 +70,7 @@ extension Results {
         Entry.Known(until: $0.until.description, reason: $0.reason)
       }
     }
-    let all = known.remarks(on: cases, today: today)
+    let all = known.remarks(on: cases, today: today) + (baseline?.mark(&cases) ?? [])
     remarks = all.isEmpty ? nil : all
     let skipped = cases.count { $0.unmet != nil && $0.verdict == .skip }
     let emulated = cases.count { $0.unmet != nil && $0.verdict == .pass }

@@ -69,7 +69,8 @@ struct Run: AsyncParsableCommand {
 
   @Option(
     help:
-      "What is printed: text, html, junit, ktap, markdown, github or json; --out keeps most of them anyway.")
+      "What is printed: text, html, junit, ktap, markdown, github, kcidb, tmt, lava, ltp or json; --out keeps most of them anyway."
+  )
   var format: Format = .text
 
   func validate() throws {
@@ -105,6 +106,8 @@ struct Run: AsyncParsableCommand {
     try seeding.check(cases.count * max(1, kernelNames.count))
     let required = try Required(require, among: cases)
     let known = try knownFailures.map(KnownFailures.init(file:)) ?? KnownFailures()
+    // Before --out is begun, which may be the same folder.
+    let before = try resuming.before()
     let folder = try out.map {
       resuming.continues ? try RunFolder(continuing: $0) : try RunFolder(creating: $0)
     }
@@ -144,7 +147,7 @@ struct Run: AsyncParsableCommand {
     var execution = Execution(
       runner: runner, folder: folder, earlier: earlier, maxFail: resuming.maxFail, screen: screen,
       interrupt: interrupt)
-    execution.account = { $0.account(required: required, known: known, on: .today) }
+    execution.account = { $0.account(required: required, known: known, baseline: before, on: .today) }
     let (results, saved) = try await execution.run(tests)
     if format == .text {
       let held = await screen.held

@@ -327,6 +327,24 @@ import Testing
   }
 
   @Test(.enabled(if: canRun, "SKIPPED: needs root"))
+  func whatFailedSoInAKeptRunIsNoNews() throws {
+    try Self.temporary { folder in
+      try Self.failing.write(toFile: folder + "/wrong.yaml", atomically: true, encoding: .utf8)
+      func run(_ more: String...) throws -> Ended {
+        try Self.run(["run", "wrong.yaml", "--host-only", "--out", "out"] + more, in: folder)
+      }
+      #expect(try run().status == 1)
+      // The run that it is held against is read before it is moved aside.
+      let again = try run("--baseline", "out")
+      #expect(again.status == 0, "\(again.errors)")
+      #expect(again.output.contains("0 failed, 1 known to fail"))
+      #expect(again.errors.contains("wrong/default: known: it failed so in out too"))
+      let mistake = try run("--baseline", "nowhere")
+      #expect(mistake.status == 2 && mistake.errors.contains("nowhere"), "\(mistake.errors)")
+    }
+  }
+
+  @Test(.enabled(if: canRun, "SKIPPED: needs root"))
   func aRunThatJudgesNothingIsNoSuccess() throws {
     // Every kernel that can be booted here has lost tcp_tw_recycle, or this one would be such a guest.
     let skipped = ["run", "--case", "tw-recycle-expiry/later=0,family=ipv4", "--host-only"]

@@ -113,6 +113,9 @@ import Wire
           --last-failed <last-failed>
                                   Only cases that failed or broke in this folder, on
                                   their kernels unless --kernel names others.
+          --baseline <baseline>   A folder that a run kept: what failed in it and fails
+                                  in the same way now is known, and only what is new
+                                  changes the exit status.
           --max-fail <max-fail>   Begin no other case when so many have failed or
                                   broken; the rest is not judged.
           --known-failures <known-failures>
@@ -129,9 +132,10 @@ import Wire
           --quiet                 Say only what failed, and the last line.
           --verbose               Show every witness.
           --format <format>       What is printed: text, html, junit, ktap, markdown,
-                                  github or json; --out keeps most of them anyway.
-                                  (values: text, html, junit, ktap, markdown, github,
-                                  json; default: text)
+                                  github, kcidb, tmt, lava, ltp or json; --out keeps
+                                  most of them anyway. (values: text, html, junit,
+                                  ktap, markdown, github, kcidb, tmt, lava, ltp, json;
+                                  default: text)
           --version               Show the version.
           -h, --help              Show help information.
 
