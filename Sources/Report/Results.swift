@@ -127,6 +127,8 @@ public struct Results: Codable, Sendable {
     public var unmet: String?
     /// By what its failure is known; nil where it has not failed, or that is not known.
     public var known: Known?
+    /// What it did, where that alone is known: a record's (``KernelRecord``).
+    public var recorded: Difference.Behaviour?
     /// Path below the results' folder; nil where nothing was seen.
     public var observation: String?
     /// Its packets, for Wireshark; as above.

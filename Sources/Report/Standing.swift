@@ -84,6 +84,8 @@ extension Results {
 public struct Required: Sendable {
   private let patterns: [CasePattern]
   private let exceptions: [CasePattern]
+  /// Cases of a shard that other shards have too: whether any kernel was judged by them is known of all together.
+  public var elsewhere: Set<String> = []
 
   /// Nothing is required.
   public init() { (patterns, exceptions) = ([], []) }
@@ -118,7 +120,10 @@ public struct Required: Sendable {
     guard !patterns.isEmpty else { return [:] }
     let judged = Set(entries.filter { $0.verdict != .skip && $0.emulation == nil }.map(\.id))
     var unmet: [String: String] = [:]
-    for entry in entries where !judged.contains(entry.id) && includes(entry.id, of: entry.scenario) {
+    for entry in entries
+    where !elsewhere.contains(entry.id) && !judged.contains(entry.id)
+      && includes(entry.id, of: entry.scenario)
+    {
       let emulated = entry.emulation != nil && entry.verdict != .skip
       if emulated || unmet[entry.id] == nil {
         unmet[entry.id] = emulated ? "required, but only emulated" : "required, but skipped"

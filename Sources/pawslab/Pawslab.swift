@@ -20,7 +20,8 @@ struct Pawslab: AsyncParsableCommand {
       """,
     version: "pawslab 0.1",
     subcommands: [
-      Run.self, List.self, Explain.self, Diagnose.self, AuditCommand.self, Diff.self, KernelsCommand.self,
+      Run.self, List.self, Explain.self, Diagnose.self, AuditCommand.self, Diff.self, MergeCommand.self,
+      RecordCommand.self, KernelsCommand.self,
       ReportCommand.self,
       JudgeCommand.self, Replay.self, Bisect.self, Shell.self,
       ReferenceCommand.self, ClaimsCommand.self, CureCommand.self, Demo.self,

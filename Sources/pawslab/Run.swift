@@ -41,6 +41,7 @@ struct Run: AsyncParsableCommand {
   var require: [String] = []
 
   @OptionGroup var resuming: Resuming
+  @OptionGroup var sharding: Sharding
 
   @Option(
     help:
@@ -83,7 +84,9 @@ struct Run: AsyncParsableCommand {
     try resuming.check(
       out: out,
       selects: !selection.paths.isEmpty || !selection.settings.isEmpty || !selection.patterns.isEmpty
-        || !kernels.isEmpty || emulate != nil || hostOnly || seeding.isVirtual || seeding.time != nil)
+        || !kernels.isEmpty || emulate != nil || hostOnly || seeding.isVirtual || seeding.time != nil
+        || sharding.shard != nil)
+    try sharding.check(out: out, lastFailed: resuming.lastFailed)
     if hostOnly, seeding.isVirtual {
       throw ValidationError("--host-only boots no guest, and only a guest has a time of its own")
     }
@@ -98,14 +101,25 @@ struct Run: AsyncParsableCommand {
     let failed = try resuming.failedBefore()
     if failed?.isEmpty == true { return }
     let cases = resuming.continues ? [] : try resuming.only(failed, of: try selection.cases())
+    let part = try failed == nil ? sharding.part() : nil
+    var cut: ShardCut?
+    if let part, !resuming.continues {
+      cut = try sharding.cut(
+        cases, kernels: hostOnly ? ["host"] : kernelNames, seeding: seeding, into: part)
+    }
+    let chosen = Chosen(cases, kernels: hostOnly ? ["host"] : kernelNames, in: cut)
     if list {
-      let kernels = hostOnly ? ["host"] : kernelNames.isEmpty ? nil : kernelNames
-      return try List.show(cases, as: format == .json ? .json : .text, kernels: kernels)
+      return try chosen.list(as: format == .json ? .json : .text, isNamed: hostOnly || !kernels.isEmpty)
     }
     try running.check(cases)
     try seeding.check(cases.count * max(1, kernelNames.count))
-    let required = try Required(require, among: cases)
-    let known = try knownFailures.map(KnownFailures.init(file:)) ?? KnownFailures()
+    var required = try Required(require, among: cases)
+    var known = try knownFailures.map(KnownFailures.init(file:)) ?? KnownFailures()
+    if cut != nil {
+      (required.elsewhere, known.isOfShard) = (chosen.elsewhere, true)
+      cut?.required = require.isEmpty ? nil : require
+      cut?.worker = try await Sharding.digest(of: try Running.worker())
+    }
     // Before --out is begun, which may be the same folder.
     let before = try resuming.before()
     let folder = try out.map {
@@ -116,6 +130,7 @@ struct Run: AsyncParsableCommand {
     let isWatched = Console.isTerminal && !quiet && format == .text
     if isWatched { Console.letNotesPass() }
     defer { Console.tellNotes() }
+    try sharding.check(part, continues: earlier?.plan)
     let (_, runner, machines) = try running.lab(keepsPackets: false)
     let interrupt = Interrupt()
     let planning = Task {
@@ -128,10 +143,10 @@ struct Run: AsyncParsableCommand {
         if let failed, kernelNames.isEmpty, !hostOnly {
           try await machines.again(failed, cases, seeding)
         } else {
-          try await plan(cases, machines, runner.consent)
+          try await plan(chosen, machines, runner.consent)
         }
       // What is planned is what will be: from which seed, or in whose time.
-      return try seeding.spread(await runner.inPossibleTime(tests), runner.consent)
+      return try seeding.spread(await runner.inPossibleTime(tests), runner.consent, of: chosen)
     }
     interrupt.onSignal { planning.cancel() }
     let tests: [(test: Case, machine: Machine)]
@@ -147,7 +162,10 @@ struct Run: AsyncParsableCommand {
     var execution = Execution(
       runner: runner, folder: folder, earlier: earlier, maxFail: resuming.maxFail, screen: screen,
       interrupt: interrupt)
-    execution.account = { $0.account(required: required, known: known, baseline: before, on: .today) }
+    execution.cut = cut
+    execution.account = { [required, known] in
+      $0.account(required: required, known: known, baseline: before, on: .today)
+    }
     let (results, saved) = try await execution.run(tests)
     if format == .text {
       let held = await screen.held
@@ -170,6 +188,8 @@ struct Run: AsyncParsableCommand {
     if let unfinished = saved.unfinished { Console.error("pawslab: \(unfinished)") }
     tellStanding(of: saved)
     try await execution.throwIfNotSaved()
+    // There may be more shards than there is work.
+    if let part, tests.isEmpty, earlier == nil { return Console.error("pawslab: shard \(part) has no case") }
     let status = exitStyle.status(of: saved.withNotJudged)
     if status != 0 { throw ExitCode(status) }
   }
@@ -183,7 +203,7 @@ struct Run: AsyncParsableCommand {
       Console.error("\(entry.id): \(entry.known?.text ?? "")")
     }
     for remark in results.remarks ?? [] { Console.error("pawslab: \(remark)") }
-    if results.nothingWasJudged {
+    if results.nothingWasJudged, !results.cases.isEmpty {
       Console.error("pawslab: nothing was judged: all \(results.cases.count) cases were skipped")
     }
   }
@@ -198,8 +218,10 @@ struct Run: AsyncParsableCommand {
 
   /// Every case on every named kernel; else each on the first that can.
   private func plan(
-    _ cases: [Case], _ machines: Machines, _ consent: Consent
+    _ chosen: Chosen, _ machines: Machines, _ consent: Consent
   ) async throws -> [(test: Case, machine: Machine)] {
+    let cases = chosen.tests.map(\.test)
+    guard !cases.isEmpty else { return [] }
     if hostOnly {
       let host = try await machines.host()
       return cases.map { ($0, host.emulating(emulate, for: $0)) }
@@ -220,9 +242,9 @@ struct Run: AsyncParsableCommand {
         own: seeding.time == .real || !Hypervisor.canBoot ? nil : seeding.virtual)
     }
     var tests: [(test: Case, machine: Machine)] = []
-    for name in kernelNames {
+    for name in kernelNames where chosen.tests.contains(where: { $0.kernel == name }) {
       let machine = try await machines.chosen(name)
-      tests += cases.map { test in
+      tests += chosen.tests.filter { $0.kernel == name }.map { test, _ in
         (test, machine.inTime(seeding.time(of: test, consent)).emulating(emulate, for: test))
       }
     }

@@ -118,6 +118,13 @@ import Wire
                                   changes the exit status.
           --max-fail <max-fail>   Begin no other case when so many have failed or
                                   broken; the rest is not judged.
+          --shard <shard>         i/n: only the i-th of n parts, the same in every run
+                                  of one command (pawslab merge puts them together).
+                                  Default: what Slurm, Kubernetes, GitLab and others
+                                  say in their variables; 1/1 is everything.
+          --balance <balance>     Cut shards by how long cases took in a run that was
+                                  kept: its folder, or its results.json; may be given
+                                  several times, and the same to every shard.
           --known-failures <known-failures>
                                   A file of failures that do not count: CASE [on
                                   KERNEL] until YYYY-MM-DD because REASON, one a line.
