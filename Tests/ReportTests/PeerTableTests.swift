@@ -37,7 +37,8 @@ import Testing
     let lines = Self.table.lines
     #expect(lines[0].hasSuffix("2 processors, Linux 6.1.0, load 1.3 to 3.0"))
     #expect(lines[3].hasPrefix("100      pawslab         21.5 (3.0 to 40.0), 1.75x"))
-    #expect(lines[5].split(separator: " ").suffix(2) == ["-", "-"], "of one client it is the machine's noise")
+    #expect(
+      lines[5].split(separator: " ").suffix(2) == ["-", "-"], "of one client it is the machine's noise")
     #expect(
       lines.suffix(2) == [
         "boot (ms), pawslab: 1500 (1400 to 1700)", "not measured: boot by virtme-ng: no vng",
