@@ -30,9 +30,9 @@ enum Reopenings {
 
   /// When an entry was closed and when a SYN of the same addresses and ports met it, by a client's link.
   ///
-  /// `tcp_packet`, in SYN_SENT: the entry is in TIME_WAIT, or older, where the other side has sent the first FIN
-  /// (IP_CT_TCP_FLAG_CLOSE_INIT), or its last packet was a RST of the SYN's own side. Closed entries stay 10 s, those in
-  /// TIME_WAIT 120 s.
+  /// `tcp_packet`, in SYN_SENT: the entry is in TIME_WAIT, or older, where one side has sent the first FIN
+  /// (IP_CT_TCP_FLAG_CLOSE_INIT of either), or its last packet was a RST of the SYN's own side. Closed entries stay 10 s,
+  /// those in TIME_WAIT 120 s.
   private static func reopened(_ segments: [Segment]) -> [(closed: Int64, again: Int64)] {
     struct Ends: Hashable {
       var port: Int
@@ -62,7 +62,7 @@ enum Reopenings {
         entry.stays = 10_000_000_000
       } else if segment.flags.contains(.fin) {
         if let first = entry.firstToClose, first != segment.outgoing {
-          entry.closed = first ? nil : segment.time
+          entry.closed = segment.time
           entry.stays = 120_000_000_000
         } else {
           entry.firstToClose = segment.outgoing
