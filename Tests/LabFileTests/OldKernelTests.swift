@@ -5,9 +5,8 @@ import Testing
 /// What the library expects where a kernel lacks what later ones have.
 @Suite struct OldKernelTests {
   /// A kernel with everything but this.
-  private func kernel(without: Capability.Feature?) -> Kernel {
-    var features = Set(Capability.Feature.allCases)
-    if let without { features.remove(without) }
+  private func kernel(without: Capability.Feature?...) -> Kernel {
+    let features = Set(Capability.Feature.allCases).subtracting(without.compactMap(\.self))
     return Kernel(
       release: "4.9.154", machine: "x86_64",
       capabilities: Set(features.map(Capability.feature) + Setting.all.map { .setting($0.name) }),
@@ -23,11 +22,8 @@ import Testing
 
   @Test(arguments: [
     (
-      "ipvs-conn-reuse/conn_reuse_mode=1,*,conntrack=1,*", "again", Capability.Feature.ipvsReschedulesTracked,
-      "delayed by ipvs", "connected"
-    ),
-    (
-      "ipvs-conn-reuse/conn_reuse_mode=0,server=removed,expire_nodest_conn=1,*", "again", .ipvsFlush,
+      "ipvs-conn-reuse/conn_reuse_mode=0,server=removed,expire_nodest_conn=1,*", "again",
+      Capability.Feature.ipvsFlush,
       "delayed by ipvs", "connected"
     ),
     (
@@ -56,6 +52,14 @@ import Testing
   ) throws {
     #expect(try expected(pattern, label, on: kernel(without: lacking)) == [there])
     #expect(try expected(pattern, label, on: kernel(without: nil)) == [elsewhere])
+  }
+
+  /// The director drops what conntrack knows, and without rules that is nothing from 4.10 on.
+  @Test func aDirectorWithoutRulesDropsWhereAllIsTracked() throws {
+    let pattern = "ipvs-conn-reuse/conn_reuse_mode=1,*,conntrack=1,*"
+    let four = kernel(without: .ipvsReschedulesTracked, .conntrackByNeed)
+    #expect(try expected(pattern, "again", on: four) == ["delayed by ipvs"])
+    #expect(try expected(pattern, "again", on: kernel(without: .ipvsReschedulesTracked)) == ["connected"])
   }
 
   /// The same end, by other counters.

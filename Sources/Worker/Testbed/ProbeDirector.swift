@@ -6,11 +6,13 @@ import Netlink
 extension Probe {
   /// Is a SYN that a director schedules anew passed on at once, though conntrack knows the old connection?
   ///
-  /// `ip_vs_in` dropped it where the entry used conntrack, until f0a5e4d7a594 (5.9, 5.4.286, 4.19.222) asked whether that is
-  /// of an older packet (`ip_vs_conn_uses_old_conntrack`).
+  /// `ip_vs_in` dropped it where the entry used conntrack, until f0a5e4d7a594 (5.9, 5.4.286, 4.19.222) asked whether
+  /// that is of an older packet (`ip_vs_conn_uses_old_conntrack`).
+  /// With source NAT, for without rules no conntrack looks at the director's packets from 4.10 on (0c66dc1ea3f0).
   static func rescheduleTracked(on kernel: Kernel) throws {
     let one = try OneClient(
-      .ipvsNAT, settings: [Network.hop: ["vs.conn_reuse_mode": "1", "vs.conntrack": "1"]], on: kernel)
+      .ipvsFullNAT, hop: Hop(), settings: [Network.hop: ["vs.conn_reuse_mode": "1", "vs.conntrack": "1"]],
+      on: kernel)
     try one.connectAndClose("a connection through a director")
     TCP.close(try one.connect("a connection from the same port"))
     guard try one.retransmissions() == 0 else {
@@ -43,8 +45,8 @@ extension Probe {
 
   /// Does a packet that waits for the link address of its server find it, in IPv6 by direct routing?
   ///
-  /// `neigh_update` looks what waits up again, by the route's next hop: until 2c6b55f45d53 (5.2) `ip6_neigh_lookup` took
-  /// the packet's own destination for it, which is the virtual address, and nobody answers for that.
+  /// `neigh_update` looks what waits up again, by the route's next hop: until 2c6b55f45d53 (5.2) `ip6_neigh_lookup`
+  /// took the packet's own destination for it, which is the virtual address, and nobody answers for that.
   static func keepFirstPacket(on kernel: Kernel) throws {
     let one = try OneClient(.ipvsDR, .ipv6, on: kernel)
     TCP.close(try one.connect("a connection by direct routing"))
