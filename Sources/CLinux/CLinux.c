@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -64,13 +65,82 @@ static void *open_net(void *argument) {
 }
 
 int clinux_open_net(const char *name) {
+  // What this thread has opened itself, by name.
+  static __thread struct {
+    const char *name;
+    ino_t inode;
+  } seen[8];
   struct net_file file = {.name = name};
+  struct stat status;
+  open_net(&file);
+  if (file.result < 0) return file.result;
+  size_t at = 0;
+  while (at < sizeof seen / sizeof *seen && seen[at].name && strcmp(seen[at].name, name)) at++;
+  if (at < sizeof seen / sizeof *seen && !fstat(file.result, &status) && seen[at].inode != status.st_ino) {
+    if (!seen[at].name) seen[at].name = strdup(name);
+    seen[at].inode = status.st_ino;
+    if (seen[at].name) return file.result;
+  }
+  // The same file as before: of the same namespace, or of the one that was here first.
+  close(file.result);
   pthread_t thread;
   // It begins in our namespaces.
   int error = pthread_create(&thread, NULL, open_net, &file);
   if (error) return -error;
   pthread_join(thread, NULL);
   return file.result;
+}
+
+int clinux_epoll(void) { return result(epoll_create1(EPOLL_CLOEXEC)); }
+
+int clinux_epoll_set(int epoll, int fd, uint32_t events) {
+  struct epoll_event event = {.events = events, .data.fd = fd};
+  if (!epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) return 0;
+  return errno == EEXIST ? result(epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event)) : -errno;
+}
+
+int clinux_epoll_remove(int epoll, int fd) {
+  struct epoll_event event = {0};
+  return result(epoll_ctl(epoll, EPOLL_CTL_DEL, fd, &event));
+}
+
+int clinux_epoll_wait(int epoll, int *descriptors, int most, int timeout) {
+  struct epoll_event *events = calloc((size_t)most, sizeof *events);
+  if (!events) return -ENOMEM;
+  int count = epoll_wait(epoll, events, most, timeout);
+  int error = errno;
+  for (int i = 0; i < count; i++) descriptors[i] = events[i].data.fd;
+  free(events);
+  return count >= 0 ? count : error == EINTR ? 0 : -error;
+}
+
+struct share {
+  const int *descriptors;
+  size_t count, first, step;
+};
+
+static void *close_share(void *argument) {
+  const struct share *share = argument;
+  for (size_t i = share->first; i < share->count; i += share->step) close(share->descriptors[i]);
+  return NULL;
+}
+
+void clinux_close_all(const int *descriptors, size_t count) {
+  enum { most = 128 };
+  size_t threads = count < most ? count : most, begun = 0;
+  struct share shares[most];
+  pthread_t ids[most];
+  pthread_attr_t small;
+  int plain = pthread_attr_init(&small) || pthread_attr_setstacksize(&small, 64 << 10);
+  for (size_t i = 0; i < threads; i++) {
+    shares[i] = (struct share){descriptors, count, i, threads};
+    // The last share is our own, and so is what nobody could be started for.
+    if (i + 1 < threads && !pthread_create(&ids[begun], plain ? NULL : &small, close_share, &shares[i]))
+      begun++;
+    else
+      close_share(&shares[i]);
+  }
+  for (size_t i = 0; i < begun; i++) pthread_join(ids[i], NULL);
 }
 
 int clinux_accept(int listener) {

@@ -149,6 +149,18 @@ enum AnswerReading {
   }
 
   /// SYN-ACKs that nobody acknowledges.
+  /// A SYN-ACK with an echo that is none of the client's: with its RST there is nothing else that it can be.
+  static func echoRefused(_ life: Life) -> [Fit] {
+    let words =
+      "\(Words.count(life.wrongEchoes, "SYN-ACK")) of \(life.synAcks) "
+      + "\(life.wrongEchoes == 1 ? "echoes" : "echo") \(life.wrongEcho ?? 0), and the SYN has said \(life.tsval ?? 0)"
+    return [
+      Fit(
+        cause: .mechanism("ts-echo"), certainty: .shown,
+        evidence: [words + "; the client answers by a RST and goes on waiting"])
+    ]
+  }
+
   static func answerLost(_ life: Life, in around: Surroundings) -> [Fit] {
     if life.isDisowned || life.reset?.byServer == false {
       return [

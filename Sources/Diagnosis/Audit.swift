@@ -15,7 +15,7 @@ public struct Audit: Sendable, Codable {
     public var what: String
     /// Where that is told; empty for what was counted.
     public var places: [AuditPlace]
-    /// Whether it has happened, and is no mere condition.
+    /// Whether counters or tables show it, so that it is a finding; a condition that would let it happen is an exposure.
     public var hasHappened: Bool
     /// What is not known, and would make it none.
     public var unless: String?
@@ -41,8 +41,12 @@ public struct Audit: Sendable, Codable {
 
   /// The machine's kernel; nil where nothing says it.
   public var kernel: String?
-  /// The worst first.
-  public var findings: [Finding]
+  /// Findings and exposures, the worst first.
+  public var all: [Finding]
+  /// What counters and tables of this machine show: that somebody was lost, or is as soon as he comes.
+  public var findings: [Finding] { all.filter(\.hasHappened) }
+  /// What is set so that it would lose somebody, where the circumstances are as the case has them.
+  public var exposures: [Finding] { all.filter { !$0.hasHappened } }
   public var files: [AuditInput.File]
   /// What was looked at, in words: `41 settings`, `12 rules`.
   public var lookedAt: [String]
@@ -74,14 +78,14 @@ public struct Audit: Sendable, Codable {
     {
       found[index].level = .error
     }
-    findings = found.enumerated().sorted {
+    all = found.enumerated().sorted {
       $0.element.level != $1.element.level ? $0.element.level > $1.element.level : $0.offset < $1.offset
     }.map(\.element)
     lookedAt = input.lookedAt
   }
 
   /// The worst that was found; nil for nothing.
-  public var worst: AuditLevel? { findings.map(\.level).max() }
+  public var worst: AuditLevel? { all.map(\.level).max() }
 
   /// Holds the cases that show each finding against what a run has kept.
   ///
@@ -89,11 +93,36 @@ public struct Audit: Sendable, Codable {
   ///   - runs: a case's name and the releases on which it has passed.
   ///   - names: the lab's names of kernels by their release, `6.1` to `debian-12`.
   public mutating func look(in runs: [String: [String]], kernels names: [String: String]) {
-    for finding in findings.indices {
-      for index in findings[finding].cases.indices {
-        findings[finding].cases[index].note(runs, names, machine: kernel)
+    for finding in all.indices {
+      for index in all[finding].cases.indices {
+        all[finding].cases[index].note(runs, names, machine: kernel)
       }
     }
+  }
+}
+
+extension Audit {
+  private enum CodingKeys: String, CodingKey { case kernel, findings, exposures, files, lookedAt, notTold }
+
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    kernel = try values.decodeIfPresent(String.self, forKey: .kernel)
+    all =
+      try values.decode([Finding].self, forKey: .findings)
+      + values.decode([Finding].self, forKey: .exposures)
+    files = try values.decode([AuditInput.File].self, forKey: .files)
+    lookedAt = try values.decode([String].self, forKey: .lookedAt)
+    notTold = try values.decode([String].self, forKey: .notTold)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encodeIfPresent(kernel, forKey: .kernel)
+    try values.encode(findings, forKey: .findings)
+    try values.encode(exposures, forKey: .exposures)
+    try values.encode(files, forKey: .files)
+    try values.encode(lookedAt, forKey: .lookedAt)
+    try values.encode(notTold, forKey: .notTold)
   }
 }
 
@@ -107,7 +136,7 @@ extension Audit.Finding {
     mechanisms = shown.map(\.mechanism).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     what = match.what
     places = match.places
-    hasHappened = exposure.isCount
+    hasHappened = match.isNow ?? exposure.isCount
     unless = match.unless
     (whom, change, cost, source) = (exposure.whom, exposure.change, exposure.cost, exposure.source)
     var seen: Set<String> = []
@@ -178,7 +207,8 @@ extension AuditInput {
     add(machine.read.counters.count + machine.read.conntrack.count, "counter")
     if machine.hasRules { words.append(Words.count(machine.rules.count, "rule")) }
     add(machine.read.services.count, "virtual service")
-    add(machine.read.socketStates.values.reduce(0, &+), "socket")
+    add(max(machine.sockets.count, machine.read.socketStates.values.reduce(0, &+)), "socket")
+    add(machine.directed.count, "connection of the director's", "connections of the director's")
     add(files.count { $0.kind != "unknown" }, "file")
     if let kernel { words.append("Linux \(kernel)") }
     return words

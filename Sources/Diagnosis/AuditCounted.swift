@@ -14,7 +14,8 @@ extension AuditExposure {
       names.compactMap { name in
         guard let value = facts.counted(name), value > 0 else { return nil }
         if let mechanisms = condition(facts), mechanisms.isEmpty { return nil }
-        let what = "\(name) is \(value)" + (facts.read.isDifference ? " between the two readings" : "")
+        let isBetween = facts.read.isDifference && facts.read.counter(name) != nil
+        let what = "\(name) is \(value)" + (isBetween ? " between the two readings" : "")
         return Match(what: what, places: [], mechanisms: condition(facts))
       }
     }

@@ -49,6 +49,8 @@ struct AuditExposure: Sendable {
     var mechanisms: [String]?
     /// What is not known, and would make it none.
     var unless: String?
+    /// Whether it is so now, and harms whoever comes; nil as the condition has it.
+    var isNow: Bool?
   }
 
   /// Its name in reports: `rfc1337`.
@@ -68,14 +70,14 @@ struct AuditExposure: Sendable {
   var settings: [String] = []
   /// Whether rules are asked for.
   var asksRules = false
-  /// Whether it is something that has been counted, and no condition.
+  /// Whether it is something that was counted or that a table holds: a finding, and no condition.
   var isCount = false
   /// The counters that tell it, `PAWSPassive`, `conntrack.drop`.
   var counters: [String] = []
   var match: @Sendable (AuditFacts) -> [Match]
 
   /// All of them.
-  static let all: [AuditExposure] = servers + clients + hops + directors + counted
+  static let all: [AuditExposure] = servers + clients + hops + directors + counted + symptoms
 
   static func named(_ id: String) -> AuditExposure? { all.first { $0.id == id } }
 }

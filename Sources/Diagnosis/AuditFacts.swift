@@ -27,6 +27,22 @@ struct AuditFacts: Sendable {
   struct Rule: Sendable, Equatable {
     var text: String
     var place: AuditPlace
+    /// How many packets it has met; nil where nothing told it.
+    var packets: Int?
+  }
+
+  /// A socket as `ss -tan` has it.
+  struct Socket: Sendable, Equatable {
+    var state: String
+    var local: String
+    var peer: String
+  }
+
+  /// A connection of a director's, as `ipvsadm -Lnc` has it; the service as ``Facts/services`` calls it.
+  struct Directed: Sendable, Equatable {
+    var state: String
+    var service: String
+    var server: String
   }
 
   /// By sysctl's name; the last one that was read.
@@ -43,6 +59,10 @@ struct AuditFacts: Sendable {
   /// TIME_WAIT sockets, conntrack's entries: how many there are now.
   var timeWait: Int?
   var conntrackEntries: Int?
+  /// Its sockets one by one, as many as were told.
+  var sockets: [Socket] = []
+  /// A director's connections; templates of persistent services are none.
+  var directed: [Directed] = []
 
   /// A setting of TCP, IP, IPVS or conntrack by the lab's name: `tcp_rfc1337`, `vs.conn_reuse_mode`, `somaxconn`.
   func value(_ name: String) -> Value? {
@@ -108,9 +128,12 @@ extension AuditFacts.Rule {
     return nil
   }
 
-  /// Whether it drops segments with these flags, and asks for no state and nobody's address besides.
-  func drops(flags: String) -> Bool {
-    guard drops, !text.contains("NEW"), !text.contains("ct state") else { return false }
+  /// Whether it drops segments with these flags, and asks for no state besides.
+  func drops(flags: String) -> Bool { drops && isAbout(flags: flags) }
+
+  /// Whether it asks for segments with these flags, and for no state besides.
+  func isAbout(flags: String) -> Bool {
+    guard !text.contains("NEW"), !text.contains("ct state") else { return false }
     let words = words
     if let index = words.firstIndex(of: "--tcp-flags"), words.indices.contains(index + 2) {
       return words[index + 2] == flags

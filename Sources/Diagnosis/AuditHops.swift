@@ -120,6 +120,7 @@ extension AuditExposure {
       if let count = facts.conntrackEntries, count * 10 >= most * 9 {
         var match = facts.match(["nf_conntrack_max"])
         match[0].what += ", of which \(count) are taken"
+        match[0].isNow = count >= most
         return match
       }
       return most < 1024 ? facts.match(["nf_conntrack_max"]) : []
@@ -239,7 +240,7 @@ extension AuditExposure {
     ) { facts in
       facts.read.services.filter { !$0.value.isEmpty && $0.value.allSatisfy { $0.weight == 0 } }.keys.sorted()
         .map {
-          Match(what: "\($0): every real server has weight 0", places: [])
+          Match(what: "\($0): every real server has weight 0", places: [], isNow: true)
         }
     },
   ]

@@ -96,6 +96,20 @@ public struct AuditInput: Sendable {
     case .iptables, .nft:
       try machine.read.add(kind, lines, file: file)
       machine.add(rules: lines, file: file)
+    case .listed:
+      try machine.read.add(kind, lines, file: file)
+      let listed = try? ListedRules(lines)
+      machine.hasRules = true
+      machine.rules += (listed?.rules ?? []).map {
+        AuditFacts.Rule(
+          text: $0.text, place: AuditPlace(file: file, line: $0.line), packets: $0.packets)
+      }
+    case .sockets:
+      try machine.read.add(kind, lines, file: file)
+      try TextReader(file: file, lines: lines).sockets { socket in
+        machine.add(
+          AuditFacts.Socket(state: socket.state, local: socket.local, peer: socket.peer))
+      }
     default: try machine.read.add(kind, lines, file: file)
     }
   }
@@ -112,7 +126,47 @@ public struct AuditInput: Sendable {
   }
 
   /// Takes in counters by their names with a group, `TcpExt.PAWSEstab`, `conntrack.drop`; those at 0 too.
-  public mutating func add(counters: [String: Int]) { machine.read.counters.merge(counters) { $1 } }
+  ///
+  /// - Parameter isDifference: whether they are what was counted between two readings.
+  public mutating func add(counters: [String: Int], isDifference: Bool = false) {
+    machine.read.counters.merge(counters) { $1 }
+    if isDifference { machine.read.isDifference = true }
+  }
+
+  /// Takes an earlier reading of this machine's counters, so that what counts is what was counted since.
+  ///
+  /// - Throws: `Failure` where it is no table of counters, or spoilt.
+  public mutating func since(text: String, file: String) throws {
+    let lines = Line.all(of: text)
+    guard let kind = TextKind.recognise(lines), [.procNet, .nstat, .netstat].contains(kind) else {
+      throw Failure(
+        stage: "audit", object: file, cause: "no table of counters",
+        mend: "give what cat /proc/net/netstat /proc/net/snmp, nstat -az or netstat -s printed before",
+        isUsage: true)
+    }
+    var before = Facts()
+    try before.add(kind, lines, file: file)
+    let shared = before.counters.filter { machine.read.counters[$0.key] != nil }
+    guard shared.allSatisfy({ machine.read.counters[$0.key] ?? 0 >= $0.value }) else {
+      return cannotTell("what was counted since \(file): a counter has gone down, so the machine began anew")
+    }
+    for (name, value) in shared { machine.read.counters[name]? &-= value }
+    machine.read.isDifference = machine.read.isDifference || !shared.isEmpty
+  }
+
+  /// Takes in sockets by their ends, `198.19.0.2:8000`, in `ss`'s words.
+  public mutating func add(sockets: [(state: String, local: String, peer: String)]) {
+    for socket in sockets {
+      machine.add(AuditFacts.Socket(state: socket.state, local: socket.local, peer: socket.peer))
+    }
+  }
+
+  /// Takes in a director's connections: their state as ipvsadm has it, and the ends as `ipvsadm -Sn` writes them.
+  public mutating func add(directed: [(state: String, service: String, server: String)]) {
+    machine.directed += directed.map {
+      AuditFacts.Directed(state: $0.state, service: $0.service, server: $0.server)
+    }
+  }
 
   /// How many interfaces there are but the loopback one.
   public mutating func add(interfaces: Int) { machine.interfaces = interfaces }
@@ -170,18 +224,35 @@ extension AuditFacts {
     conntrackEntries = conntrackEntries ?? settings["net.netfilter.nf_conntrack_count"]?.number
   }
 
+  /// Sockets that are told one by one, at the most.
+  private static let mostSockets = 1 << 20
+
+  mutating func add(_ socket: Socket) {
+    if sockets.count < Self.mostSockets { sockets.append(socket) }
+  }
+
   /// Rules as they were written, each with its line.
   mutating func add(rules lines: [Line], file: String) {
     hasRules = true
-    for line in lines {
+    for line in lines.lazy.map(\.withoutHandle) {
       var text = line.text.trimmed
+      var packets: Int?
+      // iptables-save -c: [packets:bytes]
       if text.hasPrefix("["), let end = text.firstIndex(of: "]") {
+        packets = text[..<end].dropFirst().split(separator: ":").first.flatMap { Int($0) }
         text = text[text.index(after: end)...].trimmed
+      }
+      // nft: counter packets 3 bytes 180
+      if let count = text.firstRange(of: "counter packets ") {
+        packets = Int(text[count.upperBound...].prefix { $0.isASCII && $0.isNumber })
       }
       guard !text.isEmpty, !["*", ":", "#"].contains(text.prefix(1)), text != "COMMIT", text != "}",
         !text.hasSuffix("{"), !text.hasPrefix("type ")
       else { continue }
-      rules.append(Rule(text: String(text), place: AuditPlace(file: file, line: line.number)))
+      rules.append(
+        Rule(
+          text: String(text.withoutComment), place: AuditPlace(file: file, line: line.number),
+          packets: packets))
     }
   }
 }
@@ -198,12 +269,16 @@ extension Facts {
 /// Tables of /proc that `diagnose` has no use for.
 enum ProcTable {
   case ipvs([(service: String, server: String?, weight: Int)])
+  case directed([AuditFacts.Directed])
+  case open([AuditFacts.Socket])
   case conntrack([String: Int])
   case sockets(timeWait: Int)
 
   var kind: String {
     switch self {
     case .ipvs: "/proc/net/ip_vs"
+    case .directed: "/proc/net/ip_vs_conn"
+    case .open: "/proc/net/tcp"
     case .conntrack: "/proc/net/stat/nf_conntrack"
     case .sockets: "/proc/net/sockstat"
     }
@@ -212,7 +287,16 @@ enum ProcTable {
   init?(_ lines: [Line]) {
     guard let first = lines.first?.text else { return nil }
     if first.hasPrefix("IP Virtual Server version") {
+      // --rate, --stats and others have other numbers in its place.
+      guard lines.prefix(3).contains(where: { $0.text.contains("Forward Weight") }) else { return nil }
       self = .ipvs(Self.services(lines))
+    } else if first.hasPrefix("Pro FromIP") || first.hasPrefix("IPVS connection entries") {
+      self = .directed(Self.directed(lines))
+    } else if first.contains(" local_address "), !first.contains("drops"),
+      first.contains(" rem_address ") || first.contains(" remote_address ")
+    {
+      // Those of UDP count drops.
+      self = .open(Self.open(lines))
     } else if first.hasPrefix("entries "), first.contains("insert_failed") {
       // Hexadecimal, a line for each processor (ct_cpu_seq_show).
       let names = first.words
@@ -253,8 +337,53 @@ enum ProcTable {
     return all
   }
 
+  /// `TCP C6120002 9C40 C613FF01 1F40 C6130002 1F40 TIME_WAIT  119` (ip_vs_conn_seq_show), and ipvsadm -Lnc's
+  /// `TCP 01:59  TIME_WAIT   198.18.0.2:40000   198.19.255.1:8000  198.19.0.2:8000`.
+  private static func directed(_ lines: [Line]) -> [AuditFacts.Directed] {
+    lines.dropFirst().compactMap { line in
+      let words = line.text.words
+      guard let proto = words.first, ["TCP", "UDP", "SCTP"].contains(proto) else { return nil }
+      if words.count == 6, words[1].contains(":") {
+        guard !words[3].hasSuffix(":0") else { return nil }
+        return AuditFacts.Directed(
+          state: String(words[2]), service: "\(proto) \(words[4])", server: String(words[5]))
+      }
+      guard words.count >= 9, words[2] != "0000" else { return nil }
+      func end(_ address: Substring, _ port: Substring) -> String {
+        address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+      }
+      return AuditFacts.Directed(
+        state: String(words[7]), service: "\(proto) \(end(words[3], words[4]))",
+        server: end(words[5], words[6]))
+    }
+  }
+
+  /// /proc/net/tcp's states, in `ss`'s words (tcp_states.h).
+  private static let states = [
+    "01": "ESTAB", "02": "SYN-SENT", "03": "SYN-RECV", "04": "FIN-WAIT-1", "05": "FIN-WAIT-2",
+    "06": "TIME-WAIT", "08": "CLOSE-WAIT", "09": "LAST-ACK", "0A": "LISTEN", "0B": "CLOSING",
+  ]
+
+  /// `0: 0200120A:9C40 010013C6:1F40 06 ...`: addresses as they are, for only which are one matters; ports in decimal.
+  private static func open(_ lines: [Line]) -> [AuditFacts.Socket] {
+    lines.dropFirst().compactMap { line in
+      let words = line.text.words
+      func end(_ word: Substring) -> String? {
+        let parts = word.split(separator: ":")
+        guard parts.count == 2, let port = Int(parts[1], radix: 16) else { return nil }
+        return "\(parts[0]):\(port)"
+      }
+      guard words.count > 3, let local = end(words[1]), let peer = end(words[2]),
+        let state = states[String(words[3])]
+      else { return nil }
+      return AuditFacts.Socket(state: state, local: local, peer: peer)
+    }
+  }
+
   func add(to facts: inout AuditFacts) {
     switch self {
+    case .directed(let all): facts.directed += all.prefix(1 << 20)
+    case .open(let all): for socket in all { facts.add(socket) }
     case .ipvs(let all):
       for entry in all {
         facts.read.services[entry.service, default: []] += entry.server.map { [($0, entry.weight)] } ?? []

@@ -157,9 +157,14 @@ extension AuditExposure {
       source: "inet_twsk_alloc", settings: ["tcp_max_tw_buckets"]
     ) { facts in
       guard let most = facts.number("tcp_max_tw_buckets", default: 65536) else { return [] }
-      // The kernel's own number follows the machine's memory, and is 2,048 with half a gigabyte (tcp_init).
-      guard most < 1024 || facts.timeWait.map({ $0 * 10 >= most * 9 }) ?? false else { return [] }
-      return facts.match(["tcp_max_tw_buckets"])
+      // The kernel's own number is half of its table of connections, which follows the machine's memory: 2,048 with half a
+      // gigabyte, 256 in a guest of some 100 MB; so is that of orphans (tcp_init, tcp_sk_init).
+      let isOwn = facts.settings["net.ipv4.tcp_max_orphans"]?.number == most
+      let isFew = most < 1024 && !isOwn
+      guard isFew || facts.timeWait.map({ $0 * 10 >= most * 9 }) ?? false else { return [] }
+      var match = facts.match(["tcp_max_tw_buckets"])
+      match[0].isNow = facts.timeWait.map { $0 > 0 && $0 >= most }
+      return match
     },
     AuditExposure(
       id: "rp-filter", title: "packets are dropped whose way back is another interface", level: .warning,

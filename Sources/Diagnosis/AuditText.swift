@@ -6,23 +6,40 @@ public struct AuditText {
 
   public var lines: [String] {
     let looked = "looked at \(audit.lookedAt.isEmpty ? "nothing" : audit.lookedAt.joined(separator: ", "))"
-    guard !audit.findings.isEmpty else {
+    guard !audit.all.isEmpty else {
       return [Self.line("nothing found; \(looked)")].flatMap { $0 } + notTold
     }
-    let counts = AuditLevel.allCases.reversed().compactMap { level -> String? in
-      let count = audit.findings.count { $0.level == level }
-      return count == 0 ? nil : Words.count(count, level.rawValue)
-    }
-    var lines = Self.line("\(counts.joined(separator: ", ")); \(looked)") + [""]
-    var said: Set<String> = []
-    for finding in audit.findings where said.insert(Self.kind(finding)).inserted {
-      lines += whole(finding, beside: audit.findings.filter { Self.kind($0) == Self.kind(finding) })
-    }
-    lines += notTold
+    let (findings, exposures) = (audit.findings, audit.exposures)
+    var lines = Self.line(
+      [Self.counted(findings, "finding"), Self.counted(exposures, "exposure")].compactMap { $0 }
+        .joined(separator: ", ") + "; \(looked)")
+    lines += part("What has happened here, or happens to whoever comes now", findings)
+    lines += part("What is set so that it would happen, where the rest is as in the case", exposures)
+    lines += [""] + notTold
     lines.append("What to do")
     var seen: Set<String> = []
-    for finding in audit.findings where seen.insert(finding.change).inserted {
+    for finding in findings + exposures where seen.insert(finding.change).inserted {
       lines += AnswerText.wrapped(finding.change, indent: 4, first: "  ")
+    }
+    return lines
+  }
+
+  /// `2 findings (1 warning, 1 note)`; nil for none.
+  private static func counted(_ all: [Audit.Finding], _ word: String) -> String? {
+    guard !all.isEmpty else { return nil }
+    let levels = AuditLevel.allCases.reversed().compactMap { level -> String? in
+      let count = all.count { $0.level == level }
+      return count == 0 ? nil : Words.count(count, level.rawValue)
+    }
+    return "\(Words.count(all.count, word)) (\(levels.joined(separator: ", ")))"
+  }
+
+  private func part(_ title: String, _ all: [Audit.Finding]) -> [String] {
+    guard !all.isEmpty else { return [] }
+    var lines = ["", title]
+    var said: Set<String> = []
+    for finding in all where said.insert(Self.kind(finding)).inserted {
+      lines += [""] + whole(finding, beside: all.filter { Self.kind($0) == Self.kind(finding) })
     }
     return lines
   }
@@ -31,7 +48,7 @@ public struct AuditText {
 
   private var notTold: [String] {
     audit.notTold.flatMap { AnswerText.wrapped($0, indent: 4, first: "not told: ") }
-      + (audit.notTold.isEmpty || audit.findings.isEmpty ? [] : [""])
+      + (audit.notTold.isEmpty || audit.all.isEmpty ? [] : [""])
   }
 
   /// What is said once, of however many rules and files it is.
@@ -50,7 +67,7 @@ public struct AuditText {
       lines += AnswerText.wrapped(text, indent: 12, first: name)
     }
     for each in all.prefix(Self.most) {
-      item(each.hasHappened ? "counted" : "set", each.what)
+      item(each.hasHappened ? "seen" : "set", each.what)
       for (index, place) in each.places.enumerated() { item(index == 0 ? "at" : "", "\(place)") }
     }
     if all.count > Self.most { item("", "and \(all.count - Self.most) more") }
@@ -68,6 +85,6 @@ public struct AuditText {
       // To be copied, so on one line.
       lines.append("  see it    \(run.command)")
     }
-    return lines + [""]
+    return lines
   }
 }

@@ -69,6 +69,7 @@ struct Plot {
     case "rp-filter": askew(story)
     case "lost-answer": answerLost(story)
     case "icmp": rejected(story)
+    case "ts-echo": rewritten(story)
     default: return nil
     }
     takeSettings(story)

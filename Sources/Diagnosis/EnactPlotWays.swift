@@ -172,6 +172,19 @@ extension Plot {
         remark: "one SYN-ACK for each SYN: the lab counts them"))
   }
 
+  mutating func rewritten(_ story: Story) {
+    walled(story, "{tsval: syn, to: server}")
+    outcome = "dropped"
+    untold.append("which box on the way rewrites timestamps, and which way: here one does those of SYNs")
+    step("{connect: client}", "what comes back echoes what the client has not sent")
+    // One for each SYN, of which the lab's clients send two.
+    beside = ["counters: {wall: {rule.tsval: 2}}"]
+    if let echo = story.life.wrongEcho, let tsval = story.life.tsval {
+      changed.append(
+        "the echo lay \(Int(Int32(bitPattern: echo &- tsval))) ticks from what was sent, and lies 2^30 here")
+    }
+  }
+
   mutating func rejected(_ story: Story) {
     walled(story, "{reject: syn}")
     outcome = "refused"

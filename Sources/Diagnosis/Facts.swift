@@ -71,6 +71,9 @@ struct Facts {
     case .iptables:
       hasRules = true
       try reader.iptables { rule($0) }
+    case .listed:
+      hasRules = true
+      try reader.listed { rule($0) }
     case .nft:
       hasRules = true
       try reader.nft { rule($0) }
@@ -95,7 +98,8 @@ struct Facts {
   /// has gone down the machine has begun anew in between.
   private mutating func add(counters new: [String: Int], _ kind: TextKind) {
     let old = read[kind] ?? [:]
-    read[kind] = new
+    // netstat and snmp are two files of one kind.
+    read[kind, default: [:]].merge(new) { $1 }
     guard new.keys.contains(where: { old[$0] != nil }), new.allSatisfy({ $1 >= old[$0] ?? 0 }) else {
       return counters.merge(new) { $1 }
     }

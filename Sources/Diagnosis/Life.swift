@@ -87,6 +87,9 @@ struct Life {
   var synAcksAfterAck = 0
   var firstSynAck: Int64 = 0
   var answerIsPlain = false
+  /// SYN-ACKs whose echo is no timestamp that its SYNs have had, and the first of them.
+  var wrongEchoes = 0
+  var wrongEcho: UInt32?
   var isEstablished = false
   var oldAcks = 0
   var oldAck: OldAck?
@@ -222,6 +225,13 @@ struct Life {
         answerIsPlain = !segment.scales && !segment.permitsSACK
       } else if isEstablished {
         synAcksAfterAck += 1
+      }
+      // What the client has sent is between its first SYN and its last one (tcp_rcv_synsent_state_process).
+      if let echo = segment.tsecr, echo != 0, let first = tsval, let last = newestTsval,
+        Modular.before(echo, first) || Modular.after(echo, last)
+      {
+        if wrongEchoes == 0 { wrongEcho = echo }
+        wrongEchoes += 1
       }
       synAcks += 1
       return

@@ -52,6 +52,7 @@ struct Reasoner {
       AnswerReading.oldAck(life, connected: connected, in: around)
     case .refused: AnswerReading.refused(life, in: around)
     case .complained: AnswerReading.complained(life, in: around)
+    case .echoRefused: AnswerReading.echoRefused(life)
     case .answerLost: AnswerReading.answerLost(life, in: around)
     case .halfOpen: AnswerReading.halfOpen(life, in: around)
     case .handshakeAckIgnored: AnswerReading.handshakeAckIgnored(life, in: around)
@@ -235,6 +236,7 @@ enum EventWords {
     case .refused: "SYNs answered by a RST"
     case .complained: "SYNs answered by an ICMP error"
     case .late: "SYNs of which not the first was answered"
+    case .echoRefused: "SYN-ACKs refused by a RST, for their echo is nobody's"
     case .answerLost: "SYN-ACKs that do not reach who asked"
     case .halfOpen: "SYN-ACKs to who says nothing more"
     case .handshakeAckIgnored: "SYN-ACKs again, though acknowledged"

@@ -1,8 +1,12 @@
 /// What is read of a sosreport or a supportconfig: the members that hold what ``TextKind`` reads, found by their names.
 ///
-/// sos(1) keeps what a command printed under `sos_commands/PLUGIN/COMMAND_WITH_UNDERSCORES`, and files as they lie
-/// (`proc/net/netstat`). supportconfig(1) has some files, `network.txt`, in which each command's output stands below a
-/// heading, `#==[ Command ]===...`.
+/// sos(1) keeps what a command printed under `sos_commands/PLUGIN/COMMAND_WITH_UNDERSCORES` (_mangle_command: whatever is
+/// no letter, digit, `-`, `.` or `_` becomes one), and files as they lie, of `/proc/net` all. Which commands is in its
+/// plugins networking, firewall_tables, ipvs, conntrack and kernel: rules by `nft -a list ruleset` and by
+/// `iptables -t nat -nvL` or `iptables -vnxL`, and nothing by iptables-save. supportconfig(1) has some files, `network.txt`,
+/// in which each command's output stands below a heading, `#==[ Command ]===...`, and the command with its path; rules
+/// stand there twice, listed and saved, those of nftables a table at a time. What either keeps of other network
+/// namespaces is not of this machine's.
 public enum SupportFiles {
   /// Bytes of a member at most, of all of them, and how many they may be.
   public static let mostBytes = 64 << 20
@@ -17,11 +21,24 @@ public enum SupportFiles {
   /// What a command's output is called by sos, at its beginning, and what it is.
   private static let commands: [(prefix: String, kind: Kind)] = [
     ("sysctl_-a", .asItIs), ("netstat_-s", .asItIs), ("nstat_", .asItIs), ("uname_-a", .asItIs),
-    ("nft_list_ruleset", .asItIs), ("iptables-save", .asItIs), ("ip6tables-save", .asItIs),
+    ("nft_list_ruleset", .asItIs), ("nft_-a_list_ruleset", .asItIs), ("nft_list_table_", .asItIs),
+    ("iptables-save", .asItIs), ("ip6tables-save", .asItIs),
     ("conntrack_-S", .asItIs), ("ipvsadm_-S", .asItIs), ("ipvsadm_-Ln", .table), ("ss_-", .sockets),
   ]
 
-  private enum Kind { case asItIs, table, sockets }
+  private enum Kind { case asItIs, table, sockets, hexadecimal }
+
+  /// What a command is, by its name as sos writes it.
+  private static func kind(named name: String) -> Kind? {
+    // iptables_-t_nat_-nvL, ip6tables_-vnxL
+    if name.hasPrefix("iptables_-") || name.hasPrefix("ip6tables_-") {
+      let options = name.split(separator: "_").last { $0.hasPrefix("-") } ?? ""
+      return options.contains("L") && options.contains("v") && options.contains("n") ? .asItIs : nil
+    }
+    // ipvsadm -Ln --rate has other numbers in the places of weights, and is no table of servers.
+    if name.hasPrefix("ipvsadm_"), name.contains("--") { return nil }
+    return commands.first { name.hasPrefix($0.prefix) }?.kind
+  }
 
   private static func parts(_ path: String) -> [Substring] { path.split(separator: "/") }
 
@@ -40,9 +57,8 @@ public enum SupportFiles {
     guard let name = parts.last.map(String.init), !name.hasPrefix("._") else { return false }
     if setting(path) != nil { return true }
     if parts.suffix(3).dropLast() == ["proc", "net"] { return name == "netstat" || name == "snmp" }
-    if parts.contains("sos_commands") {
-      return commands.contains { name.hasPrefix($0.prefix) } && !name.contains("--stats")
-    }
+    if parts.suffix(4) == ["proc", "net", "stat", "nf_conntrack"] { return true }
+    if parts.contains("sos_commands") { return !parts.contains("namespaces") && kind(named: name) != nil }
     return parts.count <= 2 && sectioned.contains(name)
   }
 
@@ -65,7 +81,7 @@ public enum SupportFiles {
       } else if sectioned.contains(name), !parts(path).contains("sos_commands") {
         texts += sections(text).map { (path + ": " + $0.name, $0.text) }
       } else {
-        let kind = commands.first { name.hasPrefix($0.prefix) }?.kind ?? .asItIs
+        let kind = path.hasSuffix("stat/nf_conntrack") ? .hexadecimal : kind(named: name) ?? .asItIs
         texts.append((path, converted(text, kind)))
       }
     }
@@ -110,8 +126,7 @@ public enum SupportFiles {
     {
       return command.contains("snmp6") ? nil : .asItIs
     }
-    let called = ([program] + words).joined(separator: "_")
-    return commands.first { called.hasPrefix($0.prefix) }?.kind
+    return kind(named: ([program] + words).joined(separator: "_"))
   }
 
   // MARK: other ways to print the same
@@ -121,6 +136,7 @@ public enum SupportFiles {
     case .asItIs: text
     case .table: director(text)
     case .sockets: sockets(text)
+    case .hexadecimal: perProcessor(text)
     }
   }
 
@@ -140,6 +156,16 @@ public enum SupportFiles {
       }
     }
     return lines.joined(separator: "\n") + (lines.isEmpty ? "" : "\n")
+  }
+
+  /// /proc/net/stat/nf_conntrack as conntrack(8) -S has it (ct_cpu_seq_show: hexadecimal, a line for each processor).
+  private static func perProcessor(_ text: String) -> String {
+    let lines = text.split(whereSeparator: \.isNewline)
+    guard let names = lines.first?.words, names.contains("insert_failed") else { return "" }
+    return lines.dropFirst().enumerated().map { index, line in
+      let pairs = zip(names, line.words).dropFirst().map { "\($0)=\(Int($1, radix: 16) ?? 0)" }
+      return "cpu=\(index) \(pairs.joined(separator: " "))\n"
+    }.joined()
   }
 
   /// ss(8) with more options than -tan: the sockets of TCP, without what stands below each.

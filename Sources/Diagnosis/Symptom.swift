@@ -16,6 +16,8 @@ enum Symptom: Hashable {
   case complained
   /// A SYN-ACK, but for a later SYN than the first.
   case late
+  /// A SYN-ACK echoes what the client has not sent, and it answers by a RST.
+  case echoRefused
   /// SYN-ACKs again and again, and SYNs too.
   case answerLost
   /// SYN-ACKs again and again, and nothing from the client any more.
@@ -61,6 +63,7 @@ enum Symptom: Hashable {
 
   private static func opened(_ life: Life, _ end: Int64) -> Symptom {
     if life.isWhole {
+      if !life.isEstablished, life.wrongEchoes > 0, life.reset?.byServer == false { return .echoRefused }
       if !life.isEstablished, life.syns > 1 || life.oldAcks > 0, life.reset?.byServer == false {
         return .answerLost
       }

@@ -7,6 +7,7 @@ public enum TextKind: String, Sendable, Codable, CaseIterable {
   case nstat = "nstat -az"
   case procNet = "/proc/net/netstat"
   case iptables = "iptables-save"
+  case listed = "iptables -nvL"
   case nft = "nft list ruleset"
   case ipvsadm = "ipvsadm -Sn"
   case conntrack = "conntrack -S"
@@ -29,7 +30,10 @@ public enum TextKind: String, Sendable, Codable, CaseIterable {
     if first.hasPrefix("Linux version ") || first.hasPrefix("Linux "), first.contains(" #"), lines.count < 4 {
       return .kernel
     }
-    if first.hasPrefix("table "), first.hasSuffix("{") { return .nft }
+    if first.hasPrefix("table "), Line(number: 1, text: first).withoutHandle.text.hasSuffix("{") {
+      return .nft
+    }
+    if ListedRules.isHeading(first) { return .listed }
     if share({ $0.hasPrefix("-A ") || $0.hasPrefix("-a ") }),
       share({ $0.words.contains { ["-t", "-u", "-f"].contains($0) } }),
       !some.contains(where: { $0.hasPrefix("*") || $0 == "COMMIT" })

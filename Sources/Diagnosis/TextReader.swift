@@ -157,7 +157,7 @@ struct TextReader {
       case "*": table = text
       case ":" where table != nil:
         if text.words.dropFirst().first == "DROP" { body("policy \(text.dropFirst())") }
-      case "-" where text.hasPrefix("-A ") && table != nil: body(String(text))
+      case "-" where text.hasPrefix("-A ") && table != nil: body(String(text.withoutComment))
       case "C" where text == "COMMIT" && table != nil: table = nil
       default:
         throw mistake(line, table == nil ? "outside of a table" : "neither a chain nor a rule", .iptables)
@@ -168,10 +168,18 @@ struct TextReader {
     }
   }
 
+  /// iptables(8) -nvL: the policies that drop, and the rules as iptables-save has them.
+  func listed(_ body: (String) -> Void) throws {
+    do throws(ListedRules.Spoilt) {
+      let listed = try ListedRules(lines)
+      for rule in listed.policies + listed.rules { body(rule.text) }
+    } catch { throw mistake(error.line, error.cause, .listed) }
+  }
+
   /// nft(8): tables, chains, rules; as deep as its braces are.
   func nft(_ body: (String) -> Void) throws {
     var depth = 0
-    for line in lines() {
+    for line in lines().lazy.map(\.withoutHandle) {
       let text = line.text.trimmed
       var isQuoted = false
       for character in text {
@@ -182,7 +190,9 @@ struct TextReader {
         guard depth >= 0 else { throw mistake(line, "a brace closes what none has opened", .nft) }
       }
       guard depth > 0 || text.hasSuffix("}") else { throw mistake(line, "outside of a table", .nft) }
-      if depth == 2, !text.hasSuffix("{"), !text.hasPrefix("type "), text != "}" { body(String(text)) }
+      if depth == 2, !text.hasSuffix("{"), !text.hasPrefix("type "), text != "}" {
+        body(String(text.withoutComment))
+      }
       if text.hasPrefix("type "), text.contains("policy drop") { body("policy DROP: \(text)") }
     }
     if depth != 0, let last = lines.last {

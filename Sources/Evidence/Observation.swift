@@ -30,7 +30,7 @@ public struct Observation: Codable, Sendable, Equatable {
   /// Node to counter to value, after the workload; zeros left out.
   public var countersAfter: [String: [String: Int]] = [:]
   /// Node to setting to value, as read back.
-  public var settings: [String: [String: String]] = [:]
+  @Alike public var settings: [String: [String: String]] = [:]
   /// Sockets by state on each node after every step (`ss -tan`).
   public var sockets: [SocketCensus] = []
   /// The servers' TIME_WAIT sockets while clients churn, several times a second.

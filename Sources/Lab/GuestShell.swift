@@ -23,6 +23,9 @@ public struct Terminal: Sendable {
   }
 }
 
+/// Gives a shell in a node on another terminal, until it ends: its exit status.
+public typealias TerminalJoin = @Sendable (_ node: String, _ terminal: Terminal) async throws -> Int32
+
 extension Runner {
   /// Boots a guest, lays out a case's network in it, has its servers answer, and gives a shell in one of its nodes, until
   /// that ends: its exit status. The guest ends with it, and with the task.
@@ -30,12 +33,13 @@ extension Runner {
   /// - Parameters:
   ///   - commands: programs that its shells have, path to text.
   ///   - answer: what is told of steps that somebody asks for, and the status that `step` ends with.
-  ///   - open: is given the nodes once they are there, and where steps are asked for, and makes the terminal.
+  ///   - open: is given the nodes once they are there, where steps are asked for, and what lets other terminals in; makes
+  ///     the terminal.
   /// - Throws: `Failure` where the kernel cannot run the case, or the guest or the network breaks.
   public func shell(
     in node: String, of test: Case, on machine: Machine, commands: [String: String],
     answering answer: @escaping @Sendable (StepTold) -> (lines: [String], status: Int),
-    _ open: @escaping @Sendable ([HeldNode], StepPipes) async throws -> Terminal
+    _ open: @escaping @Sendable ([HeldNode], StepPipes, @escaping TerminalJoin) async throws -> Terminal
   ) async throws -> Int32 {
     if let failure = machine.failure { throw failure }
     guard let stored = machine.stored else {
@@ -59,7 +63,7 @@ extension Runner {
 extension GuestWorker {
   fileprivate func shell(
     in node: String, _ request: WorkerRequest, _ log: StepLog,
-    _ open: @escaping @Sendable ([HeldNode], StepPipes) async throws -> Terminal
+    _ open: @escaping @Sendable ([HeldNode], StepPipes, @escaping TerminalJoin) async throws -> Terminal
   ) async throws -> Int32 {
     let (networks, continuation) = AsyncStream<([HeldNode], StepPipes)>.makeStream()
     let (answers, answering) = AsyncStream<[UInt8]>.makeStream()
@@ -86,12 +90,19 @@ extension GuestWorker {
       }
       group.addTask {
         for await (nodes, steps) in networks {
-          guard let held = nodes.first(where: { $0.name == node }) else { break }
-          let terminal = try await open(nodes, steps)
-          return try await guest.terminal(
-            TerminalOrder(
-              size: terminal.size, namespace: held.path, environment: terminal.environment),
-            input: terminal.input, onOutput: terminal.show)
+          let join: TerminalJoin = { [guest] name, terminal in
+            guard let held = nodes.first(where: { $0.name == name }) else {
+              throw Failure(
+                stage: "shell", object: name, cause: "no such node",
+                mend: "name one of \(nodes.map(\.name).joined(separator: ", "))", isUsage: true)
+            }
+            return try await guest.terminal(
+              TerminalOrder(
+                size: terminal.size, namespace: held.path, environment: terminal.environment),
+              input: terminal.input, onOutput: terminal.show)
+          }
+          guard nodes.contains(where: { $0.name == node }) else { break }
+          return try await join(node, try await open(nodes, steps, join))
         }
         // Why there is none, the other task says.
         try await Task.sleep(for: .seconds(10))

@@ -31,6 +31,11 @@ public struct Machines: Sendable {
     return try await machineOrFailure(try await stored(name, mirror: mirror))
   }
 
+  /// The kernel that a user has named, by its name or by its path.
+  public func chosen(_ word: String) async throws -> Machine {
+    if let there = try await atPath(word) { there } else { try await named(word) }
+  }
+
   /// The kernel of a path that a user has named, used where it lies (``KernelWord``); nil where the word is a name.
   public func atPath(_ word: String) async throws -> Machine? {
     guard case .path(let path) = try KernelWord(word, in: hypervisor.store) else { return nil }

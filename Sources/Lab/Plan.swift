@@ -22,6 +22,12 @@ public struct Machine: Sendable {
     return machine
   }
 
+  /// The machine, or where the case needs it and the kernel lacks it, the machine with that emulated.
+  public func emulating(_ emulation: Emulation?, for test: Case) -> Machine {
+    guard let emulation, emulation.serves(test) else { return self }
+    return emulating(emulation) ?? self
+  }
+
   /// The same guest with its own time; the host as it is.
   public func inTime(_ time: GuestTime) -> Machine {
     var machine = self

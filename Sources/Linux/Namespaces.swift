@@ -25,7 +25,9 @@ public struct NetworkNamespace: ~Copyable {
   }
 
   /// A new one; the calling thread is back where it was. Equivalent to `ip netns add`, without a name.
-  public static func create() throws -> NetworkNamespace {
+  ///
+  /// - Parameter body: is run inside before the thread is back.
+  public static func create(_ body: () throws -> Void = {}) throws -> NetworkNamespace {
     let origin = try current()
     // Before anything has changed: the host's namespace belongs to another user namespace than that of
     // `unshare --user`, from where no way leads back into it.
@@ -40,6 +42,7 @@ public struct NetworkNamespace: ~Copyable {
         stage: "unshare", object: "CLONE_NEWNET", errno: .invalidArgument,
         detail: "still in the namespace it started in")
     }
+    try body()
     return new
   }
 

@@ -56,6 +56,17 @@ public enum System {
     processorSeconds(RUSAGE_SELF) + processorSeconds(RUSAGE_CHILDREN)
   }
 
+  /// The nice value of whoever has started us: setpriority(2).
+  ///
+  /// A process inherits that of the thread it was started from, and libdispatch gives its threads one of their own
+  /// (`_dispatch_worker_thread`: 0 where root may raise it again), so that what `nice pawslab run` started was not nice.
+  public static func takeNiceOfParent() {
+    errno = 0
+    let nice = getpriority(PRIO_PROCESS, id_t(getppid()))
+    // Going down is anybody's right; what is refused or cannot be asked changes nothing that is seen.
+    if errno == 0 { setpriority(PRIO_PROCESS, 0, nice) }
+  }
+
   /// geteuid(2)
   public static var userID: UInt32 { geteuid() }
 

@@ -175,7 +175,21 @@ public final class RouteSocket {
     header.ifi_index = Int32(index)
     var ready = false
     let request = try Socket.message(Int32(RTM_GETLINK), header: header, name: "ip link show dev \(index)")
+    nla_put_u32(request.pointer, 29, 1 << 3)  // IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS
     try socket.get(request) { ready = Self.saysReady($0) }
+    return ready
+  }
+
+  /// Indices of all links of the namespace that do: one answer for many.
+  public func readyLinks() throws -> Set<Int> {
+    let request = try Socket.message(
+      Int32(RTM_GETLINK), flags: Int32(NLM_F_DUMP), header: ifinfomsg(), name: "ip link show")
+    nla_put_u32(request.pointer, 29, 1 << 3)  // IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS
+    var ready: Set<Int> = []
+    try socket.dump(request) { answer in
+      guard Self.saysReady(answer), let link = answer.structure(ifinfomsg.self) else { return }
+      ready.insert(Int(link.ifi_index))
+    }
     return ready
   }
 

@@ -16,7 +16,8 @@ final class Socket {
 
   let socket: OpaquePointer
   private let bus: String
-  private var buffer = [UInt8](repeating: 0, count: 64 << 10)
+  /// Room for a datagram, for as long as it is read: a thousand sockets would keep 64 MB of it.
+  private static let room = 64 << 10
 
   /// - Parameter bus: what errors call the socket, e.g. `NETLINK_ROUTE`.
   init(protocol number: Int32, bus: String) throws {
@@ -56,7 +57,9 @@ final class Socket {
 
   /// Throws away the notifications that wait: one was enough to look again.
   func discardNotifications() {
-    while recv(fileDescriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT)) > 0 {}
+    // What does not fit is thrown away with the rest.
+    var byte: UInt8 = 0
+    while recv(fileDescriptor, &byte, 1, Int32(MSG_DONTWAIT)) > 0 {}
   }
 
   private static let level: Int32 = 270  // SOL_NETLINK
@@ -75,27 +78,32 @@ final class Socket {
     return Message(pointer: pointer, name: name)
   }
 
-  /// Sends the messages as one datagram for every 64, waits for all acks, and frees them.
-  /// The error names the first that the kernel refused.
+  /// Sends the messages as one datagram for every 64, waits for the ack of its last, and frees them.
+  /// The error names the first that the kernel refused: a refusal comes whether an ack is asked for or not
+  /// (`netlink_rcv_skb`), in the order of the messages.
   func commit(_ messages: [Message]) throws {
     defer { for message in messages { nlmsg_free(message.pointer) } }
     var refused: SystemError?
-    // Acks wait in our receive buffer, so there is an end to how many may be under way.
+    // Refusals wait in our receive buffer, so there is an end to how many may be under way.
     for start in stride(from: 0, to: messages.count, by: 64) {
       var names: [UInt32: String] = [:]
       var bytes: [UInt8] = []
-      for message in messages[start..<min(start + 64, messages.count)] {
+      let batch = messages[start..<min(start + 64, messages.count)]
+      var last: UInt32?
+      for (index, message) in zip(batch.indices, batch) {
         nl_complete_msg(socket, message.pointer)
         guard let header = nlmsg_hdr(message.pointer) else { continue }
+        if index != batch.endIndex - 1 { header.pointee.nlmsg_flags &= ~UInt16(NLM_F_ACK) }
+        last = header.pointee.nlmsg_seq
         names[header.pointee.nlmsg_seq] = message.name
         bytes += UnsafeRawBufferPointer(start: header, count: Int(header.pointee.nlmsg_len))
         bytes += [UInt8](repeating: 0, count: -bytes.count & 3)
       }
       try send(&bytes, names.count == 1 ? names.first?.value ?? "" : "\(names.count) messages")
-      while !names.isEmpty {
+      while last != nil {
         try receive { message in
-          guard message.type == NLMSG_ERROR, let name = names.removeValue(forKey: message.sequence)
-          else { return }
+          guard message.type == NLMSG_ERROR, let name = names[message.sequence] else { return }
+          if message.sequence == last { last = nil }
           if let error = message.error(named: name), refused == nil { refused = error }
         }
       }
@@ -166,13 +174,13 @@ final class Socket {
 
   /// One datagram, message by message.
   private func receive(_ body: (NetlinkMessages.Message) -> Void) throws {
-    var length = 0
-    repeat {
-      length = recv(fileDescriptor, &buffer, buffer.count, 0)
-    } while length < 0 && errno == EINTR
-    guard length >= 0 else { throw SystemError(stage: "recv", object: bus, errno: .current) }
-    buffer.withUnsafeBytes { bytes in
-      for message in NetlinkMessages(UnsafeRawBufferPointer(rebasing: bytes[..<length])) { body(message) }
+    try withUnsafeTemporaryAllocation(byteCount: Self.room, alignment: 8) { buffer in
+      var length = 0
+      repeat {
+        length = recv(fileDescriptor, buffer.baseAddress, buffer.count, 0)
+      } while length < 0 && errno == EINTR
+      guard length >= 0 else { throw SystemError(stage: "recv", object: bus, errno: .current) }
+      for message in NetlinkMessages(UnsafeRawBufferPointer(rebasing: buffer[..<length])) { body(message) }
     }
   }
 }

@@ -14,12 +14,22 @@ public final class TimestampClock {
   /// Attaches to an interface of the namespace that `routes` was opened in.
   ///
   /// - Parameter ticks: added to TSval, modulo 2^32.
-  public init(interface: String, routes: RouteSocket, offset ticks: UInt32) throws {
+  public convenience init(interface: String, routes: RouteSocket, offset ticks: UInt32) throws {
+    try self.init(offset: ticks)
+    try attach(to: interface, routes)
+  }
+
+  /// Loads the programs, for as many interfaces as are to have one clock.
+  public init(offset ticks: UInt32) throws {
     offset = try BPF.Array32(entries: 1)
     try offset.set(0, ticks)
     programs = [
       try BPF.Classifier(Self.program(.egress, offset)), try BPF.Classifier(Self.program(.ingress, offset)),
     ]
+  }
+
+  /// Puts an interface of the namespace that `routes` was opened in on this clock.
+  public func attach(to interface: String, _ routes: RouteSocket) throws {
     let index = try routes.index(of: interface)
     routes.addClsact(index: index)
     routes.addBPF(index: index, .egress, program: programs[0].fileDescriptor, name: "tsval")

@@ -10,7 +10,7 @@ public struct Difference: Sendable {
   public var behaviours: [(kernel: String, behaviour: Behaviour)]
 
   /// What a case did, without what chance or time decides.
-  public struct Behaviour: Sendable, Hashable {
+  public struct Behaviour: Codable, Sendable, Hashable {
     public var verdict: Verdict
     /// Label to what its attempts did and by which mechanism.
     public var outcomes: [String: String]
@@ -18,6 +18,10 @@ public struct Difference: Sendable {
     public var counters: Set<String>
 
     init(_ entry: Results.Entry) {
+      if let recorded = entry.recorded {
+        self = recorded
+        return
+      }
       verdict = entry.verdict
       var outcomes: [String: Set<String>] = [:]
       for attempt in entry.attempts {
@@ -41,6 +45,23 @@ public struct Difference: Sendable {
         let isPlain = ["TcpExt.", "conntrack."].contains(where: stood.hasPrefix)
         counters.insert("\(node) \(isPlain ? String(stood.drop { $0 != "." }.dropFirst()) : stood)")
       }
+    }
+
+    private enum CodingKeys: String, CodingKey { case verdict, outcomes, counters }
+
+    public init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      verdict = try container.decode(Verdict.self, forKey: .verdict)
+      outcomes = try container.decodeIfPresent([String: String].self, forKey: .outcomes) ?? [:]
+      counters = try container.decodeIfPresent(Set<String>.self, forKey: .counters) ?? []
+    }
+
+    /// Counters are written sorted, and what there is none of is not.
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(verdict, forKey: .verdict)
+      if !outcomes.isEmpty { try container.encode(outcomes, forKey: .outcomes) }
+      if !counters.isEmpty { try container.encode(counters.sorted(), forKey: .counters) }
     }
 
     /// What differs from another, in words.

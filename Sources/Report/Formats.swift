@@ -15,13 +15,21 @@ public enum Format: String, Sendable, CaseIterable {
   case markdown
   /// Workflow commands of GitHub Actions, one for each case that failed.
   case github
+  /// A report of the kernel CI database (``Results/kcidb(time:)``).
+  case kcidb
+  /// What a test of tmt with `result: custom` leaves in `$TMT_TEST_DATA/results.yaml` (``Results/tmt()``).
+  case tmt
+  /// Commands of LAVA's test shell (``Results/lava``).
+  case lava
+  /// The lines and the summary of a test of LTP (``Results/ltp``).
+  case ltp
   /// `results.json` itself.
   case json
 
   /// What `--out` calls the file; nil for what is only printed.
   public var file: String? {
     switch self {
-    case .text, .github, .json: nil
+    case .text, .github, .kcidb, .tmt, .lava, .ltp, .json: nil
     case .html: "report.html"
     case .junit: "junit.xml"
     case .ktap: "results.ktap"
@@ -94,10 +102,12 @@ extension Results.Entry {
 
   /// What disagreed, a line each.
   var evidence: [String] {
-    attempts.filter { !$0.holds }.map {
-      "\($0.attempt.label) #\($0.attempt.id): \($0.word), expected \($0.expected), "
-        + "\($0.syns) SYNs sent, \($0.synsAtServer) at the server"
-    } + witnesses.filter { !$0.holds }.map(\.text)
+    let all =
+      attempts.filter { !$0.holds }.map {
+        "\($0.attempt.label) #\($0.attempt.id): \($0.word), expected \($0.expected), "
+          + "\($0.syns) SYNs sent, \($0.synsAtServer) at the server"
+      } + witnesses.filter { !$0.holds }.map(\.text)
+    return Folded.lines(all, text: { $0 }, more: Folded.more)
   }
 
   /// The same without what the reason says already.

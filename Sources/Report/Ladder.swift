@@ -297,6 +297,7 @@ func milliseconds(from earlier: Int64, to later: Int64) -> Double {
 func fixed(_ value: Double, decimals: Int = 3) -> String {
   let scale = (0..<decimals).reduce(1) { product, _ in product * 10 }
   let total = (value * Double(scale)).saturated
+  guard decimals > 0 else { return "\(total)" }
   let fraction = String(total.magnitude % scale.magnitude)
   let zeros = String(repeating: "0", count: decimals - fraction.count)
   return "\(total < 0 ? "-" : "")\(total.magnitude / scale.magnitude).\(zeros)\(fraction)"

@@ -23,6 +23,8 @@ public struct PlannedRun: Codable, Sendable {
   public var tests: [Case]
   /// Which case on which kernel from which seed, in order.
   public var cases: [Place]
+  /// Of which whole this is a part; nil where it is one.
+  public var cut: ShardCut?
 
   /// One case on one kernel, in a guest's own time from one seed.
   public struct Place: Codable, Sendable, Hashable {
@@ -76,7 +78,7 @@ public struct PlannedRun: Codable, Sendable {
   /// What makes no sense in it; nil where all is well.
   var mistake: String? {
     if format != Self.mark { return "it is not of pawslab" }
-    if let mistake = kernels.savedMistake { return mistake }
+    if let mistake = kernels.savedMistake ?? cut?.mistake { return mistake }
     let tests = testsByID
     guard tests.count == self.tests.count else { return "a case stands in it twice" }
     for test in self.tests {

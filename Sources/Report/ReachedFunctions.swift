@@ -13,40 +13,28 @@ public struct ReachedFunctions: Codable, Sendable, Equatable {
     public var because: String
     /// Calls while its steps were performed, of each function that was asked for and can be counted.
     public var calls: [String: Int]
-    /// Where the functions are named that ``named`` has.
-    public var source: Source
-    /// The functions that its rule names, of those that can be counted; where it names none, those of the mechanisms that
-    /// it expects, else those of the file's `why`.
-    public var named: [String]
-
-    /// Who names a function.
-    public enum Source: String, Codable, Sendable, CaseIterable { case because, mechanism, why }
+    /// On which kernel: `6.1.0-50-cloud-amd64`.
+    public var kernel: String
 
     /// Makes an entry of what was counted.
-    public init(of test: Case, _ rule: Rule, calls: [String: Int]) {
+    public init(of test: Case, _ rule: Rule, on kernel: String, calls: [String: Int]) {
       (id, scenario, because) = (test.id, test.scenario, rule.because)
-      self.calls = calls
-      let counted = { (text: String) in ReachedFunctions.names(in: text).filter { calls[$0] != nil } }
-      (source, named) = (.because, counted(because))
-      if named.isEmpty { (source, named) = (.mechanism, counted(ReachedFunctions.sources(of: rule))) }
-      if named.isEmpty { (source, named) = (.why, counted(test.why)) }
+      (self.kernel, self.calls) = (kernel, calls)
     }
 
+    /// The functions that its rule's own words name, of those that this kernel has. Others are of other versions, or the
+    /// compiler has put them into their callers.
+    public var named: [String] { ReachedFunctions.names(in: because).filter { calls[$0] != nil } }
     /// Those of ``named`` that were not called.
     public var missed: [String] { named.filter { calls[$0] == 0 } }
-    /// Whether it names functions, and the kernel went another way. A file's `why` is about its other cases too.
-    public var misleads: Bool { source != .why && !named.isEmpty && missed.count == named.count }
+    /// Whether the kernel went another way than its rule says, or the rule does not say by which.
+    public var misleads: Bool { named.isEmpty || !missed.isEmpty }
   }
 
-  /// On which kernel, and in what machine: `6.1.0-50-cloud-amd64`.
-  public var kernel: String
   public var entries: [Entry]
 
   /// Makes a reading of many cases.
-  public init(kernel: String, entries: [Entry]) {
-    self.kernel = kernel
-    self.entries = entries
-  }
+  public init(entries: [Entry]) { self.entries = entries }
 
   /// Where a SYN, a segment, a port and a virtual address are decided on: asked for in every case.
   public static let everywhere = [
@@ -60,9 +48,10 @@ public struct ReachedFunctions: Codable, Sendable, Equatable {
     return Mechanism.all.filter { expected.contains($0.name) }.map(\.source).joined(separator: " ")
   }
 
-  /// Every function that is counted in a case.
+  /// Every function that is counted in a case: what its rules for other kernels name is there too, mostly.
   public static func asked(in test: Case, _ rule: Rule) -> [String] {
-    Set(everywhere + names(in: [rule.because, sources(of: rule), test.why].joined(separator: " "))).sorted()
+    let words = test.rules.map(\.because) + [sources(of: rule), test.why]
+    return Set(everywhere + names(in: words.joined(separator: " "))).sorted()
   }
 
   /// Words that could be functions of the kernel: small letters, digits, and at least one underscore. Settings are not.
@@ -77,20 +66,6 @@ public struct ReachedFunctions: Codable, Sendable, Equatable {
       names.append(name)
     }
     return names
-  }
-
-  /// How many rules reach what they name, and by whose words they do, a sentence each.
-  public var sentences: [String] {
-    Entry.Source.allCases.map { source in
-      let own = entries.filter { $0.source == source && !$0.named.isEmpty }
-      let reached = own.count { $0.missed.count < $0.named.count }
-      return "\(reached) of \(own.count) reach a function that \(source.words)"
-    }
-  }
-
-  /// What a reader is told: ``sentences`` and ``table``.
-  public var document: String {
-    "\(entries.count) rules on \(kernel): \(sentences.joined(separator: ", ")).\n\n" + table
   }
 
   /// Function, and the files with a case that reaches it: Markdown, with links to the files, which lie beside it.
@@ -112,15 +87,5 @@ public struct ReachedFunctions: Codable, Sendable, Equatable {
       return ["`\(function)`", words]
     }
     return Markdown.table(["function", "files that reach it"], rows)
-  }
-}
-
-extension ReachedFunctions.Entry.Source {
-  fileprivate var words: String {
-    switch self {
-    case .because: "their own words name"
-    case .mechanism: "the source of their mechanism names"
-    case .why: "their file names (where neither names any)"
-    }
   }
 }

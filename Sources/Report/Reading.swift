@@ -131,7 +131,9 @@ extension Case {
   /// bounds (LabFile, ScenarioReader and WorkloadReader). nil where all is well.
   var savedMistake: String? {
     // Counts first: what follows is as long as they say.
-    if !(1...250).contains(network.clients.count) { return "\(network.clients.count) clients; 1 to 250" }
+    if !(1...Bounds.clients).contains(network.clients.count) {
+      return "\(network.clients.count) clients; 1 to \(Bounds.clients)"
+    }
     if network.serverNames.isEmpty { return "no server" }
     let nodes = network.nodes
     let names = nodes + network.clients.map(\.group)

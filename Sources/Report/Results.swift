@@ -127,6 +127,8 @@ public struct Results: Codable, Sendable {
     public var unmet: String?
     /// By what its failure is known; nil where it has not failed, or that is not known.
     public var known: Known?
+    /// What it did, where that alone is known: a record's (``KernelRecord``).
+    public var recorded: Difference.Behaviour?
     /// Path below the results' folder; nil where nothing was seen.
     public var observation: String?
     /// Its packets, for Wireshark; as above.
@@ -134,12 +136,12 @@ public struct Results: Codable, Sendable {
 
     /// A failure that somebody knew of.
     public struct Known: Codable, Sendable, Equatable {
-      /// The last day on which that counts: `2027-01-31`.
-      public var until: String
+      /// The last day on which that counts: `2027-01-31`; nil for what is so in the run of `--baseline` too.
+      public var until: String?
       public var reason: String
 
       /// `known until 2027-01-31: bug 1234567`
-      public var text: String { "known until \(until): \(Visible.joined(reason))" }
+      public var text: String { "known\(until.map { " until \($0)" } ?? ""): \(Visible.joined(reason))" }
     }
 
     init(_ result: CaseResult, on kernel: Kernel?) {

@@ -72,8 +72,13 @@ public struct Sarif: Encodable, Sendable {
     public var level: String
     public var message: Message
     public var locations: [Location]
+    public var properties: [String: String]
 
-    public init(ruleId: String, ruleIndex: Int, level: String, message: String, locations: [Location]) {
+    public init(
+      ruleId: String, ruleIndex: Int, level: String, message: String, locations: [Location],
+      properties: [String: String]
+    ) {
+      self.properties = properties
       (self.ruleId, self.ruleIndex, self.level) = (ruleId, ruleIndex, level)
       (self.message, self.locations) = (Message(message), locations)
     }

@@ -135,7 +135,9 @@ extension RunFolder {
     }
     results.judgeOverSeeds()
     results.summary.count(results.cases)
-    results.notJudged = missing.isEmpty ? nil : missing
+    // Neither may be lost what shards that are not there would have judged.
+    let others = (saved?.notJudged ?? []).filter { !planned.contains($0.place) }
+    results.notJudged = missing.isEmpty && others.isEmpty ? nil : missing + others
     if let mistake = results.mistake {
       throw Failure(stage: "read", object: files.shown(Self.plan), cause: mistake)
     }

@@ -10,7 +10,8 @@ public enum Standing: String, Sendable, CaseIterable, Codable {
   case passed
   /// Not as expected; or required, and the kernel itself was not judged.
   case failed
-  /// Not as expected, and known to be so until a date that is not over (``KnownFailures``).
+  /// Not as expected, and known to be so until a date that is not over (``KnownFailures``), or from an earlier run
+  /// (``Baseline``).
   case known
   /// Nobody required it, and it could not run.
   case skipped
@@ -59,7 +60,9 @@ extension Results {
   /// Marks what is required and was not judged, and what is known to fail, and counts again.
   ///
   /// - Returns: the results of before, for whoever wants to say what the marks changed.
-  public mutating func account(required: Required, known: KnownFailures, on today: CalendarDate) {
+  public mutating func account(
+    required: Required, known: KnownFailures, baseline: Baseline? = nil, on today: CalendarDate
+  ) {
     let unmet = required.unmet(by: cases)
     for index in cases.indices {
       cases[index].unmet = unmet[cases[index].id]
@@ -67,7 +70,7 @@ extension Results {
         Entry.Known(until: $0.until.description, reason: $0.reason)
       }
     }
-    let all = known.remarks(on: cases, today: today)
+    let all = known.remarks(on: cases, today: today) + (baseline?.mark(&cases) ?? [])
     remarks = all.isEmpty ? nil : all
     let skipped = cases.count { $0.unmet != nil && $0.verdict == .skip }
     let emulated = cases.count { $0.unmet != nil && $0.verdict == .pass }
@@ -81,6 +84,8 @@ extension Results {
 public struct Required: Sendable {
   private let patterns: [CasePattern]
   private let exceptions: [CasePattern]
+  /// Cases of a shard that other shards have too: whether any kernel was judged by them is known of all together.
+  public var elsewhere: Set<String> = []
 
   /// Nothing is required.
   public init() { (patterns, exceptions) = ([], []) }
@@ -115,7 +120,10 @@ public struct Required: Sendable {
     guard !patterns.isEmpty else { return [:] }
     let judged = Set(entries.filter { $0.verdict != .skip && $0.emulation == nil }.map(\.id))
     var unmet: [String: String] = [:]
-    for entry in entries where !judged.contains(entry.id) && includes(entry.id, of: entry.scenario) {
+    for entry in entries
+    where !elsewhere.contains(entry.id) && !judged.contains(entry.id)
+      && includes(entry.id, of: entry.scenario)
+    {
       let emulated = entry.emulation != nil && entry.verdict != .skip
       if emulated || unmet[entry.id] == nil {
         unmet[entry.id] = emulated ? "required, but only emulated" : "required, but skipped"

@@ -53,7 +53,9 @@ public struct TextReport: Sendable {
       if !until.isEmpty { lines.append("       until then") }
       lines += until.flatMap { Visible.lines($0) }.map { "         \($0)" }
     }
-    lines += details
+    lines +=
+      detail == .verbose
+      ? details : Folded.lines(details, text: \.description, more: { "       \(Folded.more($0))" })
     if detail == .verbose, let exact = result.exact {
       lines.append("       seed \(exact.seed), digest \(exact.digest)")
     }
@@ -116,20 +118,31 @@ public struct TextReport: Sendable {
     "       \(witness.holds ? "ok" : "NO")  \(witness.text)"
   }
 
+  /// Who is hurt, by what, under which smallest set of settings: what a run is for.
+  public func answer(_ results: [CaseResult], kernels: [String: Kernel]) -> [String] {
+    whoIsHurt(Results(results, kernels: kernels, seconds: 0).cases, on: Self.names(results, kernels))
+  }
+
+  /// The kernels that cases ran on, or could have.
+  private static func names(_ results: [CaseResult], _ kernels: [String: Kernel]) -> [String] {
+    let used = Set(results.filter { $0.judgement.verdict != .skip }.map(\.kernel))
+    return Results.ordered(used.isEmpty ? Set(kernels.keys) : used)
+  }
+
   /// Scenario by verdict (or by kernel, where the same cases ran on several), the reasons for skips, what the
   /// guests cost, the sum.
   ///
   /// - Parameters:
   ///   - compared: the kernels that all cases ran on, in order; empty where each ran on one.
   ///   - counted: the sum as cases count, where some are required or known to fail.
+  ///   - isAnswered: whether ``answer(_:kernels:)`` has been said before.
   public func summary(
     _ results: [CaseResult], seconds: Double, kernels: [String: Kernel], compared: [String] = [],
-    guests: [GuestCost] = [], counted: Results.Summary? = nil
+    guests: [GuestCost] = [], counted: Results.Summary? = nil, isAnswered: Bool = false
   ) -> [String] {
     let summary = counted ?? Results.Summary(results, seconds: seconds)
     let nothing = !results.isEmpty && results.allSatisfy { $0.judgement.verdict == .skip }
-    let used = Set(results.filter { $0.judgement.verdict != .skip }.map(\.kernel))
-    let names = Results.ordered(used.isEmpty ? Set(kernels.keys) : used)
+    let names = Self.names(results, kernels)
     let systems = names.map { name in
       guard let kernel = kernels[name] else { return name }
       return (name == "host" ? "" : "\(name): ") + "Linux \(kernel.release)"
@@ -140,7 +153,7 @@ public struct TextReport: Sendable {
       + "\(summary.text) in \(fixed(seconds, decimals: 1)) s on \(systems.joined(separator: "; "))"
     guard detail != .quiet else { return [last] }
     let entries = Results(results, kernels: kernels, seconds: seconds).cases
-    var lines = whoIsHurt(entries, on: names)
+    var lines = isAnswered ? [] : whoIsHurt(entries, on: names)
     lines +=
       compared.count > 1 ? comparison(results, entries, kernels: kernels, compared) : table(results)
     var reasons: [(reason: String, count: Int)] = []

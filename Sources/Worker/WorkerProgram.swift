@@ -18,6 +18,7 @@ public enum WorkerProgram {
   /// worker for one request.
   public static func program(_ arguments: [String]) -> Int32 {
     if Guest.isFirstProcess { return Init.main() }
+    System.takeNiceOfParent()
     if arguments.dropFirst().first == "guard" { return Guard.run(Array(arguments.dropFirst(2))) }
     if arguments.dropFirst().first == "fuzz" { return fuzz(Array(arguments.dropFirst(2))) }
     return main()
@@ -126,6 +127,7 @@ public enum WorkerProgram {
   ) throws {
     let loop = EventLoop()
     let testbed = try Testbed(test, on: kernel, first: namespace)
+    defer { testbed.endCapture() }
     let recorder = try Recorder(testbed, loop: loop, emit: emit)
     let workload = try Workload(test, on: testbed, recorder: recorder, loop: loop, emit: emit)
     let stepping = try Stepping(workload, emit: emit)
@@ -176,6 +178,7 @@ public enum WorkerProgram {
     loop.watch(0, Poll.readable) { if Stream.hasEnded(0) { Stream.exitNow(4) } }
     emit(.stage("testbed"))
     let testbed = try Testbed(test, on: kernel, first: namespace)
+    defer { testbed.endCapture() }
     let second = try beside(testbed)
     var stopwatch = Stopwatch()
     let recorder = try Recorder(testbed, loop: loop, emit: emit)

@@ -12,12 +12,17 @@ extension AuditLevel: ExpressibleByArgument {}
 struct AuditCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "audit",
-    abstract: "Say which of the lab's losses a machine or its settings files are exposed to.",
+    abstract:
+      "Say which of the lab's losses a machine shows, and which it or its settings files are exposed to.",
     discussion: """
       Looks at this machine (--host: reads /proc, and rules where that loads no module), or at files: what \
       \(TextKind.allCases.map(\.rawValue).joined(separator: ", ")) print, and whatever sets something - sysctl.d, \
       roles of Ansible, Chef, Puppet and Salt, Dockerfiles, compose, Kubernetes, cloud-init, tuned - where each is named at \
-      its line. Folders are walked. Each finding has the case of the lab that shows it, and what ends it. Changes nothing.
+      its line. Folders are walked. Each has the case of the lab that shows it, and what ends it. Changes nothing.
+
+      A finding is what counters and tables show: somebody was lost, or is as soon as he comes. An exposure is what is set \
+      so that somebody would be, where the circumstances are as the case has them. Counters since a machine was started \
+      mean much; two readings of one kind, or --host with --since, say what was counted in between.
 
       Exit status: 0 nothing as bad as --fail-on; 1 something is; 2 bad usage, or a file that is not as its kind has it.
       """)
@@ -27,6 +32,12 @@ struct AuditCommand: AsyncParsableCommand {
 
   @Flag(help: "Look at this machine.")
   var host = false
+
+  @Option(
+    help:
+      "With --host: what cat /proc/net/netstat /proc/net/snmp printed before; what was counted since is looked at."
+  )
+  var since: String?
 
   @Option(help: "The kernel's release, where the files do not say it: 6.1, 3.10.0-1160.el7.")
   var kernel: String?
@@ -40,15 +51,21 @@ struct AuditCommand: AsyncParsableCommand {
   var format: AuditFormat = .text
 
   enum Threshold: String, CaseIterable, ExpressibleByArgument {
-    case error, warning, note, never
+    case error, warning, note, finding, exposure, never
 
-    func isMet(by worst: AuditLevel?) -> Bool {
-      guard let worst, let level = AuditLevel(rawValue: rawValue) else { return false }
-      return worst >= level
+    func isMet(by audit: Audit) -> Bool {
+      switch self {
+      case .finding: !audit.findings.isEmpty
+      case .exposure: !audit.exposures.isEmpty
+      case .never: false
+      case .error, .warning, .note:
+        audit.worst.map { worst in AuditLevel(rawValue: rawValue).map { worst >= $0 } ?? false } ?? false
+      }
     }
   }
 
-  @Option(help: "The least that is exit status 1: error, warning, note, never.")
+  @Option(
+    help: "What is exit status 1: error, warning, note (as bad or worse), finding, exposure (any), never.")
   var failOn: Threshold = .warning
 
   enum RuleFormat: String, CaseIterable, ExpressibleByArgument { case prometheus }
@@ -68,6 +85,9 @@ struct AuditCommand: AsyncParsableCommand {
     if let kernel, kernel.split(separator: ".").count < 2 || !(kernel.first?.isNumber ?? false) {
       throw ValidationError("--kernel takes a release as uname -r prints it, not \(kernel)")
     }
+    if since != nil, !host {
+      throw ValidationError("--since is for --host; of FILES give both readings, the earlier one first")
+    }
     if host, kernel != nil { throw ValidationError("--kernel is for files: this machine's kernel is known") }
   }
 
@@ -76,6 +96,7 @@ struct AuditCommand: AsyncParsableCommand {
     var input = AuditInput(kernel: kernel)
     if host {
       await AuditHost.read(into: &input)
+      if let since { try input.since(text: try AuditFiles.text(since), file: since) }
     } else {
       for file in files { try AuditFiles.add(file, to: &input) }
       guard !input.isEmpty else {
@@ -93,7 +114,7 @@ struct AuditCommand: AsyncParsableCommand {
     case .json: Console.write(try jsonDocument(audit), to: .standardOutput)
     case .sarif: Console.write(try jsonDocument(Sarif(audit)), to: .standardOutput)
     }
-    if failOn.isMet(by: audit.worst) { throw ExitCode(1) }
+    if failOn.isMet(by: audit) { throw ExitCode(1) }
   }
 
   /// The lab's names of Debian's kernels.
@@ -143,6 +164,36 @@ enum AuditFiles {
     if path != "-", FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
       return walk(path, to: &input)
     }
+    if path != "-", try addSupport(path, to: &input) { return }
+    try input.add(text: try text(path), file: path == "-" ? "standard input" : path)
+  }
+
+  /// What a packed sosreport or supportconfig has of the network.
+  ///
+  /// - Returns: whether it is an archive.
+  private static func addSupport(_ path: String, to input: inout AuditInput) throws -> Bool {
+    guard let handle = FileHandle(forReadingAtPath: path),
+      let beginning = try? handle.read(upToCount: 512), SupportArchive.looksLike([UInt8](beginning))
+    else { return false }
+    let limits = SupportArchive.Limits(
+      member: SupportFiles.mostBytes, all: SupportFiles.mostOfAll, members: SupportFiles.mostMembers)
+    guard let members = try SupportArchive(path, limits: limits).members(SupportFiles.wants) else {
+      return false
+    }
+    let texts = SupportFiles.texts(
+      members.map { ($0.path, String(decoding: $0.content, as: UTF8.self)) })
+    for (name, text) in texts {
+      let name = "\(path): \(name)"
+      // One command that failed there does not take the rest away.
+      do { try input.add(text: text, file: name, isFound: true) } catch let failure as Failure {
+        input.cannotTell("\(name) is spoilt: \(failure.cause)")
+      }
+    }
+    return true
+  }
+
+  /// A text that somebody has named.
+  static func text(_ path: String) throws -> String {
     let data: Data
     do {
       let handle =
@@ -159,9 +210,9 @@ enum AuditFiles {
     guard case .text = Incident.kind(of: [UInt8](data.prefix(512))) else {
       throw Failure(
         stage: "audit", object: name, cause: "no text",
-        mend: "captures are for pawslab diagnose; unpack archives and give their folder", isUsage: true)
+        mend: "captures are for pawslab diagnose; packed files have to be unpacked", isUsage: true)
     }
-    try input.add(text: String(decoding: data, as: UTF8.self), file: name)
+    return String(decoding: data, as: UTF8.self)
   }
 
   /// Every file below, in the order of names, without following links; what is spoilt is said and passed over.
@@ -214,7 +265,7 @@ extension Sarif {
           id: rule.id, short: rule.title, full: "\(rule.title). Hurts: \(rule.whom). By: \(rule.source).",
           help: rule.help, level: rule.level.rawValue, tags: ["at-\(rule.role.rawValue)"] + rule.mechanisms)
       },
-      results: audit.findings.map { finding in
+      results: audit.all.map { finding in
         let locations = finding.places.map { place in
           place.line.map { Location(file: place.file, line: $0) } ?? Location(name: place.file)
         }
@@ -224,7 +275,8 @@ extension Sarif {
           ruleId: finding.rule, ruleIndex: indices[finding.rule] ?? -1, level: finding.level.rawValue,
           message:
             "\(finding.what): \(finding.title)\(unless). Hurts \(finding.whom). What ends it: \(finding.change)\(seen)",
-          locations: locations.isEmpty ? [Location(name: finding.what)] : locations)
+          locations: locations.isEmpty ? [Location(name: finding.what)] : locations,
+          properties: ["kind": finding.hasHappened ? "finding" : "exposure"])
       }, notes: audit.notTold)
   }
 }

@@ -13,7 +13,7 @@ enum AuditHost {
     settings(into: &input)
     for path in [
       "/proc/net/netstat", "/proc/net/snmp", "/proc/net/stat/nf_conntrack", "/proc/net/ip_vs",
-      "/proc/net/sockstat",
+      "/proc/net/sockstat", "/proc/net/tcp", "/proc/net/tcp6", "/proc/net/ip_vs_conn",
     ] {
       guard FileManager.default.fileExists(atPath: path) else { continue }
       if let text = text(path) {
@@ -70,7 +70,7 @@ enum AuditHost {
         continue
       }
       for table in tables {
-        if let text = await output(tool, ["-t", table]) {
+        if let text = await output(tool, ["-c", "-t", table]) {
           add(text, "\(program)-save -t \(table)", to: &input)
         } else {
           input.cannotTell("\(tool) -t \(table) did not say its rules")

@@ -4,13 +4,15 @@ import Report
 /// The judge's mechanisms against what audit finds.
 struct AuditMatrix {
   private enum Column: String, CaseIterable {
-    case counted
-    case set = "set"
-    case both = "set and counted"
+    /// By a finding that names nothing else; by one that names several; some of them.
+    case found
+    case among = "among several"
     case partly
-    case silent
-    /// Beside any of those: findings of another mechanism that is shown elsewhere.
-    case exposed = "exposed to another"
+    /// By no finding, and by an exposure; by neither.
+    case exposed = "exposure only"
+    case neither
+    /// Beside any of those: exposures to another mechanism that is shown elsewhere.
+    case another = "exposed to another"
     case alike = "... by another value"
     case wrong
   }
@@ -37,20 +39,27 @@ struct AuditMatrix {
     _ test: AuditedCase, _ shown: [String: [(facts: Set<String>, kernel: String)]]
   ) {
     let row = test.judged.isEmpty ? "nothing" : test.judged.sorted().joined(separator: " + ")
-    let findings = test.nodes.flatMap(\.findings)
-    let set = test.judged(as: findings.filter { !$0.hasHappened })
-    let counted = test.judged(as: findings.filter(\.hasHappened))
+    let all = test.nodes.flatMap(\.findings)
+    let findings = all.filter(\.hasHappened)
+    let found = test.judged(as: findings)
+    let alone = test.judged(as: findings.filter { Set($0.mechanisms.map(AuditedCase.kind)).count == 1 })
+    let exposed = test.judged(as: all.filter { !$0.hasHappened })
+    let named = found.union(exposed)
     var columns: Set<Column> = []
-    let named = set.union(counted)
     if test.judged.isEmpty {
-      if findings.isEmpty { columns.insert(.silent) }
-    } else if named.isEmpty {
-      columns.insert(.silent)
-    } else if named != test.judged {
-      columns.insert(.partly)
+      if findings.isEmpty { silent += 1 }
+      if all.isEmpty { withoutExposure += 1 }
     } else {
-      columns.insert(
-        set == named && counted == named ? .both : set == named ? .set : counted == named ? .counted : .both)
+      attempted += 1
+      if alone == test.judged {
+        columns.insert(.found)
+      } else if found == test.judged {
+        columns.insert(.among)
+      } else if !found.isEmpty {
+        columns.insert(.partly)
+      } else {
+        columns.insert(exposed == test.judged ? .exposed : .neither)
+      }
     }
     func say(_ finding: Audit.Finding, _ mechanism: String, _ node: String) -> String {
       "\(test.id) on \(test.kernel): judged \(row); \(node): \(finding.rule) (\(mechanism)): \(finding.what)"
@@ -58,9 +67,11 @@ struct AuditMatrix {
     for node in test.nodes {
       for finding in node.findings {
         if finding.hasHappened {
-          guard !test.isFree, !finding.mechanisms.contains(where: test.means), !test.claims(finding) else {
-            continue
+          if finding.mechanisms.contains(where: test.means) { continue }
+          if test.judged.isEmpty {
+            open.append("found " + say(finding, finding.mechanisms.joined(separator: ", "), node.name))
           }
+          guard !test.isFree, !test.claims(finding) else { continue }
           columns.insert(.wrong)
           wrong.append("WRONG " + say(finding, finding.mechanisms.joined(separator: ", "), node.name))
           continue
@@ -69,7 +80,7 @@ struct AuditMatrix {
           let others = shown["\(finding.rule) \(mechanism)"] ?? []
           let own = others.filter { $0.kernel == test.kernel }
           if own.contains(where: { $0.facts.isSubset(of: node.facts) }) {
-            columns.insert(.exposed)
+            columns.insert(.another)
           } else if !others.isEmpty {
             columns.insert(.alike)
             open.append("alike " + say(finding, mechanism, node.name))
@@ -80,9 +91,12 @@ struct AuditMatrix {
         }
       }
     }
-    if !test.judged.isEmpty, named != test.judged {
+    if found != test.judged {
+      let words =
+        named == test.judged
+        ? "only an exposure tells" : "nothing tells \(test.judged.subtracting(named).sorted()), no finding"
       open.append(
-        "open  \(test.id) on \(test.kernel): judged \(row), nothing tells \(test.judged.subtracting(named).sorted())"
+        "open  \(test.id) on \(test.kernel): judged \(row), \(words) \(test.judged.subtracting(found).sorted())"
       )
     }
     for column in columns { counts[row, default: [:]][column, default: 0] += 1 }
@@ -90,6 +104,23 @@ struct AuditMatrix {
   }
 
   private var totals: [String: Int] = [:]
+  /// Cases in which all are connected and no node has a finding; neither a finding nor an exposure.
+  private var silent = 0
+  private var withoutExposure = 0
+  /// Cases that the judge explains by some mechanism.
+  private var attempted = 0
+
+  /// The two halves of what audit is for, in words.
+  var sums: [String] {
+    func sum(_ column: Column) -> Int { counts.values.reduce(0) { $0 + ($1[column] ?? 0) } }
+    let connected = totals["nothing"] ?? 0
+    return [
+      "judged by a mechanism: \(attempted); found: \(sum(.found)), among several: \(sum(.among)), partly: "
+        + "\(sum(.partly)), by an exposure only: \(sum(.exposed)), by neither: \(sum(.neither))",
+      "connected: \(connected); without a finding: \(silent), without an exposure too: \(withoutExposure)",
+      wrong.isEmpty ? "nothing is wrong" : "wrong: \(wrong.count)",
+    ]
+  }
 
   private var rows: [String] { totals.keys.sorted() }
 

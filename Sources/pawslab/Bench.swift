@@ -15,6 +15,7 @@ struct Bench: AsyncParsableCommand {
     subcommands: [
       BenchSetup.self, BenchBoot.self, BenchTime.self, BenchMutate.self, BenchCrossCheck.self, BenchFuzz.self,
       BenchDiagnose.self, BenchAudit.self, BenchFunctions.self,
+      BenchPeers.self,
       FuzzChild.self,
     ])
 }
@@ -137,19 +138,26 @@ struct BenchMutate: AsyncParsableCommand {
   @Option(help: "Mutants per lab file and kind of change; 0 takes all.")
   var sample = 2
 
+  @Option(help: Emulation.help)
+  var emulate: Emulation?
+
   func run() async throws {
     let cases = try selection.cases()
     try running.check(cases)
     let (_, runner, machines) = try running.lab()
     // Where time passes in a case it passes in a guest of its own, as where cases are run.
     let virtual: GuestTime? = Hypervisor.canBoot ? .virtual(seed: 0) : nil
-    let assigned = try await machines.assign(cases, host: try await machines.host(), own: virtual)
+    let assigned = try await machines.assign(
+      cases, host: try await machines.host(), emulate: emulate, own: virtual)
     var mutants: [(mutant: Mutant, machine: Machine)] = []
     var runnable: Set<String> = []
     for (scenario, own) in Dictionary(grouping: assigned, by: \.test.scenario).sorted(by: { $0.key < $1.key })
     {
       // One kernel for all of a file: a neighbour's world may need what only the guest has.
-      guard let machine = (own.first { $0.machine.stored != nil } ?? own.first)?.machine else { continue }
+      let richest =
+        own.first { $0.machine.kernel.emulation != nil } ?? own.first { $0.machine.stored != nil }
+        ?? own.first
+      guard let machine = richest?.machine else { continue }
       func refusal(of test: Case) -> String? {
         runner.consent.refusal(of: test, in: machine.inTime(virtual ?? .real).time)
       }

@@ -13,10 +13,11 @@ struct BenchAudit: ParsableCommand {
     abstract: "Hold what audit finds in each node of kept runs against the judge's mechanisms.",
     discussion: """
       Takes every case that passed out of folders that run --out has kept, and asks about each of its nodes as audit --host \
-      would there: its settings, its rules, its tables, what it has counted, its kernel. What has been counted is held \
-      against the case itself. What is set is held against all cases of that kernel, for no node knows its clients' \
-      clocks: it is right where a case that the judge explains so has a node which deviates from the defaults in nothing \
-      that this one does not. Exit status 1 where neither is so.
+      would there, with a reading of its counters before the first step: its settings, its rules, its tables, what it has \
+      counted, its kernel. Findings are held against the case itself: they are to name the judge's mechanism where there \
+      is one, and to be none where all are connected. Exposures are held against all cases of that kernel, for no node \
+      knows its clients' clocks: one is right where a case that the judge explains so has a node which deviates from the \
+      defaults in nothing that this one does not. Exit status 1 where either is not so.
       """)
 
   @Argument(help: "Folders that run --out has kept.")
@@ -46,8 +47,10 @@ struct BenchAudit: ParsableCommand {
     }
     let matrix = AuditMatrix(cases)
     switch format {
-    case .text: for line in matrix.lines { Console.print(line) }
-    case .markdown: Console.write(matrix.markdown.description, to: .standardOutput)
+    case .text: for line in matrix.lines + [""] + matrix.sums { Console.print(line) }
+    case .markdown:
+      Console.write(matrix.markdown.description, to: .standardOutput)
+      for line in [""] + matrix.sums { Console.print(line) }
     }
     if verbose { for line in matrix.wrong + matrix.open { Console.print(line) } }
     if !matrix.wrong.isEmpty { throw ExitCode(1) }
@@ -98,6 +101,9 @@ struct AuditedCase {
   /// What a prediction leaves to the packets: TIME_WAIT, by timestamp or by sequence number.
   private static let timeWait: Set<String> = ["tw-paws", "tw-seq"]
 
+  /// TIME_WAIT is one, by whichever of the two.
+  static func kind(_ mechanism: String) -> String { timeWait.contains(mechanism) ? "time-wait" : mechanism }
+
   /// Whether a mechanism is one that the judge found.
   func means(_ mechanism: String) -> Bool {
     judged.contains(mechanism) || (judged.contains("time-wait") && Self.timeWait.contains(mechanism))
@@ -143,7 +149,13 @@ extension AuditedCase.Node {
     // A counter that is there and stood still is 0.
     var counters: [String: Int] = [:]
     for case .counter(let counter) in kernel.capabilities { counters[counter] = 0 }
-    input.add(counters: counters.merging(observation.counters(of: name)) { $1 })
+    // What every kernel has (RFC 4022).
+    for name in ["ActiveOpens", "AttemptFails", "EstabResets", "OutRsts"] { counters["Tcp.\(name)"] = 0 }
+    // Before the first step and after the last one.
+    input.add(
+      counters: counters.merging(observation.counters(of: name)) { $1 }, isDifference: true)
+    let sockets = observation.sockets.last { $0.node == name }?.entries ?? []
+    input.add(sockets: sockets.map { (state: $0.state, local: $0.local, peer: $0.peer) })
     let rules = Self.rules(of: name, in: test.network, observation)
     if !rules.isEmpty { try input.add(text: rules, file: "rules of \(name)") }
     input.endOfRules()
@@ -152,7 +164,11 @@ extension AuditedCase.Node {
     {
       facts.insert(String(line.replacing(#/^\[[0-9:]*\] |counter packets [0-9]+ bytes [0-9]+ /#, with: "")))
     }
-    let servers = observation.ipvs?.last { $0.node == name }?.servers ?? []
+    let director = observation.ipvs?.last { $0.node == name }
+    input.add(
+      directed: (director?.entries ?? []).filter { !$0.client.hasSuffix(":0") }
+        .map { (state: $0.state, service: $0.virtual, server: $0.server) })
+    let servers = director?.servers ?? []
     if !servers.isEmpty {
       let services = Set(servers.map(\.virtual)).sorted().map { "-A -t \($0) -s rr" }
       let text = services + servers.map { "-a -t \($0.virtual) -r \($0.server) -m -w \($0.weight)" }
@@ -160,7 +176,7 @@ extension AuditedCase.Node {
       if servers.allSatisfy({ $0.weight == 0 }) { facts.insert("every weight is 0") }
       facts.insert("balances")
     }
-    findings = Audit(input).findings
+    findings = Audit(input).all
   }
 
   /// Of several nodes each has its rules under its name.

@@ -50,11 +50,10 @@ struct BenchCrossCheck: AsyncParsableCommand {
     let own: GuestTime? = Hypervisor.canBoot ? .virtual(seed: 0) : nil
     let tests: [(test: Case, machine: Machine)]
     if let kernel {
-      let machine = try await machines.named(kernel)
-      let emulated = emulate.flatMap { machine.emulating($0) }
+      let machine = try await machines.chosen(kernel)
       tests = cases.map { test in
-        let able = !Plan(test, on: machine).runs ? emulated ?? machine : machine
-        return (test, able.inTime(runner.consent.time(of: test, own: own)))
+        let time = runner.consent.time(of: test, own: own)
+        return (test, machine.emulating(emulate, for: test).inTime(time))
       }
     } else {
       tests = try await machines.assign(

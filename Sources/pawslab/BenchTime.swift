@@ -73,7 +73,7 @@ struct BenchTime: AsyncParsableCommand {
     let (_, runner, machines) = try Running.fixed(jobs: nil).lab(keepsPackets: false)
     var table = TimeTable(head: await Self.head(), kernels: [])
     for name in names {
-      let machine = try await machines.named(name)
+      let machine = try await machines.chosen(name)
       if let failure = machine.failure { throw failure }
       // What waits is measured by itself, and chance has no place here.
       let able = all.filter { test in

@@ -40,9 +40,7 @@ struct BisectBench {
 
   /// A machine as a user names it.
   private func machine(_ word: String) async throws -> Machine {
-    let machine =
-      if let there = try await machines.atPath(word) { there } else { try await machines.named(word) }
-    return machine.inTime(time)
+    try await machines.chosen(word).inTime(time)
   }
 
   private func look(_ machine: Machine) async throws -> Seen {

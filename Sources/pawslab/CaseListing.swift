@@ -27,14 +27,15 @@ struct CaseListing: Encodable {
     var kernels: [String]?
   }
 
-  init(_ cases: [Case], kernels: [String]? = nil) {
+  /// - Parameter kernels: on which a case would run; nil where nothing says that.
+  init(_ cases: [Case], kernels: (Case) -> [String]? = { _ in nil }) {
     self.cases = cases.map { test in
       Entry(
         id: test.id, name: CaseName(test).description, scenario: test.scenario, title: test.title,
         axes: test.axes,
         settings: test.settings.filter { !$0.value.isEmpty }, needs: test.needs.names,
         source: test.source,
-        kernels: kernels)
+        kernels: kernels(test))
     }
   }
 }

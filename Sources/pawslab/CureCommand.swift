@@ -86,10 +86,9 @@ struct CureCommand: AsyncParsableCommand {
       let host = try? await machines.host()
       return try await machines.assign([test], host: host, emulate: emulate, own: own)[0].machine
     }
-    let machine = try await machines.named(kernel)
+    let machine = try await machines.chosen(kernel)
     if let failure = machine.failure { throw failure }
-    let able = Plan(test, on: machine).runs ? machine : emulate.flatMap { machine.emulating($0) } ?? machine
-    return able.inTime(runner.consent.time(of: test, own: own))
+    return machine.emulating(emulate, for: test).inTime(runner.consent.time(of: test, own: own))
   }
 }
 

@@ -41,9 +41,7 @@ struct EnactKernel {
       return emulated.inTime(runner.consent.time(of: test, own: own))
     }
     if let named {
-      let lies = try await machines.atPath(named)
-      let machine: Machine
-      if let lies { machine = lies } else { machine = try await machines.named(named) }
+      let machine = try await machines.chosen(named)
       if let failure = machine.failure { throw failure }
       return EnactKernel(machine: able(machine) ?? machine, words: "as was asked for")
     }

@@ -13,6 +13,8 @@ struct Execution {
   let folder: RunFolder?
   /// What of the plan has come to something before: a continued run's.
   var earlier: (plan: PlannedRun, results: [CaseResult], guests: [GuestCost], seconds: Double)?
+  /// Of which whole the run is a part; nil where it is one.
+  var cut: ShardCut?
   /// After how many cases that failed or broke no other is begun; nil is never.
   var maxFail: Int?
   let screen: Screen
@@ -32,6 +34,7 @@ struct Execution {
     if earlier == nil {
       plan.command = ["pawslab"] + CommandLine.arguments.dropFirst()
       plan.program = Pawslab.configuration.version
+      plan.cut = cut
       try folder?.begin(plan)
     } else {
       try folder?.goOn()

@@ -215,6 +215,16 @@ enum FuzzSamples {
     COMMIT
     """,
     """
+    Chain FORWARD (policy DROP 12 packets, 720 bytes)
+     pkts bytes target     prot opt in     out     source               destination
+        3   180 DROP       6    --  *      *       0.0.0.0/0            0.0.0.0/0            tcp flags:0x12/0x12
+      12K  720K            tcp  --  !eth0  *       10.0.0.0/8           0.0.0.0/0            tcp dpt:!80 /* a */
+
+    Chain mine (1 references)
+     pkts bytes target     prot opt in     out     source               destination
+        0     0 SNAT       0    --  *      eth1    ::/0                 ::/0                 to:198.19.0.1:40000-40003
+    """,
+    """
     table ip filter {
       chain INPUT {
         type filter hook input priority filter; policy accept;

@@ -191,7 +191,7 @@ struct FuzzTargets {
     var audit = Audit(input)
     audit.look(in: [:], kernels: ["6.1": "debian-12"])
     let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).count
-    precondition(audit.findings.allSatisfy { $0.places.allSatisfy { $0.line.map { $0 <= lines } ?? true } })
+    precondition(audit.all.allSatisfy { $0.places.allSatisfy { $0.line.map { $0 <= lines } ?? true } })
     precondition(!AuditText(audit).lines.isEmpty)
     _ = try jsonDocument(audit) + jsonDocument(Sarif(audit))
   }

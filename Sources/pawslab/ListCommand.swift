@@ -16,7 +16,8 @@ struct List: ParsableCommand {
 
   func run() throws { try Self.show(try selection.cases(), as: format) }
 
-  static func show(_ cases: [Case], as format: ListFormat, kernels: [String]? = nil) throws {
+  static func show(_ cases: [Case], as format: ListFormat, kernels: (Case) -> [String]? = { _ in nil }) throws
+  {
     guard format == .text else {
       Console.write(try jsonDocument(CaseListing(cases, kernels: kernels)), to: .standardOutput)
       return

@@ -20,7 +20,8 @@ struct Pawslab: AsyncParsableCommand {
       """,
     version: "pawslab 0.1",
     subcommands: [
-      Run.self, List.self, Explain.self, Diagnose.self, AuditCommand.self, Diff.self, KernelsCommand.self,
+      Run.self, List.self, Explain.self, Diagnose.self, AuditCommand.self, Diff.self, MergeCommand.self,
+      RecordCommand.self, KernelsCommand.self,
       ReportCommand.self,
       JudgeCommand.self, Replay.self, Bisect.self, Shell.self,
       ReferenceCommand.self, ClaimsCommand.self, CureCommand.self, Demo.self,
@@ -143,16 +144,23 @@ struct Running: ParsableArguments {
     }
   }
 
-  /// `pawslab-worker` lies beside this program, unless `$PAWSLAB_WORKER` says where.
+  /// `pawslab-worker` lies beside this program, or in `libexec/pawslab` of the prefix that it was installed under, unless
+  /// `$PAWSLAB_WORKER` says where.
   static func worker() throws -> String {
     if let path = ProcessInfo.processInfo.environment["PAWSLAB_WORKER"] { return path }
-    let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    let path = URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent("pawslab-worker")
-      .path
-    guard FileManager.default.isExecutableFile(atPath: path) else {
+    let places = workers(of: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+    guard let path = places.first(where: FileManager.default.isExecutableFile) else {
       throw Failure(
-        stage: "start", object: path, cause: "not there", mend: "swift build --product pawslab-worker")
+        stage: "start", object: places[0], cause: "not there, nor \(places[1])",
+        mend: "swift build --product pawslab-worker, or PAWSLAB_WORKER says where it is")
     }
     return path
+  }
+
+  /// The places that follow from the program's own.
+  static func workers(of program: String) -> [String] {
+    let folder = URL(fileURLWithPath: program).standardizedFileURL.deletingLastPathComponent()
+    return [folder, folder.deletingLastPathComponent().appendingPathComponent("libexec/pawslab")]
+      .map { $0.appendingPathComponent("pawslab-worker").path }
   }
 }

@@ -18,7 +18,7 @@ struct ReportCommand: ParsableCommand {
   @Argument(help: "A folder that a run kept with --out.")
   var folder: String
 
-  @Option(help: "text, html, junit, ktap, markdown, github or json.")
+  @Option(help: "text, html, junit, ktap, markdown, github, kcidb, tmt, lava, ltp or json.")
   var format: Format = .text
 
   @Flag(help: "The same as --format html.")
@@ -183,6 +183,10 @@ extension RunFolder {
     case .ktap: return all.ktap
     case .markdown: return all.markdown
     case .github: return GitHub.annotations(of: all)
+    case .kcidb: return try results.kcidb(time: written)
+    case .tmt: return try all.tmt()
+    case .lava: return all.lava
+    case .ltp: return all.ltp
     case .json: return try results.json()
     }
   }

@@ -18,6 +18,12 @@ struct Resuming: ParsableArguments {
     help: "Only cases that failed or broke in this folder, on their kernels unless --kernel names others.")
   var lastFailed: String?
 
+  @Option(
+    help:
+      "A folder that a run kept: what failed in it and fails in the same way now is known, and only what is new changes the exit status."
+  )
+  var baseline: String?
+
   @Option(help: "Begin no other case when so many have failed or broken; the rest is not judged.")
   var maxFail: Int?
 
@@ -30,6 +36,13 @@ struct Resuming: ParsableArguments {
       throw ValidationError(
         "--continue runs what that run set out to do: name no cases, lab files or kernels with it")
     }
+  }
+
+  // MARK: --baseline
+
+  /// The run of `--baseline`; nil where it was not given.
+  func before() throws -> Baseline? {
+    try baseline.map { Baseline(try RunFolder(reading: $0).loadResults(), name: $0) }
   }
 
   // MARK: --continue

@@ -41,6 +41,7 @@ struct Run: AsyncParsableCommand {
   var require: [String] = []
 
   @OptionGroup var resuming: Resuming
+  @OptionGroup var sharding: Sharding
 
   @Option(
     help:
@@ -69,7 +70,8 @@ struct Run: AsyncParsableCommand {
 
   @Option(
     help:
-      "What is printed: text, html, junit, ktap, markdown, github or json; --out keeps most of them anyway.")
+      "What is printed: text, html, junit, ktap, markdown, github, kcidb, tmt, lava, ltp or json; --out keeps most of them anyway."
+  )
   var format: Format = .text
 
   func validate() throws {
@@ -82,7 +84,9 @@ struct Run: AsyncParsableCommand {
     try resuming.check(
       out: out,
       selects: !selection.paths.isEmpty || !selection.settings.isEmpty || !selection.patterns.isEmpty
-        || !kernels.isEmpty || emulate != nil || hostOnly || seeding.isVirtual || seeding.time != nil)
+        || !kernels.isEmpty || emulate != nil || hostOnly || seeding.isVirtual || seeding.time != nil
+        || sharding.shard != nil)
+    try sharding.check(out: out, lastFailed: resuming.lastFailed)
     if hostOnly, seeding.isVirtual {
       throw ValidationError("--host-only boots no guest, and only a guest has a time of its own")
     }
@@ -97,18 +101,36 @@ struct Run: AsyncParsableCommand {
     let failed = try resuming.failedBefore()
     if failed?.isEmpty == true { return }
     let cases = resuming.continues ? [] : try resuming.only(failed, of: try selection.cases())
+    let part = try failed == nil ? sharding.part() : nil
+    var cut: ShardCut?
+    if let part, !resuming.continues {
+      cut = try sharding.cut(
+        cases, kernels: hostOnly ? ["host"] : kernelNames, seeding: seeding, into: part)
+    }
+    let chosen = Chosen(cases, kernels: hostOnly ? ["host"] : kernelNames, in: cut)
     if list {
-      let kernels = hostOnly ? ["host"] : kernelNames.isEmpty ? nil : kernelNames
-      return try List.show(cases, as: format == .json ? .json : .text, kernels: kernels)
+      return try chosen.list(as: format == .json ? .json : .text, isNamed: hostOnly || !kernels.isEmpty)
     }
     try running.check(cases)
     try seeding.check(cases.count * max(1, kernelNames.count))
-    let required = try Required(require, among: cases)
-    let known = try knownFailures.map(KnownFailures.init(file:)) ?? KnownFailures()
+    var required = try Required(require, among: cases)
+    var known = try knownFailures.map(KnownFailures.init(file:)) ?? KnownFailures()
+    if cut != nil {
+      (required.elsewhere, known.isOfShard) = (chosen.elsewhere, true)
+      cut?.required = require.isEmpty ? nil : require
+      cut?.worker = try await Sharding.digest(of: try Running.worker())
+    }
+    // Before --out is begun, which may be the same folder.
+    let before = try resuming.before()
     let folder = try out.map {
       resuming.continues ? try RunFolder(continuing: $0) : try RunFolder(creating: $0)
     }
     let earlier = try folder.flatMap { try resuming.earlier(in: $0) }
+    // On a terminal what stays begins with the answer: what is said on the way to it passes.
+    let isWatched = Console.isTerminal && !quiet && format == .text
+    if isWatched { Console.letNotesPass() }
+    defer { Console.tellNotes() }
+    try sharding.check(part, continues: earlier?.plan)
     let (_, runner, machines) = try running.lab(keepsPackets: false)
     let interrupt = Interrupt()
     let planning = Task {
@@ -121,10 +143,10 @@ struct Run: AsyncParsableCommand {
         if let failed, kernelNames.isEmpty, !hostOnly {
           try await machines.again(failed, cases, seeding)
         } else {
-          try await plan(cases, machines, runner.consent)
+          try await plan(chosen, machines, runner.consent)
         }
       // What is planned is what will be: from which seed, or in whose time.
-      return try seeding.spread(await runner.inPossibleTime(tests), runner.consent)
+      return try seeding.spread(await runner.inPossibleTime(tests), runner.consent, of: chosen)
     }
     interrupt.onSignal { planning.cancel() }
     let tests: [(test: Case, machine: Machine)]
@@ -136,18 +158,27 @@ struct Run: AsyncParsableCommand {
     let screen = Screen(
       total: tests.count,
       report: TextReport(detail: quiet ? .quiet : verbose ? .verbose : .normal, colour: Console.colour),
-      live: Console.isTerminal && !quiet && format == .text, silent: format != .text)
+      live: isWatched, holds: isWatched, silent: format != .text)
     var execution = Execution(
       runner: runner, folder: folder, earlier: earlier, maxFail: resuming.maxFail, screen: screen,
       interrupt: interrupt)
-    execution.account = { $0.account(required: required, known: known, on: .today) }
+    execution.cut = cut
+    execution.account = { [required, known] in
+      $0.account(required: required, known: known, baseline: before, on: .today)
+    }
     let (results, saved) = try await execution.run(tests)
     if format == .text {
+      let held = await screen.held
+      if isWatched {
+        for line in screen.report.answer(results, kernels: saved.kernels) { Console.print(line) }
+        for line in held { Console.print(line) }
+        if !held.isEmpty { Console.print("") }
+      }
       for line in screen.report.overSeeds(saved) { Console.print(line) }
       for line in screen.report.summary(
         results, seconds: saved.summary.seconds, kernels: saved.kernels,
         compared: kernels.isEmpty ? [] : compared(tests.map(\.machine.name), saved.kernels),
-        guests: saved.guests, counted: saved.summary)
+        guests: saved.guests, counted: saved.summary, isAnswered: isWatched)
       { Console.print(line) }
     } else if let folder {
       Console.write(try folder.text(of: saved, as: format), to: .standardOutput)
@@ -157,6 +188,8 @@ struct Run: AsyncParsableCommand {
     if let unfinished = saved.unfinished { Console.error("pawslab: \(unfinished)") }
     tellStanding(of: saved)
     try await execution.throwIfNotSaved()
+    // There may be more shards than there is work.
+    if let part, tests.isEmpty, earlier == nil { return Console.error("pawslab: shard \(part) has no case") }
     let status = exitStyle.status(of: saved.withNotJudged)
     if status != 0 { throw ExitCode(status) }
   }
@@ -170,7 +203,7 @@ struct Run: AsyncParsableCommand {
       Console.error("\(entry.id): \(entry.known?.text ?? "")")
     }
     for remark in results.remarks ?? [] { Console.error("pawslab: \(remark)") }
-    if results.nothingWasJudged {
+    if results.nothingWasJudged, !results.cases.isEmpty {
       Console.error("pawslab: nothing was judged: all \(results.cases.count) cases were skipped")
     }
   }
@@ -185,11 +218,13 @@ struct Run: AsyncParsableCommand {
 
   /// Every case on every named kernel; else each on the first that can.
   private func plan(
-    _ cases: [Case], _ machines: Machines, _ consent: Consent
+    _ chosen: Chosen, _ machines: Machines, _ consent: Consent
   ) async throws -> [(test: Case, machine: Machine)] {
+    let cases = chosen.tests.map(\.test)
+    guard !cases.isEmpty else { return [] }
     if hostOnly {
       let host = try await machines.host()
-      return cases.map { ($0, able(host, $0)) }
+      return cases.map { ($0, host.emulating(emulate, for: $0)) }
     }
     if kernelNames.isEmpty, seeding.isVirtual {
       return try await machines.assign(cases, host: nil, emulate: emulate)
@@ -207,20 +242,13 @@ struct Run: AsyncParsableCommand {
         own: seeding.time == .real || !Hypervisor.canBoot ? nil : seeding.virtual)
     }
     var tests: [(test: Case, machine: Machine)] = []
-    for name in kernelNames {
-      let machine =
-        if let there = try await machines.atPath(name) { there } else { try await machines.named(name) }
-      tests += cases.map { test in
-        (test, able(machine.inTime(seeding.time(of: test, consent)), test))
+    for name in kernelNames where chosen.tests.contains(where: { $0.kernel == name }) {
+      let machine = try await machines.chosen(name)
+      tests += chosen.tests.filter { $0.kernel == name }.map { test, _ in
+        (test, machine.inTime(seeding.time(of: test, consent)).emulating(emulate, for: test))
       }
     }
     return tests
-  }
-
-  /// The machine, or where the case needs it and it was asked for, the machine with that emulated.
-  private func able(_ machine: Machine, _ test: Case) -> Machine {
-    guard let emulate, emulate.serves(test) else { return machine }
-    return machine.emulating(emulate) ?? machine
   }
 }
 
@@ -231,16 +259,23 @@ actor Screen {
   private let live: Bool
   private var done = 0
   private var running: [String] = []
+  private var failed = 0
+  /// What is said of cases, where that waits for the answer: of those that did not pass, or of all where every witness
+  /// is asked for.
+  private(set) var held: [TerminalText] = []
   /// How often something could not be kept.
   private(set) var complaints = 0
   /// The guests that have ended.
   private(set) var guests: [GuestCost] = []
 
   private let silent: Bool
+  private let holds: Bool
 
-  /// - Parameter silent: whether nothing is printed but complaints.
-  init(total: Int, report: TextReport, live: Bool, silent: Bool = false) {
-    self.silent = silent
+  /// - Parameters:
+  ///   - holds: whether a line of a case is not printed, and what of them matters is kept for the end.
+  ///   - silent: whether nothing is printed but complaints.
+  init(total: Int, report: TextReport, live: Bool, holds: Bool = false, silent: Bool = false) {
+    (self.silent, self.holds) = (silent, holds)
     self.total = total
     self.report = report
     self.live = live
@@ -256,11 +291,18 @@ actor Screen {
     case .finished(let result):
       done += 1
       running.removeAll { $0 == Self.name(result.place) }
-      if !silent { for line in report.lines(result) { Console.print(line) } }
+      let isBad = [.fail, .error].contains(result.judgement.verdict)
+      if isBad { failed += 1 }
+      if holds {
+        if isBad || report.detail == .verbose { held += report.lines(result) }
+      } else if !silent {
+        for line in report.lines(result) { Console.print(line) }
+      }
     }
     guard live else { return }
-    let text = "\(done)/\(total) judged, \(running.count) running: \(running.first ?? "")"
-    Console.write(Terminal.escaped(text).prefix(width - 1), to: .standardOutput)
+    let bad = failed > 0 ? ", \(failed) not as expected" : ""
+    let text = "\(done)/\(total) judged\(bad), \(running.count) running: \(running.first ?? "")"
+    Console.write(Terminal.escaped(text).prefix(Console.width - 1), to: .standardOutput)
   }
 
   private static func name(_ place: PlannedRun.Place) -> String { "\(place.kernel) \(place.words)" }
@@ -277,10 +319,5 @@ actor Screen {
 
   private func clear() {
     if live { Console.write("\r\u{1b}[K", to: .standardOutput) }
-  }
-
-  private var width: Int {
-    var size = winsize()
-    return ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20 ? Int(size.ws_col) : 80
   }
 }

@@ -67,18 +67,23 @@ struct Seeding: ParsableArguments {
     throw ValidationError("\(cases) cases from \(range.count) seeds are more than \(Self.most) runs")
   }
 
-  /// Each case once from each seed; where a seed has no say (in this machine's time, or where it cannot run), once.
+  /// Each case once from each seed of its shard; where a seed has no say (in this machine's time, or where it cannot run), once.
   func spread(
-    _ tests: [(test: Case, machine: Machine)], _ consent: Consent
+    _ tests: [(test: Case, machine: Machine)], _ consent: Consent, of chosen: Chosen
   ) throws -> [(test: Case, machine: Machine)] {
     guard let range = try range(), range.count > 1 else { return tests }
+    func isOurs(_ place: Int, _ seed: UInt64) -> Bool {
+      chosen.isWhole || chosen.has(chosen.tests[place], from: seed)
+    }
     let isThrown = tests.map { test, machine in
       machine.failure == nil && machine.time != .real && consent.refusal(of: test, in: machine.time) == nil
         && Plan(test, on: machine).runs
     }
     try check(isThrown.count { $0 })
-    return zip(tests, isThrown).flatMap { test, isThrown in
-      isThrown ? range.map { (test.test, test.machine.inTime(.virtual(seed: $0))) } : [test]
+    return zip(tests, isThrown).enumerated().flatMap { place, own in
+      let (test, isThrown) = own
+      guard isThrown else { return isOurs(place, range.lowerBound) ? [test] : [] }
+      return range.filter { isOurs(place, $0) }.map { (test.test, test.machine.inTime(.virtual(seed: $0))) }
     }
   }
 }

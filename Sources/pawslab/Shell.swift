@@ -13,7 +13,7 @@ struct Shell: AsyncParsableCommand {
       tcpdump, nstat and sysctl show that node's own. It is gone when the shell ends, and so is what was started in it.
 
       step runs the case's next step and shows its packets, step 2 the next two, step all the rest and what it comes \
-      to; steps lists them. Another terminal joins by a command that is printed first.
+      to; steps lists them. Another terminal joins by a command that is printed first, in a guest too (--join).
 
       With --kernel it is in a guest of that kernel, which takes this machine's tools along: a shell (busybox, if there \
       is one), ip, ss, nstat, tcpdump, iptables, nft, nsenter. Nothing is kept: the guest is gone with the shell.
@@ -23,11 +23,14 @@ struct Shell: AsyncParsableCommand {
         pawslab shell 'lvs-time-wait/*' hop --kernel debian-12
       """)
 
-  @Argument(help: "The case's name, or a pattern that matches one.")
-  var name: String
+  @Argument(help: "The case's name, or a pattern that matches one; none with --join.")
+  var name: String?
 
   @Argument(help: "The node (default: the first server).")
   var node: String?
+
+  @Option(help: "Join the guest that this process's shell holds: pawslab shell --join PID [NODE].")
+  var join: Int32?
 
   @Option(name: .customLong("lab"), help: "Lab files, or folders of them (default: $PAWSLAB_LAB, else lab).")
   var paths: [String] = []
@@ -38,7 +41,16 @@ struct Shell: AsyncParsableCommand {
   @Option(help: Emulation.help)
   var emulate: Emulation?
 
+  func validate() throws {
+    if join == nil, name == nil { throw ValidationError("name a case, or what to --join") }
+    if join != nil, node != nil || kernel != nil || emulate != nil || !paths.isEmpty {
+      throw ValidationError("--join takes a node at the most: the case is what the other shell has")
+    }
+  }
+
   func run() async throws {
+    if let join { return try await enter(join) }
+    guard let name else { return }
     var selection = Selection()
     (selection.paths, selection.settings, selection.patterns) = (paths, [], [])
     let cases = try selection.cases()
@@ -102,36 +114,64 @@ struct Shell: AsyncParsableCommand {
 
   // MARK: in a guest
 
+  /// A shell in a guest that another one holds, on our terminal.
+  private func enter(_ pid: Int32) async throws {
+    let terminal = OwnTerminal()
+    defer { terminal.restore() }
+    let interrupt = Interrupt()
+    // The only name that is given with --join.
+    let node = name
+    let shell = Task { try await ShellDoor.join(pid, node: node ?? "", terminal: terminal) }
+    interrupt.onSignal {
+      terminal.restore()
+      _exit(128 + (interrupt.received ?? SIGTERM))
+    }
+    let status = try await shell.value
+    if status != 0 { throw ExitCode(status) }
+  }
+
+  /// What a shell in a guest has in its environment.
+  private static func environment(_ test: Case, _ node: String, _ pipes: StepPipes, type: String) -> [String]
+  {
+    [
+      "HOME=/root", "PAWSLAB_NODE=\(node)", "PS1=\(prompt(test, node))", "TERM=\(type)",
+      "PAWSLAB_ASK=\(pipes.ask)", "PAWSLAB_ANSWER=\(pipes.answer)",
+    ]
+  }
+
   /// A shell in a guest, on our terminal: its exit status. Whatever ends us ends the guest.
   private func inGuest(_ kernel: String, _ test: Case, _ node: String) async throws -> Int32 {
     let running = Running.fixed()
     let hypervisor = try running.hypervisor(hasShell: true)
     let runner = try running.runner(hypervisor)
     let machines = Machines(runner: runner, hypervisor: hypervisor, say: Console.note)
-    var machine =
-      if let there = try await machines.atPath(kernel) { there } else { try await machines.named(kernel) }
-    if let emulate, emulate.serves(test) { machine = machine.emulating(emulate) ?? machine }
+    let machine = try await machines.chosen(kernel).emulating(emulate, for: test)
     let terminal = OwnTerminal()
     defer { terminal.restore() }
     let interrupt = Interrupt()
-    let shell = Task { [machine] in
+    let shell = Task {
       let steps = ShellSteps(test: test, kernel: machine.kernel)
       let commands = Dictionary(
         uniqueKeysWithValues: ShellSteps.programs.map { ("/bin/\($0.key)", $0.value) })
       return try await runner.shell(
         in: node, of: test, on: machine, commands: commands, answering: { steps.answer($0) }
-      ) { nodes, pipes in
+      ) { nodes, pipes, join in
+        try ShellDoor.open { name, terminal in
+          let node = name.isEmpty ? node : name
+          var terminal = terminal
+          let type = terminal.environment.first { $0.hasPrefix("TERM=") }?.dropFirst(5)
+          terminal.environment = Self.environment(test, node, pipes, type: type.map(String.init) ?? "dumb")
+          return try await join(node, terminal)
+        }
         let lines = Self.introduction(test, on: machine, in: node) { name in
           nodes.first { $0.name == name }.map { "nsenter --net=\($0.path) sh" }
         }
         for line in lines { Console.error(line) }
+        Console.error("another terminal joins with, or with another node's name")
+        Console.error("  \(CommandLine.arguments[0]) shell --join \(getpid()) \(node)")
         let type = ProcessInfo.processInfo.environment["TERM"] ?? "dumb"
         return Terminal(
-          size: OwnTerminal.size,
-          environment: [
-            "HOME=/root", "PAWSLAB_NODE=\(node)", "PS1=\(Self.prompt(test, node))", "TERM=\(type)",
-            "PAWSLAB_ASK=\(pipes.ask)", "PAWSLAB_ANSWER=\(pipes.answer)",
-          ],
+          size: OwnTerminal.size, environment: Self.environment(test, node, pipes, type: type),
           input: terminal.lend(), show: Console.lend)
       }
     }
@@ -146,8 +186,8 @@ struct Shell: AsyncParsableCommand {
 
   private func onHost(_ test: Case, _ node: String) async throws -> Int32 {
     let runner = try Running.fixed().runner()
-    var host = Machine(name: "host", kernel: try await runner.probe(), stored: nil)
-    if let emulate, emulate.serves(test) { host = host.emulating(emulate) ?? host }
+    let host = Machine(name: "host", kernel: try await runner.probe(), stored: nil)
+      .emulating(emulate, for: test)
     let programs = try ProgramFolder(ShellSteps.programs)
     let steps = ShellSteps(test: test, kernel: host.kernel)
     let status = Status()

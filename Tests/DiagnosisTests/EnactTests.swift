@@ -71,6 +71,38 @@ import Testing
     #expect(untimed.untold.contains { $0.contains("one client stands behind") })
   }
 
+  /// A SYN-ACK whose echo the client has not sent, seen at the client's end: the box on the way is enacted with it.
+  @Test func anEchoOfNobodysIsNamedAndEnacted() throws {
+    let file = Self.folder.deletingLastPathComponent().appendingPathComponent("Cases/ts-echo.pcap")
+    let bytes = [UInt8](try Data(contentsOf: file))
+    func incident(_ bytes: [UInt8]) throws -> Incident {
+      var incident = Incident()
+      var stream = Incident.CaptureStream(file: "ts-echo")
+      try bytes.withUnsafeBytes { try stream.add($0) }
+      incident.add(stream, file: "ts-echo")
+      return incident
+    }
+    let theirs = try incident(bytes)
+    let named = theirs.answer().suspects.map { "\($0.name) \($0.certainty)" }
+    #expect(named == ["ts-echo shown"])
+    let enactment = try theirs.enacted()
+    #expect(enactment.expected == "dropped by ts-echo")
+    for word in [
+      "wall: {forwards: true, rules: [{tsval: syn, to: server}]}", "counters: {wall: {rule.tsval: 2}}",
+    ] {
+      #expect(enactment.text.contains(word), "\(enactment.text)")
+    }
+    // With the echo that was sent it is another's RST: the same packets but for four bytes of each SYN-ACK.
+    let told = enactment.story.life
+    let (wrong, sent) = (try #require(told.wrongEcho), try #require(told.tsval))
+    func words(_ value: UInt32) -> [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }
+    var right = bytes
+    let place = try #require(right.indices.dropLast(3).first { Array(right[$0..<$0 + 4]) == words(wrong) })
+    right.replaceSubrange(place..<place + 4, with: words(sent))
+    #expect(
+      try incident(right).answer().suspects.first?.evidence.first?.contains("1 SYN-ACK of 2 echoes") == true)
+  }
+
   @Test func whatIsNotNamedIsNotEnacted() throws {
     #expect(throws: Enactment.Refusal.self) { try Incident().enacted() }
     #expect {

@@ -17,6 +17,19 @@ import Testing
     // Else no packet on the first link would be the client's by an author's pattern.
     #expect(Addressing(.ipv6).client(0) == "2001:2::2")
     #expect(Addressing(.ipv6).link(0, host: 1) == "2001:2::1")
+    // Those beyond the first 250, whose addresses are as they were.
+    #expect(
+      [249, 250, 251, 999].map(Addressing(.ipv4).client) == [
+        "198.18.249.2", "100.64.0.2", "100.64.1.2", "100.66.237.2",
+      ])
+    #expect(Addressing(.ipv4).gateway(250) == "100.64.0.1")
+    #expect(Addressing(.ipv6).client(250) == "2001:2:0:100::2")
+    for family in Network.Family.allCases {
+      let plan = Addressing(family)
+      let others = (0..<Bounds.servers).map(plan.server) + [plan.virtual, plan.link(251, host: 2)]
+      let all = (0..<Bounds.clients).map(plan.client) + (0..<Bounds.clients).map(plan.gateway) + others
+      #expect(Set(all).count == all.count)
+    }
     let direct = network(.direct)
     #expect(direct.host("c.7")?.client?.target == "198.18.7.1")
     #expect(direct.addresses(of: "c.7") == ["198.18.7.2"])

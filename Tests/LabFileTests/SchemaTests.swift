@@ -109,7 +109,7 @@ import struct Model.Expectation
     defer { try? FileManager.default.removeItem(at: folder) }
     let spoilt = [
       ("title: A title\n", ""), ("title:", "titel:"), ("kind: snat", "kind: snaat"),
-      ("behind: -600000", "behind: -6000000000"), ("early: {}", "early: {count: 251}"),
+      ("behind: -600000", "behind: -6000000000"), ("early: {}", "early: {count: 4001}"),
       ("{tcp_rfc1337: 0}", "{tcp_rfc1338: 0}"), ("{tcp_rfc1337: 0}", "{tcp_rfc1337: on}"),
       ("[kept, flushed]", "kept"), ("closes: server", "close: server"),
       ("flush: conntrack", "flsh: conntrack"),

@@ -101,7 +101,7 @@ import Testing
         "tw-paws", "tw-seq", "challenge-ack", "recycle", "listen-overflow", "syn-queue", "rp-filter",
         "lost-answer",
         "hop", "conntrack-full", "nat-race", "ipvs", "icmp", "no-socket", "fin-wait-2", "conntrack-invalid",
-        "established-paws", "ipvs-quiesced",
+        "established-paws", "ipvs-quiesced", "ts-echo",
       ]), "\(written.sorted())")
   }
 
@@ -197,6 +197,17 @@ import Testing
       "TcpExt:\n    42 passive connections rejected because of time stamp\n")
     try add("sos_commands/kernel/uname_-a", "Linux web1 4.9.115 #1 SMP x86_64 GNU/Linux\n")
     try add("sos_commands/networking/nstat_-zas", "what it could not print\n")
+    // As sos's plugins firewall_tables and ipvs call them.
+    try add(
+      "sos_commands/firewall_tables/iptables_-t_nat_-nvL",
+      "Chain POSTROUTING (policy ACCEPT 0 packets, 0 bytes)\n"
+        + " pkts bytes target     prot opt in     out     source               destination         \n"
+        + "   12   720 SNAT       6    --  *      *       0.0.0.0/0            0.0.0.0/0            "
+        + "to:198.19.0.1:40000-40003\n")
+    try add(
+      "sos_commands/firewall_tables/nft_-a_list_ruleset",
+      "table ip t { # handle 1\n\tchain c { # handle 1\n\t\taccept # handle 2\n\t}\n}\n")
+    try add("sos_commands/ipvs/ipvsadm_-Ln_--rate", "IP Virtual Server version 1.2.1 (size=4096)\n")
     try FileManager.default.createSymbolicLink(
       atPath: top.appendingPathComponent("sos_commands/networking/conntrack_-S").path,
       withDestinationPath: "/etc/passwd")
@@ -220,8 +231,23 @@ import Testing
       let words = ended.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
       #expect(words.contains("\(name): sos_commands/kernel/sysctl_-a: sysctl -a"), "\(words)")
       #expect(words.contains("\(name): sos_commands/networking/nstat_-zas: unknown"), "\(words)")
+      for (member, kind) in [
+        ("iptables_-t_nat_-nvL", "iptables -nvL"), ("nft_-a_list_ruleset", "nft list ruleset"),
+      ] {
+        #expect(words.contains("\(name): sos_commands/firewall_tables/\(member): \(kind)"), "\(words)")
+      }
+      #expect(!words.contains("--rate"), "\(words)")
       // A link leads nowhere.
       #expect(!words.contains("conntrack_-S") && !words.contains("root:"), "\(words)")
+    }
+
+    // An audit of it, packed or not, has the rule at its line.
+    for name in ["r.tar.xz", "sosreport-web1-2026"] {
+      let ended = try ProgramTests.run("audit", folder.appendingPathComponent(name).path)
+      let words = ended.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+      #expect(ended.status == 1 && words.contains("counted-recycle: "), "\(name): \(ended)")
+      #expect(words.contains("--to-source 198.19.0.1:40000-40003 at "), "\(words)")
+      #expect(words.contains("sos_commands/firewall_tables/iptables_-t_nat_-nvL:3 "), "\(words)")
     }
 
     // What is packed and no archive does no harm beside what is known.

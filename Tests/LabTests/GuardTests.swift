@@ -47,6 +47,15 @@ import Testing
     if geteuid() == 0 { #expect(ended.output.contains(#/Uid:\t(6\d{4})\t\1\t\1\t\1\n/#), "\(ended.output)") }
   }
 
+  /// Was: QEMU ran at 0 beside a lab that was started by nice(1).
+  @Test(.enabled(if: geteuid() == 0, "SKIPPED: only root becomes less nice"))
+  func itIsAsNiceAsWhoeverStartedIt() throws {
+    // A parent of 7 whose child begins with another, as one that is started by a thread of libdispatch does.
+    let start = "renice -n 7 -p $$ >&2; nice -n 2 \"$@\"; exit $?"
+    let ended = try guarded(["--", "/usr/bin/nice"], by: ["/bin/sh", "-c", start, "sh"])
+    #expect(ended.status == 0 && ended.output == "7\n", "\(ended)")
+  }
+
   /// Root of a user namespace with one user cannot become another, and would have every right again by execve(2).
   @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/unshare"), "needs util-linux"))
   func inAUserNamespaceItHasNoneEither() throws {

@@ -2,6 +2,7 @@ import Foundation
 import Judging
 import Model
 import Report
+import TestSupport
 import Testing
 
 /// What the built program prints and which exit status it ends with, as a shell, a CI and another harness see it.
@@ -326,6 +327,24 @@ import Testing
   }
 
   @Test(.enabled(if: canRun, "SKIPPED: needs root"))
+  func whatFailedSoInAKeptRunIsNoNews() throws {
+    try Self.temporary { folder in
+      try Self.failing.write(toFile: folder + "/wrong.yaml", atomically: true, encoding: .utf8)
+      func run(_ more: String...) throws -> Ended {
+        try Self.run(["run", "wrong.yaml", "--host-only", "--out", "out"] + more, in: folder)
+      }
+      #expect(try run().status == 1)
+      // The run that it is held against is read before it is moved aside.
+      let again = try run("--baseline", "out")
+      #expect(again.status == 0, "\(again.errors)")
+      #expect(again.output.contains("0 failed, 1 known to fail"))
+      #expect(again.errors.contains("wrong/default: known: it failed so in out too"))
+      let mistake = try run("--baseline", "nowhere")
+      #expect(mistake.status == 2 && mistake.errors.contains("nowhere"), "\(mistake.errors)")
+    }
+  }
+
+  @Test(.enabled(if: canRun, "SKIPPED: needs root"))
   func aRunThatJudgesNothingIsNoSuccess() throws {
     // Every kernel that can be booted here has lost tcp_tw_recycle, or this one would be such a guest.
     let skipped = ["run", "--case", "tw-recycle-expiry/later=0,family=ipv4", "--host-only"]
@@ -354,5 +373,42 @@ import Testing
     #expect(try Self.run(["run", "--exit", "kselftest", "--no-such-option"]).status == 1)
     #expect(try Self.run(["run", "--no-such-option", "--exit=ltp"]).status == 2)
     #expect(try Self.run(["run", "/no/such.yaml", "--exit", "kselftest"]).status == 1)
+  }
+
+  /// What a terminal still shows when everything has been written: a line that was cleared is what came after.
+  private static func left(_ text: String) -> [String] {
+    text.replacing("\r\n", with: "\n").split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      (line.ranges(of: "\r\u{1b}[K").last.map { String(line[$0.upperBound...]) } ?? String(line))
+    }
+  }
+
+  /// A person who watches is left with the answer: what was said on the way has passed. A file has every case's line.
+  @Test(
+    .enabled(
+      if: ProgramTests.canRun && Needs.met(Needs.program("script") != nil), "SKIPPED: needs root and script"))
+  func whatStaysOnATerminalBeginsWithTheAnswer() throws {
+    let command = "\(ProgramTests.program) run '\(ProgramTests.clash)' --host-only"
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = [
+      "TERM=xterm", "NO_COLOR=1", "script", "--quiet", "--return", "--command",
+      "stty rows 40 columns 100; exec \(command)", "/dev/null",
+    ]
+    process.currentDirectoryURL = URL(fileURLWithPath: ProgramTests.repository)
+    let (input, output) = (Pipe(), Pipe())
+    (process.standardInput, process.standardOutput, process.standardError) = (input, output, output)
+    try process.run()
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    try input.fileHandleForWriting.close()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0, "\(text)")
+    #expect(text.contains("0/1 judged, 1 running: "), "\(text)")
+    let left = Self.left(text)
+    #expect(left.first == "who is hurt, by what, and under which smallest set of settings", "\(left)")
+    #expect(!left.contains { $0.contains(" judged, ") || $0.hasPrefix("pass  ") }, "\(left)")
+    #expect(left.contains { $0.hasPrefix("1 passed, 0 failed") }, "\(left)")
+    let piped = try Self.run(["run", ProgramTests.clash, "--host-only"])
+    #expect(piped.output.hasPrefix("pass   \(ProgramTests.clash)"), "\(piped.output)")
+    #expect(!piped.output.contains("\u{1b}"))
   }
 }

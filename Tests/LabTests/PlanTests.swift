@@ -113,6 +113,19 @@ import Testing
     #expect(Machine(name: "x", kernel: without, stored: nil).emulating(TimeWaitRecycling.emulation) == nil)
   }
 
+  /// Only what needs it, only where it was asked for, and only where the kernel lacks it.
+  @Test func whatIsEmulatedIsWhatACaseNeeds() {
+    let lacks = Machine(
+      name: "lacks", kernel: Self.kernel(without: [.setting("tcp_tw_recycle")]), stored: nil)
+    let has = Machine(name: "has", kernel: Self.kernel(), stored: nil)
+    let needs = Self.test(settings: ["server": ["tcp_tw_recycle": "1"]])
+    let emulation = TimeWaitRecycling.emulation
+    #expect(lacks.emulating(emulation, for: needs).kernel.emulation == emulation)
+    #expect(lacks.emulating(emulation, for: Self.test()).kernel.emulation == nil)
+    #expect(lacks.emulating(nil, for: needs).name == "lacks")
+    #expect(has.emulating(emulation, for: needs).name == "has")
+  }
+
   @Test func aSettingThatIsOnePerKernelIsNotWrittenOnAHost() {
     let test = Self.test(settings: ["server": ["tcp_rfc1337": "1"]])
     let kernel = Self.kernel(without: [.setting("tcp_rfc1337")], perKernel: ["tcp_rfc1337"])

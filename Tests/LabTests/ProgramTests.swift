@@ -113,8 +113,18 @@ import Wire
           --last-failed <last-failed>
                                   Only cases that failed or broke in this folder, on
                                   their kernels unless --kernel names others.
+          --baseline <baseline>   A folder that a run kept: what failed in it and fails
+                                  in the same way now is known, and only what is new
+                                  changes the exit status.
           --max-fail <max-fail>   Begin no other case when so many have failed or
                                   broken; the rest is not judged.
+          --shard <shard>         i/n: only the i-th of n parts, the same in every run
+                                  of one command (pawslab merge puts them together).
+                                  Default: what Slurm, Kubernetes, GitLab and others
+                                  say in their variables; 1/1 is everything.
+          --balance <balance>     Cut shards by how long cases took in a run that was
+                                  kept: its folder, or its results.json; may be given
+                                  several times, and the same to every shard.
           --known-failures <known-failures>
                                   A file of failures that do not count: CASE [on
                                   KERNEL] until YYYY-MM-DD because REASON, one a line.
@@ -129,9 +139,10 @@ import Wire
           --quiet                 Say only what failed, and the last line.
           --verbose               Show every witness.
           --format <format>       What is printed: text, html, junit, ktap, markdown,
-                                  github or json; --out keeps most of them anyway.
-                                  (values: text, html, junit, ktap, markdown, github,
-                                  json; default: text)
+                                  github, kcidb, tmt, lava, ltp or json; --out keeps
+                                  most of them anyway. (values: text, html, junit,
+                                  ktap, markdown, github, kcidb, tmt, lava, ltp, json;
+                                  default: text)
           --version               Show the version.
           -h, --help              Show help information.
 

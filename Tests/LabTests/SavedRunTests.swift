@@ -222,7 +222,7 @@ import Testing
     "two of one name": ({ $0.network.hosts[0].name = "server" }, "two nodes of one name"),
     "no clients": ({ $0.network.hosts[0].client = nil }, "0 clients"),
     "many nodes": (
-      { test in test.network.hosts += (0..<500).map { Network.Node("n\($0)") } }, "nodes: 50"
+      { test in test.network.hosts += (0..<5_000).map { Network.Node("n\($0)") } }, "nodes: 500"
     ),
     "many ports": ({ $0.network.hosts[1].server?.ports = 0...0 }, "ports: 0, and not within"),
     "a clock far off": ({ $0.network.clients[0].clock = .offset(milliseconds: .min) }, "ms off"),

@@ -1,3 +1,4 @@
+import Diagnosis
 import Foundation
 import Lab
 import MicroVM
@@ -83,6 +84,28 @@ struct ShellTests {
     Host.commandLine(of: pid).first?.contains("qemu-system") == true
   }
 
+  /// By the command that a shell has said, in a node: what came of what was typed.
+  private static func join(
+    _ session: Session, _ node: String, typing text: String
+  ) throws -> (status: Int32, output: String, errors: String) {
+    let said = try #require(
+      session.text.split(whereSeparator: \.isNewline).first { $0.contains(" shell --join ") })
+    let words = said.split(separator: " ").map(String.init)
+    #expect(words.suffix(4).first == "shell" && words.last == "server", "\(said)")
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = words.dropLast() + [node]
+    let (input, output, errors) = (Pipe(), Pipe(), Pipe())
+    (process.standardInput, process.standardOutput, process.standardError) = (input, output, errors)
+    try process.run()
+    try input.fileHandleForWriting.write(contentsOf: Data(text.utf8))
+    try input.fileHandleForWriting.close()
+    let told = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    let complaints = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return (process.terminationStatus, told.replacing("\r\n", with: "\n"), complaints)
+  }
+
   @Test func itShowsTheNodesOwnNetworkOnATerminal() throws {
     let session = try Session([ProgramTests.clash, "server", "--kernel", Machines.fallback])
     try session.hears("time-wait-clash server# ")
@@ -119,6 +142,19 @@ struct ShellTests {
     try session.hears("sleeping\n")
     try session.type("\u{3}")
     #expect(try session.answer(to: "uname -r", 5).hasPrefix("6.1."))
+    // What its kernel has by itself, in the network that nobody has touched, loses nobody.
+    let defaults = try session.answer(to: "nsenter --net=/proc/1/ns/net sysctl -a 2>/dev/null", 8)
+    var input = AuditInput(kernel: "6.1.0")
+    try input.add(text: defaults, file: "sysctl -a")
+    let audit = Audit(input)
+    #expect(audit.all.isEmpty && audit.files.map(\.kind) == ["sysctl -a"], "\(audit.all)")
+    // A second terminal, here two pipes, joins by the command that was said, and ends by itself.
+    let joined = try Self.join(session, "early", typing: "ip -br addr; steps\nexit 5\n")
+    #expect(joined.status == 5 && joined.output.contains(" 198.18.0.2/24"), "\(joined)")
+    #expect(joined.output.contains("  all steps are done"), "\(joined)")
+    let nowhere = try Self.join(session, "nowhere", typing: "")
+    #expect(nowhere.status == 3 && nowhere.errors.contains("no such node"), "\(nowhere)")
+    #expect(try session.answer(to: "echo on", 9) == "on")
     let qemu = try #require(
       try Self.descendants(of: session.process.processIdentifier).first(where: Self.isQEMU))
     try session.type("exit 7")
@@ -139,6 +175,14 @@ struct ShellTests {
     try waitUntil("QEMU has ended") { !Self.isQEMU(qemu) }
     session.process.waitUntilExit()
     #expect(session.process.terminationStatus == 128 + signal)
+  }
+
+  @Test func whatIsNotThereCannotBeJoined() throws {
+    // No process has the number of this test's own shell.
+    let ended = try ProgramTests.run("shell", "--join", "\(getpid())")
+    #expect(ended.status == 3 && ended.errors.contains("--join"), "\(ended)")
+    #expect(try ProgramTests.run("shell", "--join", "1", "server", "hop").status == 2)
+    #expect(try ProgramTests.run("shell").status == 2)
   }
 
   @Test func aKernelThatCannotSaysWhy() throws {

@@ -139,7 +139,7 @@ import Testing
             "List", "ReferenceCommand", "ReportCommand", "Run", "GitHubActions", "Demo", "BenchTime",
             "BenchDiagnose",
             "Diagnose", "AuditCommand", "BenchAudit",
-            "CureCommand",
+            "CureCommand", "BenchPeers", "MergeCommand",
           ].map {
             $0 + ".swift"
           }

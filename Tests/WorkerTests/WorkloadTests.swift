@@ -22,7 +22,9 @@ struct WorkloadTests {
       return try node.namespace.run {
         try Sysctl.write("net/ipv4/conf/default/\(name)", "1")
         try Sysctl.write("net/ipv4/conf/lo/\(name)", "1")
-        try Settings.apply([name: "2"], on: node, as: Network.Node("server"), kernel: kernel)
+        var fresh = Settings.Fresh()
+        try Settings.apply(
+          [name: "2"], on: node, as: Network.Node("server"), kernel: kernel, fresh: &fresh)
         return try ["all", "default", "lo"].map { try Sysctl.read("net/ipv4/conf/\($0)/\(name)") }
       }
     }

@@ -21,9 +21,20 @@ int clinux_gettid(void);
 
 /// Opens a file of /proc/net of the calling thread's namespace for reading.
 ///
-/// Done by a thread that lives just for it: until 5.0 (1fde6f21d90f) a thread that has looked at its /proc/net once
-/// goes on to see that namespace's after setns(2).
+/// Until 5.0 (1fde6f21d90f) a thread that has looked at its /proc/net once goes on to see that namespace's after
+/// setns(2). A file that has the inode of the last one is therefore opened by a thread that lives just for it.
 int clinux_open_net(const char *name);
+/// epoll_create1(2), close-on-exec.
+int clinux_epoll(void);
+/// epoll_ctl(2): adds a descriptor or changes what is awaited of it.
+int clinux_epoll_set(int epoll, int fd, uint32_t events);
+/// epoll_ctl(2), EPOLL_CTL_DEL.
+int clinux_epoll_remove(int epoll, int fd);
+/// epoll_wait(2): the descriptors that are ready; how many, 0 where a signal came.
+int clinux_epoll_wait(int epoll, int *descriptors, int most, int timeout);
+/// Closes all of them, many at a time: the kernel waits for each packet socket that every processor has passed a quiet
+/// point (`packet_release`, synchronize_net), 5 to 20 ms, and those that are closed together wait together.
+void clinux_close_all(const int *descriptors, size_t count);
 
 /// accept4(2) with SOCK_NONBLOCK and SOCK_CLOEXEC.
 int clinux_accept(int listener);

@@ -9,7 +9,10 @@ struct NodeNames {
   init(_ network: Network, _ observation: Observation) {
     self.network = network
     var addresses = network.names.mapValues { Set([$0]) }
-    for node in network.nodes { addresses[node] = Set(network.addresses(of: node)) }
+    for end in network.links.flatMap(\.allEnds) {
+      if let address = end.address { addresses[end.host, default: []].insert(address) }
+    }
+    for host in network.hosts { addresses[host.name, default: []].formUnion(host.addresses.map(\.address)) }
     // Where a connection goes that a node makes to itself.
     for host in network.hosts where host.capturesLoopback {
       addresses[host.name, default: []].formUnion(["127.0.0.1", "::1"])

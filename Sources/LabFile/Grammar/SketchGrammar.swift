@@ -7,11 +7,11 @@ extension Grammar {
     "In place of kind: every node that is no client alone, by its name")
 
   static let links = Field(
-    "links", .entries(key: .newName, .either([.list(.name(.node), atMost: Bounds.clients), .record(link)])),
+    "links", .entries(key: .newName, .either([.list(.name(.node), atMost: Bounds.lan), .record(link)])),
     "What joins them, by its name: two nodes, or more on a LAN; a group of clients is all of its members")
 
   static let node: [Field] = [
-    Field("count", .number(1...Bounds.clients), byDefault: "1", "How many it is: NAME, or NAME.1 and so on"),
+    Field("count", .number(1...Bounds.lan), byDefault: "1", "How many it is: NAME, or NAME.1 and so on"),
     Field(
       "listens", .number(1...Bounds.serverPorts),
       "It is a server: on how many ports it listens, from \(Network.serverPort) up"),
@@ -53,7 +53,7 @@ extension Grammar {
 
   static let service: [Field] = [
     Field(
-      "to", .list(.name(.node), atMost: Bounds.clients), isRequired: true,
+      "to", .list(.name(.node), atMost: Bounds.lan), isRequired: true,
       "The real servers; rr begins with the first"),
     Field(
       "by", .word(VirtualService.Forwarding.allCases.map(\.rawValue)),
@@ -71,7 +71,7 @@ extension Grammar {
 
   static let link: [Field] =
     [
-      Field("nodes", .list(.name(.node), atMost: Bounds.clients), isRequired: true, "Whom it joins"),
+      Field("nodes", .list(.name(.node), atMost: Bounds.lan), isRequired: true, "Whom it joins"),
       Field("captured", .flag, byDefault: "true", "Whether what passes it is captured"),
     ] + Impairment.fields + [
       Field(

@@ -1,6 +1,8 @@
 /// Addresses of the networks that have a name of their own (``Preset``), by position.
 ///
-/// IPv4 from 198.18.0.0/15 (RFC 2544), IPv6 from 2001:2::/48 (RFC 5180): benchmarking space, never routed.
+/// IPv4 from 198.18.0.0/15 (RFC 2544), IPv6 from 2001:2::/48 (RFC 5180): benchmarking space, never routed. A subnet for
+/// each client: those beyond the first 250 are carriers' customers, 100.64.0.0/10 (RFC 6598), for the rest of
+/// 198.18.0.0/15 is what stands between and the servers.
 public struct Addressing: Sendable {
   public let family: Network.Family
 
@@ -10,12 +12,12 @@ public struct Addressing: Sendable {
 
   /// Client `index`'s own address.
   public func client(_ index: Int) -> String {
-    isIPv4 ? "198.18.\(index).2" : "2001:2:\(subnet(index)):2"
+    link(Self.subnet(ofClient: index), host: 2)
   }
 
   /// The far end of client `index`'s link.
   public func gateway(_ index: Int) -> String {
-    isIPv4 ? "198.18.\(index).1" : "2001:2:\(subnet(index)):1"
+    link(Self.subnet(ofClient: index), host: 1)
   }
 
   /// The address of server `index` on a link of its own.
@@ -38,8 +40,15 @@ public struct Addressing: Sendable {
 
   /// Node `host` of the `subnet`th link of a network that a lab file spells out.
   public func link(_ subnet: Int, host: Int) -> String {
-    isIPv4 ? "198.18.\(subnet).\(host)" : "2001:2:\(self.subnet(subnet)):\(hex(host))"
+    guard isIPv4 else { return "2001:2:\(self.subnet(subnet)):\(hex(host))" }
+    return subnet < 256 ? "198.18.\(subnet).\(host)" : "100.\(63 + subnet >> 8).\(subnet & 255).\(host)"
   }
+
+  /// The subnet between two nodes that stand between clients and servers, which is no client's.
+  static let between = 251
+
+  /// The last of 198.18.0.0/16 are no client's.
+  private static func subnet(ofClient index: Int) -> Int { index < 250 ? index : index + 6 }
 
   /// The `index`th address of such a network that is on no link.
   public func named(_ index: Int) -> String {

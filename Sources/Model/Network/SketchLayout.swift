@@ -39,6 +39,9 @@ private struct SketchLayout {
   }
 
   func network() throws(SketchMistake) -> Network {
+    guard clients.count <= Bounds.lan else {
+      throw SketchMistake(nil, "at most \(Bounds.lan) clients in a network that is spelled out")
+    }
     var layout = self
     layout.makeHosts()
     layout.nameAddresses()
@@ -85,8 +88,8 @@ private struct SketchLayout {
         joined += members
       }
       guard joined.count >= 2 else { throw SketchMistake(link.name, "a link joins two nodes or more") }
-      guard joined.count <= Bounds.clients, number < Bounds.clients else {
-        throw SketchMistake(link.name, "at most \(Bounds.clients) nodes and links")
+      guard joined.count <= Bounds.lan, number < Bounds.lan else {
+        throw SketchMistake(link.name, "at most \(Bounds.lan) nodes and links")
       }
       guard Set(joined).count == joined.count else {
         throw SketchMistake(link.name, "a node stands twice on it")

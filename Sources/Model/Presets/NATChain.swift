@@ -6,8 +6,7 @@ struct NATChain: Preset {
 
   func network(_ parameters: PresetParameters) -> Network {
     let plan = parameters.addressing
-    // Beyond all clients' subnets.
-    let between = Bounds.clients + 1
+    let between = Addressing.between
     var router = Network.Node(Network.router)
     router.forwards = true
     router.nat = .init(

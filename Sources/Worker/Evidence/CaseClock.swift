@@ -22,4 +22,28 @@ final class CaseClock {
     try SystemClock.setRealtime(forward: seconds)
     wall.leap(from: from, by: Int64(seconds) * 1_000_000_000)
   }
+
+  /// The kernel's timestamp clock at a known time. What a busy machine puts between reading the one and reading the other
+  /// would be an error of every client's clock, so both are read again until they were read together.
+  func reference(ticksPerSecond: Int) throws -> ClockReference {
+    try Self.reference(ticksPerSecond: ticksPerSecond, now: { now }, ticks: TCP.clock)
+  }
+
+  static func reference(
+    ticksPerSecond: Int, now: () -> Int64, ticks: () throws -> UInt32
+  ) throws -> ClockReference {
+    // A tenth of what a client's clock may be off (`ClockWitness`).
+    let together: Int64 = 100_000_000
+    for _ in 0..<100 {
+      let before = now()
+      let read = try ticks()
+      guard now() - before >= together else {
+        return ClockReference(time: before, ticks: read, ticksPerSecond: ticksPerSecond)
+      }
+    }
+    throw Failure(
+      stage: "evidence", object: "the timestamp clock",
+      cause: "this machine stood still for 100 ms each of the 100 times that it was read",
+      mend: "run fewer cases at a time (--jobs), or in virtual time")
+  }
 }

@@ -225,9 +225,7 @@ final class Recorder {
       return text
     }
     observation.clockReference = try testbed.clients[0].node.namespace.run {
-      ClockReference(
-        time: testbed.time.now, ticks: try TCP.clock(),
-        ticksPerSecond: testbed.kernel.timestampTicksPerSecond)
+      try testbed.time.reference(ticksPerSecond: testbed.kernel.timestampTicksPerSecond)
     }
     conclude()
     observation.timings = testbed.timings + timings + [stopwatch.lap("evidence")]

@@ -10,7 +10,6 @@ final class LinkLayer {
   private let network: Network
   private let nodes: [String: Node]
   private let test: String
-  private let monitors: [LinkMonitor]
   /// By node and interface.
   private var indices: [String: [String: Int]] = [:]
   private var awaited: [Awaited] = []
@@ -25,6 +24,19 @@ final class LinkLayer {
     case link(Node, Int, name: String)
     /// An address is delivered here; IPv6 only, for IPv4's is at once.
     case address(Node, String)
+
+    var node: Node {
+      switch self {
+      case .link(let node, _, _), .address(let node, _): node
+      }
+    }
+
+    var words: String {
+      switch self {
+      case .link(let node, _, let name): "link \(name) of \(node.name)"
+      case .address(let node, let address): "\(address) of \(node.name)"
+      }
+    }
   }
 
   /// `ip link add ... type veth peer ... netns`, addresses, routes, up.
@@ -32,9 +44,6 @@ final class LinkLayer {
     self.network = network
     self.nodes = nodes
     self.test = test
-    monitors = try network.hosts.compactMap { nodes[$0.name] }.map { node in
-      try node.namespace.run { try LinkMonitor() }
-    }
     do { try make() } catch { throw Failure(error, stage: "links", object: test) }
   }
 
@@ -157,33 +166,52 @@ final class LinkLayer {
   /// Last, so that the kernel activates the links while the rest is set up.
   func awaitReadiness() throws {
     let deadline = SystemClock.monotonic() + 10_000_000_000
+    // Of the nodes that were late: most are not.
+    var monitors: [String: LinkMonitor] = [:]
     while true {
-      monitors.forEach { $0.reset() }
-      do {
-        awaited = try awaited.filter { awaited in
-          switch awaited {
-          case .link(let node, let index, _): try !node.routes.isReady(index: index)
-          case .address(let node, let address):
-            try network.family == .ipv6 && !node.routes.isLocal(address)
+      monitors.values.forEach { $0.reset() }
+      do { awaited = try late() } catch { throw Failure(error, stage: "carrier", object: test) }
+      guard let first = awaited.first else { return }
+      let unheard = Dictionary(awaited.map { ($0.node.name, $0.node) }) { first, _ in first }
+        .filter { monitors[$0.key] == nil }
+      guard unheard.isEmpty else {
+        for (name, node) in unheard {
+          do { monitors[name] = try node.namespace.run { try LinkMonitor() } } catch {
+            throw Failure(error, stage: "carrier", object: name)
           }
         }
-      } catch {
-        throw Failure(error, stage: "carrier", object: test)
+        // What has changed before it was listened for tells nobody.
+        continue
       }
-      guard let first = awaited.first else { return }
       let left = deadline - SystemClock.monotonic()
       guard left > 0 else {
-        let what =
-          switch first {
-          case .link(let node, _, let name): "link \(name) of \(node.name)"
-          case .address(let node, let address): "\(address) of \(node.name)"
-          }
         throw Failure(
-          stage: "wait", object: what, cause: "not up within 10 s",
+          stage: "wait", object: first.words, cause: "not up within 10 s",
           mend: "fewer --jobs, if the machine is loaded")
       }
-      var requests = monitors.map { Poll.Request(descriptor: $0.fileDescriptor, events: Poll.readable) }
+      var requests = monitors.values.map {
+        Poll.Request(descriptor: $0.fileDescriptor, events: Poll.readable)
+      }
       _ = try Poll.wait(&requests, timeout: Int(left / 1_000_000) + 1)
+    }
+  }
+
+  /// What of the awaited is yet to come.
+  private func late() throws -> [Awaited] {
+    var links: [String: Int] = [:]
+    for case .link(let node, _, _) in awaited { links[node.name, default: 0] += 1 }
+    var ready: [String: Set<Int>] = [:]
+    return try awaited.filter { awaited in
+      switch awaited {
+      case .link(let node, let index, _) where links[node.name, default: 0] <= 4:
+        return try !node.routes.isReady(index: index)
+      case .link(let node, let index, _):
+        let all = try ready[node.name] ?? node.routes.readyLinks()
+        ready[node.name] = all
+        return !all.contains(index)
+      case .address(let node, let address):
+        return try network.family == .ipv6 && !node.routes.isLocal(address)
+      }
     }
   }
 }

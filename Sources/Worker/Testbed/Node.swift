@@ -7,8 +7,19 @@ import Netlink
 final class Node {
   let name: String
   let namespace: NetworkNamespace
+  /// Where its settings are found.
+  let sysctls: Sysctl.Tree
   let routes: RouteSocket
-  let sockets: SocketDiag
+  /// Its TCP sockets. Most nodes are never asked, so it is opened by who asks first.
+  var sockets: SocketDiag {
+    get throws {
+      if let asked { return asked }
+      let opened = try namespace.run { try SocketDiag() }
+      asked = opened
+      return opened
+    }
+  }
+  private var asked: SocketDiag?
   let counters: CounterFiles
   /// What a server remembers of other hosts; only on kernels with `tcp_tw_recycle`.
   private(set) var metrics: TCPMetricsSocket?
@@ -28,12 +39,22 @@ final class Node {
 
   /// In a new namespace, `ip netns add` without a name; in this one, which nobody has used, where there is one.
   init(
-    name: String, in namespace: consuming NetworkNamespace? = nil, counterNames: CounterFiles.Names = .init()
+    name: String, in namespace: consuming NetworkNamespace? = nil, counterNames: CounterFiles.Names = .init(),
+    sysctls: Sysctl.Tree = .common
   ) throws {
     self.name = name
-    if let namespace { self.namespace = namespace } else { self.namespace = try .create() }
-    (routes, sockets, counters) = try self.namespace.run {
-      (try RouteSocket(), try SocketDiag(), try CounterFiles(names: counterNames))
+    self.sysctls = sysctls
+    func open() throws -> (RouteSocket, CounterFiles) {
+      (try RouteSocket(), try CounterFiles(names: counterNames))
+    }
+    if let namespace {
+      self.namespace = namespace
+      (routes, counters) = try self.namespace.run(open)
+    } else {
+      var opened: (RouteSocket, CounterFiles)?
+      self.namespace = try .create { opened = try open() }
+      guard let opened else { throw SystemError(stage: "open", object: name, errno: .badFileDescriptor) }
+      (routes, counters) = opened
     }
   }
 

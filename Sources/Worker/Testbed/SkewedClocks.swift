@@ -35,13 +35,16 @@ final class SkewedClocks {
     }
     let bySocket = kernel.has(.socketClocks) && stepped.isEmpty
     method = skewed.isEmpty ? nil : kernel.has(.tcBPF) ? "tc-bpf" : bySocket ? "socket" : "nft"
+    // Clients of one clock that nobody moves have it in common.
+    var common: [Int: TimestampClock] = [:]
     for client in skewed {
       guard case .offset(let milliseconds) = client.description.clock else { continue }
       if method == "tc-bpf" {
         do {
-          programs[client.node.name] = try client.node.namespace.run {
-            try TimestampClock(interface: "eth0", routes: client.node.routes, offset: 0)
-          }
+          let clock = try common[milliseconds] ?? TimestampClock(offset: 0)
+          if stepped.isEmpty { common[milliseconds] = clock }
+          programs[client.node.name] = clock
+          try client.node.namespace.run { try clock.attach(to: "eth0", client.node.routes) }
         } catch {
           throw Failure(error, stage: "clock (tc eBPF)", object: client.node.name)
         }

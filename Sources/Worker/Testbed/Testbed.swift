@@ -43,10 +43,13 @@ final class Testbed {
 
     var made: [Node] = []
     let counterNames = CounterFiles.Names()
+    var sysctls = Sysctl.Tree.common
     for host in network.hosts {
+      // Of many nodes each 64 have a procfs, so that the last finds its settings as soon as the first.
+      if !made.isEmpty, made.count.isMultiple(of: 64) { sysctls = .own() }
       do {
         made.append(
-          try Node(name: host.name, in: namespace.take(), counterNames: counterNames))
+          try Node(name: host.name, in: namespace.take(), counterNames: counterNames, sysctls: sysctls))
       } catch {
         throw Failure(error, stage: "network namespace", object: host.name)
       }
@@ -65,8 +68,10 @@ final class Testbed {
     }
     timings.append(stopwatch.lap("namespaces"))
 
+    var fresh = Settings.Fresh()
     for (host, node) in zip(network.hosts, made) {
-      try Settings.apply(test.settings[node.name] ?? [:], on: node, as: host, kernel: kernel)
+      try Settings.apply(
+        test.settings[node.name] ?? [:], on: node, as: host, kernel: kernel, fresh: &fresh)
     }
     for node in nodes where try StrippedTimestamps.wanted(on: node.name, of: test, kernel: kernel) {
       try StrippedTimestamps.apply(on: node, ipv6: network.family == .ipv6, kernel: kernel)
@@ -82,6 +87,7 @@ final class Testbed {
 
     links = try LinkLayer(network, nodes: byName, test: test.id)
     try impairLinks()
+    try introduceMany()
     timings.append(stopwatch.lap("links"))
 
     for host in network.hosts {
@@ -129,9 +135,13 @@ final class Testbed {
     }
   }
 
+  /// Ends the captures, all at once: one by one each costs milliseconds, and so it does where the process just ends.
+  func endCapture() { PacketCapture.close(nodes.flatMap(\.captures).map(\.socket)) }
+
   /// The links that are captured: clients' first, as they are asked first.
   var watched: [(node: Node, interface: String)] {
-    test.network.captured.compactMap { end in node(named: end.host).map { ($0, end.interface) } }
+    let byName = Dictionary(nodes.map { ($0.name, $0) }) { first, _ in first }
+    return test.network.captured.compactMap { end in byName[end.host].map { ($0, end.interface) } }
   }
 }
 

@@ -1,7 +1,7 @@
 import Linux
 import Model
 
-/// One `poll(2)` loop that drives every socket of a case, in the order of their descriptors.
+/// One loop that drives every socket of a case, in the order of their descriptors.
 final class EventLoop {
   typealias Handler = () throws -> Void
 
@@ -13,24 +13,40 @@ final class EventLoop {
   }
 
   private var watches: [Int32: Watch] = [:]
+  /// Has all of them but ``plain``: with a thousand captures poll(2) would look at each for every packet of one.
+  private let group = try? PollGroup()
+  /// Those that epoll(7) does not take: files, and all where there is none.
+  private var plain: Set<Int32> = []
   private var timers: [(due: Int64, handler: Handler)] = []
 
   /// Calls `handler` whenever the descriptor is ready for one of the events, until ``forget(_:)``.
   func watch(_ descriptor: Int32, _ events: Int16, _ handler: @escaping Handler) {
-    watches[descriptor] = Watch(events: events, handler: handler)
+    watch(descriptor, Watch(events: events, handler: handler))
+  }
+
+  private func watch(_ descriptor: Int32, _ watch: Watch) {
+    watches[descriptor] = watch
+    if group?.set(descriptor, events: watch.events) == true {
+      plain.remove(descriptor)
+    } else {
+      plain.insert(descriptor)
+    }
   }
 
   /// The same for a socket; nothing where it is closed.
   func watch(_ socket: TCP.Socket, _ events: Int16, _ handler: @escaping Handler) {
     guard socket.isOpen else { return }
-    watches[socket.descriptor] = Watch(events: events, handler: handler, socket: socket)
+    watch(socket.descriptor, Watch(events: events, handler: handler, socket: socket))
   }
 
   /// Nothing is called for it any more. Before it is closed, or in the same turn: its number is somebody else's then.
-  func forget(_ descriptor: Int32) { watches[descriptor] = nil }
+  func forget(_ descriptor: Int32) {
+    watches[descriptor] = nil
+    if plain.remove(descriptor) == nil { group?.remove(descriptor) }
+  }
 
   /// Nothing is called for it any more. Before it is closed: a closed one has no number.
-  func forget(_ socket: TCP.Socket) { if socket.isOpen { watches[socket.descriptor] = nil } }
+  func forget(_ socket: TCP.Socket) { if socket.isOpen { forget(socket.descriptor) } }
 
   /// Calls `handler` once, so many milliseconds from now.
   func after(milliseconds: Int, _ handler: @escaping Handler) {
@@ -74,16 +90,26 @@ final class EventLoop {
   /// Handles what is ready now, without waiting.
   func drain() throws { try turn(timeout: 0) }
 
-  private func turn(timeout: Int) throws {
-    var requests = watches.keys.sorted().compactMap { descriptor -> Poll.Request? in
+  private func ready(timeout: Int) throws -> [Int32] {
+    if plain.isEmpty, let group { return try group.wait(most: watches.count, timeout: timeout) }
+    var requests = plain.sorted().compactMap { descriptor -> Poll.Request? in
       guard let watch = watches[descriptor], watch.socket?.isOpen != false else { return nil }
       return Poll.Request(descriptor: descriptor, events: watch.events)
     }
+    if let group { requests.append(Poll.Request(descriptor: group.fileDescriptor, events: Poll.readable)) }
     _ = try Poll.wait(&requests, timeout: timeout)
-    let watched = requests.map { watches[$0.descriptor]?.socket }
-    for (request, socket) in zip(requests, watched) where request.ready != 0 {
+    let ready = requests.filter { $0.ready != 0 }.map(\.descriptor).filter { $0 != group?.fileDescriptor }
+    return try ready + (group?.wait(most: watches.count, timeout: 0) ?? [])
+  }
+
+  private func turn(timeout: Int) throws {
+    let ready = try ready(timeout: timeout).sorted()
+    let watched = ready.map { watches[$0]?.socket }
+    for (descriptor, socket) in zip(ready, watched) {
       // A handler before may have closed this one, and another may have its number by now.
-      guard let watch = watches[request.descriptor], watch.socket === socket else { continue }
+      guard let watch = watches[descriptor], watch.socket === socket, socket?.isOpen != false else {
+        continue
+      }
       try watch.handler()
     }
     let now = SystemClock.monotonic()
