@@ -108,6 +108,10 @@ struct Knowledge {
       summary: "", lab: "lab/ipvs-conn-reuse.yaml",
       change: "net.ipv4.vs.expire_nodest_conn=1 and net.ipv4.vs.conn_reuse_mode=1 on the director",
       place: "director"),
+    "ipvs-first-packet": Knowledge(
+      summary: "", lab: "lab/ipvs-source.yaml",
+      change: "ip -6 neigh replace ... nud permanent for each server on the director, or Linux 5.2",
+      place: "director"),
     "ipvs-quiesced": Knowledge(
       summary: "", lab: "lab/ipvs-drained.yaml", change: "a server of a weight above 0 (ipvsadm -e ... -w 1)",
       place: "director"),

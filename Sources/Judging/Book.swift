@@ -96,8 +96,10 @@ package struct Book {
   }
 
   /// Every SYN that was sent has passed the server's link.
-  mutating func allArrived() {
-    count("SYNs on the server's link", attempt.synsAtServer, is: .number(max(1, attempt.syns)))
+  ///
+  /// - Parameter kept: SYNs that something before it is known to have dropped.
+  mutating func allArrived(but kept: Int = 0) {
+    count("SYNs on the server's link", attempt.synsAtServer, is: .number(max(1, attempt.syns - kept)))
   }
 
   /// No SYN has passed a server's link.

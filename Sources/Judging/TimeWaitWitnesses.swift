@@ -18,7 +18,7 @@ extension Book {
   /// - Parameter answers: what it makes of each SYN, of which one behind the refused ones may be accepted.
   /// - Parameter answer: what it must make of each that is refused; nil for whatever it makes.
   mutating func refusedByTimeWait(_ answers: [TimeWaitRule.Answer], each answer: TimeWaitRule.Answer?) {
-    allArrived()
+    allArrived(but: keptByDirector)
     let refused = flow.refusedSYNs
     count("refused SYNs", refused, is: .atLeast(1))
     // Whatever else answers a SYN with an old ACK, the server had not closed that connection first: an ESTABLISHED
@@ -37,6 +37,31 @@ extension Book {
     if let counter = kernel.counter("TcpExt.PAWSTimewait", "TcpExt.PAWSEstab") {
       move(counter, answers.prefix(refused).count { $0 == .refusedByTimestamp }, on: flow.serverNode)
     }
+  }
+
+  /// SYNs that a director drops because it would schedule them anew while conntrack has the old connection: `ip_vs_in`
+  /// until f0a5e4d7a594 (5.9, 5.4.286, 4.19.222).
+  ///
+  /// The old ACK has made its entry ESTABLISHED, the client's RST ends it (`tcp_states`, sCL), and the SYN behind that
+  /// is a new connection's (`is_new_conn_expected`).
+  var keptByDirector: Int {
+    guard !kernel.has(.ipvsReschedulesTracked), let first = flow.synsAtClient.first,
+      test.network.directorNodes.contains(where: { director in
+        func value(_ name: String) -> String? {
+          test.setting(name, on: director, inStep: attempt.attempt.step)
+            ?? observation.settings[director]?[name]
+        }
+        return value("vs.conntrack") == "1" && value("vs.conn_reuse_mode") != "0"
+      })
+    else { return 0 }
+    var (isClosed, kept) = (false, 0)
+    for segment in trace.clientLink[first.node] ?? []
+    where segment.outgoing && segment.sourcePort == first.sourcePort && segment.time >= first.time {
+      if segment.flags.contains(.rst) { isClosed = true }
+      guard isClosed, segment.isSYN, segment.sequence == first.sequence else { continue }
+      (isClosed, kept) = (false, kept + 1)
+    }
+    return kept
   }
 
   /// Where the sockets were told by their ends before the step began, TIME_WAIT is among them on the SYN's addresses and

@@ -38,6 +38,24 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
     /// A director's connections can be flushed: `expire_nodest_conn` ends those whose server has gone at once
     /// (35dfb013149f, 5.9), where older kernels keep them until they end by themselves.
     case ipvsFlush = "ipvs-flush"
+    /// A director that schedules a SYN anew passes it on at once, though conntrack knows the old connection (f0a5e4d7a594:
+    /// 5.9, and 4.19.222, 5.4.286); older ones drop the first.
+    case ipvsReschedulesTracked = "ipvs-reschedules-tracked"
+    /// `expire_nodest_conn=1` gives up the entry of a server of weight 0 whatever `conn_reuse_mode` is (c95c07836fa4: 5.16, and
+    /// stable kernels of December 2021).
+    case ipvsLeavesQuiesced = "ipvs-leaves-quiesced"
+    /// The first packet to a server is not lost in IPv6 by direct routing (2c6b55f45d53, 5.2).
+    case ipvsKeepsFirstPacket = "ipvs-keeps-first-packet"
+    /// conntrack looks at the packets of namespaces whose rules want it (0c66dc1ea3f0, 4.10), and not of all.
+    case conntrackByNeed = "conntrack-by-need"
+    /// A SYN that an older connection's ACK has answered is sent again at once (9603d47bad46, 5.6), and not by its timer.
+    case promptSYN = "prompt-syn"
+    /// A SYN is dropped where the queue to accept is full (5ea8ea2cb7f1, 4.10), and not its ACK.
+    case dropsAtFullQueue = "drops-at-full-queue"
+    /// TCP_REPAIR takes a socket that is closing; 4.9 takes ESTABLISHED alone.
+    case repairClosing = "repair-closing"
+    /// `--random` draws a port for each connection, where kernels up to 4.19 hash the addresses.
+    case natDrawsPorts = "nat-draws-ports"
     /// `tcp_tw_reuse` knows 2, loopback alone (79e9fed46038, 4.19).
     case loopbackReuse = "tw-reuse-knows-loopback"
     /// iptables can take the timestamp option out of segments: `tcp_timestamps=0` for one node of a kernel that

@@ -139,6 +139,7 @@ extension Case {
       networkNeeds + workload.flatMap(\.action.needs.features).map(Need.feature) + settingNeeds
       + (workload.contains(where: \.action.needs.setsWallClock) ? [.ownKernel("it sets the wall clock")] : [])
       + (network.family == .ipv6 ? [.feature(.ipv6)] : []) + trackingNeeds + clientNeeds(needs.movesClocks)
+      + repairNeeds + tableNeeds
     var seen: Set<Need> = []
     needs.kernel = all.filter { seen.insert($0).inserted }
     return needs
@@ -205,6 +206,18 @@ extension Case {
       if client.isn != .natural { needs.append(.feature(.tcpRepair)) }
       return needs
     }
+  }
+
+  /// An end that vanishes when the other one has closed is closing itself: CLOSE_WAIT.
+  private var repairNeeds: [Need] {
+    let vanishing = workload.lastIndex { $0.action is Vanish } ?? 0
+    return workload[..<vanishing].contains { $0.action is Close } ? [.feature(.repairClosing)] : []
+  }
+
+  /// The bound of conntrack's table is one per kernel: it is one node's where nobody else has a table.
+  private var tableNeeds: [Need] {
+    let isBound = settings.values.contains { $0["nf_conntrack_max"] != nil }
+    return isBound ? [.feature(.conntrackByNeed)] : []
   }
 
   /// Milliseconds that the longest SYN is tried for which is expected to be given up, where that is long: it passes in

@@ -69,4 +69,61 @@ import Testing
     packet.bytes = Data(packet.bytes.prefix(40))
     #expect(Segment(packet) == nil)
   }
+
+  /// A director that has the connection in conntrack drops the SYN behind the RST that has closed its entry (`ip_vs_in`
+  /// until f0a5e4d7a594): TIME_WAIT has refused one SYN of two. A later kernel's passes both on.
+  @Test(arguments: [(true, "1", Verdict.pass), (false, "1", .fail), (true, "0", .fail)])
+  func aDirectorDropsTheSYNBehindARST(isOld: Bool, conntrack: String, verdict: Verdict) {
+    var test = JudgeTests.test(Expectation(.dropped, by: "tw-paws"))
+    let clients = ["early", "late"].map { Client(name: $0, group: $0, clock: .natural, isn: .ahead) }
+    test.network = Network(
+      topology: .ipvsFullNAT, family: .ipv4, clients: clients,
+      hop: Hop(nat: .snat, backend: .auto, ports: 40000...40000, random: .none, dropInvalid: false))
+    test.settings = [Network.hop: ["vs.conntrack": conntrack, "vs.conn_reuse_mode": "1"]]
+    var wire = Wire()
+    let fin = wire.served(attempt: 0, client: "early", isn: 1000, tsval: 1_000_000)
+    let began = wire.time
+    wire.wait(milliseconds: 5)
+    wire.syn("late", isn: 5000, tsval: 100)
+    wire.both("late", fromServer: true, seq: 902, ack: fin + 1, flags: [.ack], ts: (8, 1_000_000))
+    wire.both("late", fromServer: false, seq: fin + 1, flags: [.rst])
+    wire.wait(milliseconds: 1000)
+    wire.segment(
+      on: "late", outgoing: true, from: ("198.18.0.2", wire.port("late")), to: ("198.19.0.2", 8000),
+      seq: 5000, flags: [.syn], ts: (1100, 0))
+    wire.wait(milliseconds: 2000)
+    wire.finish(1, "late", "late", isn: 5000, began: began, errno: "ETIMEDOUT")
+    wire.observation.countersAfter["server"] = ["TcpExt.PAWSTimewait": 1]
+    wire.observation.countersAfter["late"] = [
+      "TcpExt.TCPAbortOnTimeout": 1, "Tcp.AttemptFails": 1, "Tcp.OutRsts": 1,
+    ]
+    let old: Set<Capability> = isOld ? [.feature(.ipvsReschedulesTracked)] : []
+    let judgement = judge(test, on: .current(without: old), seen: wire.observation)
+    #expect(judgement.verdict == verdict, "\(judgement.reason)")
+  }
+
+  /// The first packet to a server is lost where its link address is asked for by the virtual one's; the next are not.
+  @Test func theFirstPacketToAServerIsLost() throws {
+    func judged(_ family: Network.Family, _ way: Network.Topology, known: Bool) throws -> Judgement {
+      var test = JudgeTests.test(try #require(Expectation(text: "delayed by ipvs-first-packet")))
+      let clients = ["early", "late"].map { Client(name: $0, group: $0, clock: .natural, isn: .ahead) }
+      test.network = Network(topology: way, family: family, clients: clients)
+      var wire = Wire()
+      if known { _ = wire.served(attempt: 0, client: "early", isn: 1000, tsval: 100) }
+      let began = wire.time
+      wire.segment(
+        on: "late", outgoing: true, from: ("198.18.0.2", wire.port("late")), to: ("198.19.0.2", 8000),
+        seq: 5000, flags: [.syn], ts: (200, 0))
+      wire.wait(milliseconds: 1000)
+      wire.opened(attempt: 1, client: "late", isn: 5000, tsval: 1200)
+      wire.observation.attempts[wire.observation.attempts.count - 1].began = began
+      for index in wire.observation.attempts.indices { wire.observation.attempts[index].server = "server" }
+      return judge(test, on: .current(without: [.feature(.ipvsKeepsFirstPacket)]), seen: wire.observation)
+    }
+    let passes = try judged(.ipv6, .ipvsDR, known: false)
+    #expect(passes.verdict == .pass, "\(passes.reason)")
+    #expect(try judged(.ipv6, .ipvsDR, known: true).reason.contains("connections to server before"))
+    #expect(try judged(.ipv4, .ipvsDR, known: false).reason.contains("forwarding"))
+    #expect(try judged(.ipv6, .ipvsNAT, known: false).reason.contains("forwarding"))
+  }
 }

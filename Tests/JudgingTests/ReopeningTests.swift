@@ -47,4 +47,22 @@ import struct Model.Expectation
       #expect(verdict == (seen == invalid ? .pass : .fail), "\(seen)")
     }
   }
+
+  /// It is the same where the client has closed first (IP_CT_TCP_FLAG_CLOSE_INIT of either side), as in
+  /// tw-reuse-behind-nat.
+  @Test func aPortOfItsOwnTimeWaitIsCounted() {
+    var wire = Wire()
+    wire.opened(attempt: 0, client: "late", isn: 1000, tsval: 1000)
+    wire.both("late", fromServer: false, seq: 1001, ack: 901, flags: [.fin, .ack], ts: (1001, 7))
+    wire.both("late", fromServer: true, seq: 901, ack: 1002, flags: [.fin, .ack], ts: (7, 1001))
+    wire.both("late", fromServer: false, seq: 1002, ack: 902, flags: [.ack], ts: (1001, 7))
+    wire.wait(milliseconds: 5)
+    _ = wire.served(attempt: 2, client: "late", isn: 900_000, tsval: 2000)
+    for (kernel, invalid) in [(old, 1), (.current(), 0)] {
+      for seen in 0...1 {
+        let verdict = verdict(wire.observation, invalid: seen, on: kernel, Expectation(.connected))
+        #expect(verdict == (seen == invalid ? .pass : .fail), "\(seen)")
+      }
+    }
+  }
 }

@@ -21,4 +21,8 @@ struct TimeWaitPaws: MechanismRule {
     let paws = book.kernel.counter("TcpExt.PAWSTimewait", "TcpExt.PAWSEstab")?.dropFirst("TcpExt.".count)
     return "refused by TIME_WAIT, older by timestamp" + (counts ? ": \(paws ?? "PAWS") +1" : "")
   }
+
+  func loss(_ book: Book, counts: Bool) -> String? {
+    book.keptByDirector > 0 ? "dropped by the director, whose entry the RST has closed" : nil
+  }
 }

@@ -15,4 +15,8 @@ struct TimeWaitSequence: MechanismRule {
   func refusal(_ book: Book, counts: Bool) -> String? {
     "refused by TIME_WAIT by its sequence number; no PAWS counter moves"
   }
+
+  func loss(_ book: Book, counts: Bool) -> String? {
+    book.keptByDirector > 0 ? "dropped by the director, whose entry the RST has closed" : nil
+  }
 }

@@ -20,6 +20,21 @@ extension Capability.Feature {
       "A SYN that reopens a closed entry of conntrack's is counted as INVALID, and passes (until 830af2eba403, 5.17)"
     case .ipvsFlush:
       "A director's connections end at once where their server has gone (35dfb013149f, 5.9): flush"
+    case .ipvsReschedulesTracked:
+      "A director passes on at once what it schedules anew, with vs.conntrack=1 (f0a5e4d7a594, 5.9 and stable kernels)"
+    case .ipvsLeavesQuiesced:
+      "expire_nodest_conn=1 gives up entries of weight 0 by any conn_reuse_mode (c95c07836fa4, 5.16 and stable kernels)"
+    case .ipvsKeepsFirstPacket:
+      "The first packet to a server is not lost in IPv6 by direct routing (2c6b55f45d53, 5.2)"
+    case .conntrackByNeed:
+      "conntrack looks at the packets of namespaces whose rules want it, not of all (0c66dc1ea3f0, 4.10)"
+    case .promptSYN:
+      "A SYN that an older connection's ACK has answered is sent again at once, not a second later (9603d47bad46, 5.6)"
+    case .dropsAtFullQueue:
+      "A SYN is dropped where the queue to accept is full, not the ACK of its answer (5ea8ea2cb7f1, 4.10)"
+    case .repairClosing: "TCP_REPAIR takes a socket that is closing (tcp_can_repair_sock; 4.9 does not)"
+    case .natDrawsPorts:
+      "--random draws a port for each connection (5.4), where it was a hash of the addresses (up to 4.19)"
     case .loopbackReuse: "tcp_tw_reuse knows 2, loopback alone (79e9fed46038, 4.19)"
     case .stripTimestamps:
       "iptables takes timestamps out of segments: tcp_timestamps=0 for one node of several"

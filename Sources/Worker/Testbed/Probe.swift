@@ -19,6 +19,9 @@ enum Probe {
     found.probe(.conntrack) {
       try node.openConntrack()
     }
+    if found.capabilities.contains(.feature(.conntrack)) {
+      found.probe(.conntrackByNeed) { try passUntracked() }
+    }
     found.probe(.ipvs) {
       _ = try node.namespace.run { try IPVSSocket() }
     }
@@ -52,6 +55,11 @@ enum Probe {
       }
     }
     found.probe(.backlogZero) { try connectWithoutBacklog() }
+    found.probe(.dropsAtFullQueue) { try dropAtFullQueue() }
+    if found.capabilities.contains(.feature(.tcpRepair)) {
+      found.probe(.repairClosing) { try repairClosing() }
+      found.probe(.promptSYN) { try promptSYN() }
+    }
     found.probe(.tcBPF) {
       let scratch = try Node(name: "probe")
       try scratch.namespace.run { _ = try TimestampClock(interface: "lo", routes: scratch.routes, offset: 0) }
@@ -167,7 +175,15 @@ enum Probe {
           cause: "it is not counted as INVALID (since 830af2eba403, 5.17)")
       }
     }
-    if kernel.has(.ipvs) { found.probe(.ipvsFlush) { try ClosedEntry.flushDirector(on: kernel) } }
+    found.probe(.natDrawsPorts) { try drawPorts(on: kernel) }
+    if kernel.has(.ipvs) {
+      found.probe(.ipvsFlush) { try ClosedEntry.flushDirector(on: kernel) }
+      found.probe(.ipvsReschedulesTracked) { try rescheduleTracked(on: kernel) }
+      found.probe(.ipvsLeavesQuiesced) { try leaveQuiesced(on: kernel) }
+      if kernel.has(.ipv6), kernel.has(.bridge) {
+        found.probe(.ipvsKeepsFirstPacket) { try keepFirstPacket(on: kernel) }
+      }
+    }
     found.probe(.loopbackReuse) { try refuseUnknownReuse(perKernel) }
     (kernel.capabilities, kernel.missing) = (found.capabilities, found.missing)
     return kernel

@@ -1,0 +1,159 @@
+import Evidence
+import Linux
+import Model
+import Netlink
+
+/// What TCP and NAT make of new connections and of closing ones.
+extension Probe {
+  /// Can a socket be taken into repair mode whose peer has closed (`tcp_can_repair_sock`)?
+  static func repairClosing() throws {
+    let (node, listener, socket) = try loopback(backlog: 8)
+    defer { for socket in [listener, socket] { TCP.close(socket) } }
+    try wait(for: "a connection on loopback") {
+      guard let accepted = try TCP.accept(listener) else { return false }
+      TCP.close(accepted)
+      return true
+    }
+    try wait(for: "its FIN") { if case .end = TCP.receive(socket, upTo: 1) { true } else { false } }
+    try node.namespace.run { try TCP.vanish(socket) }
+  }
+
+  /// Is a SYN dropped where the queue to accept is full?
+  ///
+  /// `tcp_conn_request` dropped it only where two young requests were waiting too, until 5ea8ea2cb7f1 (4.10): before, it is
+  /// answered, the client takes itself for connected, and its ACK is dropped (`tcp_v4_syn_recv_sock`).
+  static func dropAtFullQueue() throws {
+    // A backlog of 1 has room for two: sk_acceptq_is_full is more than that.
+    let (node, listener, first) = try loopback(backlog: 1)
+    var others: [TCP.Socket] = []
+    defer { for socket in [listener, first] + others { TCP.close(socket) } }
+    let address = try SocketAddress("127.0.0.1", port: Network.serverPort)
+    for _ in 0..<2 {
+      let socket = try node.namespace.run { try TCP.socket(ipv6: false) }
+      _ = TCP.connect(socket, to: address)
+      others.append(socket)
+    }
+    try wait(for: "a SYN, or its ACK, to find the queue full") {
+      try node.counters.read()["TcpExt.ListenOverflows"] ?? 0 > 0
+    }
+    guard TCP.peerAddress(others[1]) == nil else {
+      throw Failure(
+        stage: "listen", object: "a full queue to accept",
+        cause: "a SYN is answered, and the ACK of it is dropped (before 5ea8ea2cb7f1, 4.10)")
+    }
+  }
+
+  /// Does a SYN that was answered by the ACK of an older connection follow at once (TCP_TIMEOUT_MIN in
+  /// `tcp_rcv_synsent_state_process`, 9603d47bad46, 5.6), and not a second later?
+  static func promptSYN() throws {
+    let node = try Node(name: "probe")
+    node.routes.setLoopbackUp()
+    try node.routes.commit()
+    try node.capture("lo")
+    let address = try SocketAddress("127.0.0.1", port: Network.serverPort)
+    let own = try SocketAddress("127.0.0.1", port: 41000)
+    func socket() throws -> TCP.Socket {
+      let socket = try TCP.socket(ipv6: false)
+      try TCP.bind(socket, to: own)
+      _ = TCP.connect(socket, to: address)
+      return socket
+    }
+    try node.namespace.run {
+      let listener = try TCP.listen(on: address, backlog: 8)
+      defer { TCP.close(listener) }
+      func accept(_ what: String) throws -> TCP.Socket? {
+        var accepted: TCP.Socket?
+        try wait(for: what) {
+          accepted = try TCP.accept(listener)
+          return accepted != nil
+        }
+        return accepted
+      }
+      // Its client is gone without a word, so that the next SYN from its port meets an open connection.
+      let first = try socket()
+      let open = try accept("a connection on loopback")
+      try TCP.vanish(first)
+      let second = try socket()
+      let accepted = try accept("a connection from the same port")
+      for end in [second] { TCP.close(end) }
+      for end in [open, accepted] { if let end { TCP.close(end) } }
+    }
+    var times: [UInt32: [Int64]] = [:]
+    try node.captures.last?.socket.drain { time, outgoing, length, bytes in
+      let packet = Packet(
+        node: "probe", interface: "lo", time: time, outgoing: outgoing, length: length, bytes: .init(bytes))
+      if let segment = Segment(packet), segment.isSYN, segment.outgoing {
+        times[segment.sequence, default: []].append(time)
+      }
+    }
+    guard let sent = times.values.first(where: { $0.count == 2 }) else {
+      throw Failure(
+        stage: "probe", object: "a SYN that meets an open connection", cause: "it was not sent twice")
+    }
+    // A timer of a second is never early, but by a tick of HZ=100.
+    guard sent[1] - sent[0] < 900_000_000 else {
+      throw Failure(
+        stage: "connect", object: "a SYN that an ACK of an older connection has answered",
+        cause: "it is sent again by its timer, a second later (before 9603d47bad46, 5.6)")
+    }
+  }
+
+  /// Does `--random` draw a port for each connection?
+  ///
+  /// Kernels up to 4.19 hash the addresses and the server's port (`secure_ipv4_port_ephemeral`, by
+  /// `nf_nat_l4proto_unique_tuple`): all connections of a NAT to a server begin to look at one port. 5.4 draws
+  /// (`prandom_u32`).
+  static func drawPorts(on kernel: Kernel) throws {
+    let one = try OneClient(.snat, hop: Hop(nat: .snat, ports: 32768...60999, random: .random), on: kernel)
+    var ports: [Int] = []
+    var sockets: [TCP.Socket] = []
+    defer { for socket in sockets { TCP.close(socket) } }
+    for port in 41000..<41004 {
+      guard case .accepted(let socket, let server) = try one.ask("a connection through a NAT", from: port)
+      else { continue }
+      sockets += [socket, server]
+      if let peer = TCP.peerAddress(server) { ports.append(Int(peer.port)) }
+    }
+    // One after the other where the first is taken, and so on round the range.
+    guard ports.count == 4,
+      !zip(ports, ports.dropFirst()).allSatisfy({ $1 == $0 + 1 || $1 < $0 && $1 == 32768 })
+    else {
+      throw Failure(
+        stage: "NAT", object: "--random",
+        cause: "ports \(ports.map(String.init).joined(separator: ", ")): a hash of the addresses, "
+          + "the same for every client (nf_nat_l4proto_unique_tuple, up to 4.19)")
+    }
+  }
+
+  /// Does a namespace without rules pass a connection on of which conntrack knows nothing (0c66dc1ea3f0, 4.10)?
+  static func passUntracked() throws {
+    let (node, listener, socket) = try loopback(backlog: 8)
+    defer { for socket in [listener, socket] { TCP.close(socket) } }
+    try node.openConntrack()
+    try wait(for: "a connection on loopback") {
+      guard let accepted = try TCP.accept(listener) else { return false }
+      TCP.close(accepted)
+      return true
+    }
+    guard try node.conntrack?.entries().isEmpty != false else {
+      throw Failure(
+        stage: "conntrack", object: "a namespace without rules",
+        cause: "its connections are tracked too (before 0c66dc1ea3f0, 4.10)")
+    }
+  }
+
+  /// A listener on loopback and a socket that connects to it.
+  private static func loopback(backlog: Int) throws -> (node: Node, listener: TCP.Socket, client: TCP.Socket)
+  {
+    let node = try Node(name: "probe")
+    node.routes.setLoopbackUp()
+    try node.routes.commit()
+    let address = try SocketAddress("127.0.0.1", port: Network.serverPort)
+    return try node.namespace.run {
+      let listener = try TCP.listen(on: address, backlog: backlog)
+      let client = try TCP.socket(ipv6: false)
+      _ = TCP.connect(client, to: address)
+      return (node, listener, client)
+    }
+  }
+}
