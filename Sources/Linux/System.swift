@@ -62,9 +62,9 @@ public enum System {
   /// (`_dispatch_worker_thread`: 0 where root may raise it again), so that what `nice pawslab run` started was not nice.
   public static func takeNiceOfParent() {
     errno = 0
-    let nice = getpriority(PRIO_PROCESS, id_t(getppid()))
+    let nice = getpriority(__priority_which_t(PRIO_PROCESS.rawValue), id_t(getppid()))
     // Going down is anybody's right; what is refused or cannot be asked changes nothing that is seen.
-    if errno == 0 { setpriority(PRIO_PROCESS, 0, nice) }
+    if errno == 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, nice) }
   }
 
   /// geteuid(2)
