@@ -148,7 +148,6 @@ enum AnswerReading {
     return fits
   }
 
-  /// SYN-ACKs that nobody acknowledges.
   /// A SYN-ACK with an echo that is none of the client's: with its RST there is nothing else that it can be.
   static func echoRefused(_ life: Life) -> [Fit] {
     let words =
@@ -161,16 +160,9 @@ enum AnswerReading {
     ]
   }
 
+  /// SYN-ACKs that nobody acknowledges.
   static func answerLost(_ life: Life, in around: Surroundings) -> [Fit] {
-    if life.isDisowned || life.reset?.byServer == false {
-      return [
-        Fit(
-          cause: .mechanism("lost-answer"), certainty: .likely,
-          evidence: [
-            "a RST answers the SYN-ACK, and the SYN comes again: the answer goes to somebody else than who asked"
-          ])
-      ]
-    }
+    if life.isDisowned || life.reset?.byServer == false { return answerRefused(life) }
     let words = "\(Words.count(life.synAcks, "SYN-ACK")) for \(Words.count(life.syns, "SYN")), and no ACK"
     switch around.view {
     case .client:
@@ -198,14 +190,36 @@ enum AnswerReading {
     }
   }
 
+  /// SYN-ACKs that a RST answers. Whoever sends it writes the same (`tcp_v4_send_reset`): one who has not asked, and a client
+  /// that takes the echo for an old one's, which is not to be seen behind the box that rewrites.
+  private static func answerRefused(_ life: Life) -> [Fit] {
+    let words = "a RST answers the SYN-ACK, and the SYN comes again"
+    let ttl = life.reset?.byServer == false ? life.reset?.ttl : life.clientResetTTL
+    let others = "the answer goes to somebody else than who asked"
+    if let ttl, let own = life.fromClient.ttl, ttl != own {
+      return [
+        Fit(
+          cause: .mechanism("lost-answer"), certainty: .likely,
+          evidence: ["\(words); the RST's TTL is \(ttl) and the SYN's \(own): \(others)"])
+      ]
+    }
+    guard life.tsval != nil else {
+      return [Fit(cause: .mechanism("lost-answer"), certainty: .likely, evidence: ["\(words): \(others)"])]
+    }
+    return [
+      Fit(cause: .mechanism("lost-answer"), certainty: .possible, evidence: ["\(words): \(others)"]),
+      Fit(
+        cause: .mechanism("ts-echo"), certainty: .possible,
+        evidence: ["\(words): the client refuses an echo that was rewritten on its way"]),
+    ]
+  }
+
   static func halfOpen(_ life: Life, in around: Surroundings) -> [Fit] {
     if around.traffic.view.isOneSided {
       let words = "\(Words.count(life.synAcks, "SYN-ACK")), and what the client says is not captured"
-      return [
-        Fit(cause: .clientGone, certainty: .possible, evidence: [words]),
-        Fit(cause: .mechanism("lost-answer"), certainty: .possible, evidence: [words]),
-        Fit(cause: .mechanism("rp-filter"), certainty: .possible, evidence: [words]),
-      ]
+      var causes: [Cause] = [.clientGone, .mechanism("lost-answer"), .mechanism("rp-filter")]
+      if life.hasTimestamps { causes.append(.mechanism("ts-echo")) }
+      return causes.map { Fit(cause: $0, certainty: .possible, evidence: [words]) }
     }
     return [
       Fit(

@@ -97,6 +97,7 @@ struct Life {
   var synsBefore = 0
   var clientResets = 0
   var clientReset: UInt32?
+  var clientResetTTL: UInt8?
   /// A RST of just behind the SYN: it answers a SYN-ACK, by somebody who had not asked.
   var isDisowned = false
   var refusals = 0
@@ -201,7 +202,7 @@ struct Life {
     if segment.isReset {
       if isWhole, synAcks == 0, !isEstablished {
         clientResets += 1
-        if clientReset == nil { clientReset = segment.sequence }
+        if clientReset == nil { (clientReset, clientResetTTL) = (segment.sequence, segment.ttl) }
         if segment.sequence == sequence &+ 1 { isDisowned = true }
       } else if reset == nil {
         noteReset(segment, byServer: false)

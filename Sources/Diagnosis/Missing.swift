@@ -27,6 +27,9 @@ struct Missing {
     {
       add("the same at the server", "tcpdump -ni any -s 96 -w server.pcap \(filter)")
     }
+    if !views.isEmpty, !views.contains(.client), names.contains("ts-echo") {
+      add("the same at the client, before any box", "tcpdump -ni any -s 96 -w client.pcap \(filter)")
+    }
     if !views.isEmpty, !views.contains(.hop),
       !names.isDisjoint(with: ["hop", "nat-race", "conntrack-full", "ipvs", "conntrack-invalid"])
     {

@@ -80,27 +80,14 @@ extension ProgramTests {
     /// Runs the program behind these words.
     private func run(_ words: [String], _ arguments: String...) throws -> Ended {
       // Whoever it is then must be able to read it.
-      let copy = try Self.copy.get()
+      let copy = try ProgramCopy.folder.get()
       return try Host.run(words + ["\(copy)/pawslab"] + arguments)
-    }
-
-    /// The two programs where everybody may execute them.
-    private static let copy = Result {
-      let folder = "/tmp/pawslab-faults-\(getpid())"
-      try? FileManager.default.removeItem(atPath: folder)
-      try FileManager.default.createDirectory(
-        atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
-      for name in ["", "-worker"] {
-        try FileManager.default.copyItem(
-          atPath: ProgramTests.program + name, toPath: "\(folder)/pawslab\(name)")
-      }
-      atexit { try? FileManager.default.removeItem(atPath: "/tmp/pawslab-faults-\(getpid())") }
-      return folder
     }
 
     @Test(arguments: environments)
     func itRunsOrSaysWhy(_ environment: Environment) throws {
-      let ended = try run(environment.words, "run", "lab/clock-step.yaml", "--host-only", "--quiet")
+      let file = try ProgramCopy.folder.get() + "/lab/clock-step.yaml"
+      let ended = try run(environment.words, "run", file, "--host-only", "--quiet")
       #expect(ended.status == environment.status, "\(ended.output)\(ended.errors)")
       #expect((ended.output + ended.errors).contains(environment.said), "\(ended.output)\(ended.errors)")
       if environment.status != 0 {

@@ -249,24 +249,13 @@ struct HostShellTests {
     #expect(!left.contains { ended.errors.contains("/\($0):$PATH") }, "its programs are left behind")
   }
 
-  /// In a user namespace of its own, with programs and lab files where anybody may read them and a cache of its own: this
-  /// repository may be in a folder that only root enters.
+  /// In a user namespace of its own.
   @Test func soCanNobody() throws {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("shell-\(UUID().uuidString)")
-    let cache = folder.appendingPathComponent("cache")
-    try FileManager.default.createDirectory(at: cache, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let program = URL(fileURLWithPath: ProgramTests.program)
-    let worker = program.deletingLastPathComponent().appendingPathComponent("pawslab-worker")
-    let lab = URL(fileURLWithPath: ProgramTests.repository).appendingPathComponent("lab")
-    for item in [program, worker, lab] {
-      try FileManager.default.copyItem(
-        at: item, to: folder.appendingPathComponent(item.lastPathComponent))
-    }
-    for path in [folder.path, cache.path] { #expect(chmod(path, 0o755) == 0) }
-    #expect(chown(cache.path, 65534, 65534) == 0)
-    let nobody =
-      ["XDG_CACHE_HOME=\(cache.path)", "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    let folder = URL(fileURLWithPath: try ProgramCopy.folder.get())
+    let nobody = [
+      "XDG_CACHE_HOME=\(folder.path)/cache", "setpriv", "--reuid", "65534", "--regid", "65534",
+      "--clear-groups",
+    ]
     let ended = try Self.shell("step | head -2\nexit 3\n", by: nobody, in: folder)
     #expect(ended.status == 3 && ended.output.contains("   early #0: done in "), "\(ended)")
   }
