@@ -4,7 +4,7 @@ set -euo pipefail
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PATH="$PATH:/usr/sbin:/sbin"
 
-say() { printf 'pawslab: %s\n' "$*" >&2; }
+. "$repository/scripts/packages.sh"
 
 find_swift() {
   command -v swift > /dev/null && return
@@ -19,22 +19,6 @@ find_swift() {
   exit 2
 }
 
-# install PACKAGE...: only what dpkg does not know as installed.
-install() {
-  local missing=() package
-  for package in "$@"; do
-    dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'ok installed' || missing+=("$package")
-  done
-  [ ${#missing[@]} -eq 0 ] && return
-  if [ "$(id -u)" -ne 0 ]; then
-    say "missing packages: as root, apt-get install ${missing[*]}"
-    exit 2
-  fi
-  say "installing ${missing[*]}"
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
-}
-
 # build ARGUMENT...: quiet unless it fails.
 build() {
   local log
@@ -47,19 +31,6 @@ build() {
     exit 3
   fi
   rm -f "$log"
-}
-
-# recommend PACKAGE...: what guests, or some tests, need; without it they are skipped, which is not for us to forbid.
-recommend() {
-  if [ "$(id -u)" -eq 0 ]; then
-    install "$@"
-    return
-  fi
-  local missing=() package
-  for package in "$@"; do
-    dpkg-query -W -f '${Status}' "$package" 2> /dev/null | grep -q 'ok installed' || missing+=("$package")
-  done
-  [ ${#missing[@]} -eq 0 ] || say "something is skipped without ${missing[*]}: as root, apt-get install ${missing[*]}"
 }
 
 # build_release: both programs, with Swift's runtime in them, so that the worker can be a guest's first process.

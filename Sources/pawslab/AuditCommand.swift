@@ -175,15 +175,8 @@ enum AuditFiles {
     guard let handle = FileHandle(forReadingAtPath: path),
       let beginning = try? handle.read(upToCount: 512), SupportArchive.looksLike([UInt8](beginning))
     else { return false }
-    let limits = SupportArchive.Limits(
-      member: SupportFiles.mostBytes, all: SupportFiles.mostOfAll, members: SupportFiles.mostMembers)
-    guard let members = try SupportArchive(path, limits: limits).members(SupportFiles.wants) else {
-      return false
-    }
-    let texts = SupportFiles.texts(
-      members.map { ($0.path, String(decoding: $0.content, as: UTF8.self)) })
+    guard let texts = try SupportTexts.of(path) else { return false }
     for (name, text) in texts {
-      let name = "\(path): \(name)"
       // One command that failed there does not take the rest away.
       do { try input.add(text: text, file: name, isFound: true) } catch let failure as Failure {
         input.cannotTell("\(name) is spoilt: \(failure.cause)")

@@ -50,14 +50,7 @@ struct BenchPeers: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let interrupt = Interrupt()
-    let work = Task { try await measure() }
-    interrupt.onSignal { work.cancel() }
-    let table: PeerTable
-    do { table = try await work.value } catch {
-      if let signal = interrupt.received { throw ExitCode(128 + signal) }
-      throw error
-    }
+    let table = try await Interrupt().value(of: Task { try await measure() })
     switch format {
     case .text: for line in table.lines { Console.print(line) }
     case .json: Console.write(try table.json(), to: .standardOutput)
@@ -74,24 +67,14 @@ struct BenchPeers: AsyncParsableCommand {
       try await connections(&table)
       try await cases(&table)
     }
-    table.head.loads.append(Self.load())
+    table.head.loads.append(ThisMachine.load)
     return table
   }
 
   private static func head() -> PeerTable.Head {
-    func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }
-    let processor = text("/proc/cpuinfo").split(separator: "\n").first { $0.hasPrefix("model name") }?
-      .split(separator: ":", maxSplits: 1).last?.trimmingCharacters(in: .whitespaces)
-    return PeerTable.Head(
-      date: Date.now.formatted(.iso8601), processor: processor ?? "?",
-      processors: ProcessInfo.processInfo.activeProcessorCount,
-      release: text("/proc/sys/kernel/osrelease").trimmingCharacters(in: .whitespacesAndNewlines),
-      loads: [load()])
-  }
-
-  private static func load() -> Double {
-    let text = (try? String(contentsOfFile: "/proc/loadavg", encoding: .utf8)) ?? ""
-    return text.split(separator: " ").first.flatMap { Double($0) } ?? 0
+    PeerTable.Head(
+      date: ThisMachine.date, processor: ThisMachine.processor, processors: ThisMachine.processors,
+      release: ThisMachine.release, loads: [ThisMachine.load])
   }
 
   // MARK: networks

@@ -52,14 +52,7 @@ struct BenchTime: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let interrupt = Interrupt()
-    let work = Task { try await measure() }
-    interrupt.onSignal { work.cancel() }
-    let table: TimeTable
-    do { table = try await work.value } catch {
-      if let signal = interrupt.received { throw ExitCode(128 + signal) }
-      throw error
-    }
+    let table = try await Interrupt().value(of: Task { try await measure() })
     switch format {
     case .text: for line in table.lines { Console.print(line) }
     case .json: Console.write(try table.json(), to: .standardOutput)
@@ -96,15 +89,9 @@ struct BenchTime: AsyncParsableCommand {
   }
 
   private static func head() async -> TimeTable.Head {
-    func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }
-    let processor = text("/proc/cpuinfo").split(separator: "\n").first { $0.hasPrefix("model name") }?
-      .split(separator: ":", maxSplits: 1).last?.trimmingCharacters(in: .whitespaces)
-    return TimeTable.Head(
-      date: Date.now.formatted(.iso8601), processor: processor ?? "?",
-      processors: ProcessInfo.processInfo.activeProcessorCount,
-      release: text("/proc/sys/kernel/osrelease").trimmingCharacters(in: .whitespacesAndNewlines),
-      qemu: await Hypervisor.version ?? "no QEMU",
-      load: text("/proc/loadavg").split(separator: " ").first.flatMap { Double($0) } ?? 0)
+    TimeTable.Head(
+      date: ThisMachine.date, processor: ThisMachine.processor, processors: ThisMachine.processors,
+      release: ThisMachine.release, qemu: await Hypervisor.version ?? "no QEMU", load: ThisMachine.load)
   }
 }
 

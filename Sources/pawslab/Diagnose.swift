@@ -172,15 +172,8 @@ struct Diagnose: AsyncParsableCommand {
   ///
   /// - Returns: whether it is an archive or a folder.
   private static func addSupport(_ file: String, to incident: inout Incident) throws -> Bool {
-    let limits = SupportArchive.Limits(
-      member: SupportFiles.mostBytes, all: SupportFiles.mostOfAll, members: SupportFiles.mostMembers)
-    guard let members = try SupportArchive(file, limits: limits).members(SupportFiles.wants) else {
-      return false
-    }
-    let texts = SupportFiles.texts(
-      members.map { ($0.path, String(decoding: $0.content, as: UTF8.self)) })
+    guard let texts = try SupportTexts.of(file) else { return false }
     for (name, text) in texts {
-      let name = "\(file): \(name)"
       // One command that failed there does not take the rest away.
       do { try incident.add(text: text, file: name) } catch let failure as Failure {
         incident.add(unknown: failure.cause, file: name)

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 
 /// Where a signal handler, which may do almost nothing else, leaves the signal's number.
@@ -39,6 +40,17 @@ final class Interrupt: @unchecked Sendable {
       return signalled != nil
     }
     if late { handler() }
+  }
+
+  /// What a task comes to, which the first signal cancels.
+  ///
+  /// - Throws: what the task throws; after a signal, the exit status that says which.
+  func value<Value: Sendable>(of work: Task<Value, any Error>) async throws -> Value {
+    onSignal { work.cancel() }
+    do { return try await work.value } catch {
+      if let received { throw ExitCode(128 + received) }
+      throw error
+    }
   }
 
   private func take(_ number: Int32) {

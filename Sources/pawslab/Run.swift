@@ -148,12 +148,7 @@ struct Run: AsyncParsableCommand {
       // What is planned is what will be: from which seed, or in whose time.
       return try seeding.spread(await runner.inPossibleTime(tests), runner.consent, of: chosen)
     }
-    interrupt.onSignal { planning.cancel() }
-    let tests: [(test: Case, machine: Machine)]
-    do { tests = try await planning.value } catch {
-      if let signal = interrupt.received { throw ExitCode(128 + signal) }
-      throw error
-    }
+    let tests = try await interrupt.value(of: planning)
     try running.check(tests.map(\.test))
     let screen = Screen(
       total: tests.count,
