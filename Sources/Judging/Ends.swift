@@ -14,13 +14,13 @@ enum Ends {
       server(attempt, trace: trace, counters: &counters)
       guard let closed = attempt.closed, [Attempt.aborted, Attempt.vanished, "ECONNRESET"].contains(closed)
       else { continue }
-      // A byte that met the reset has it counted by what became of that.
+      // A byte that met the reset has it counted by what became of that; who is gone by itself was not met by it.
       let isCounted = observation.attempts.contains {
         $0.kind == .send && $0.client == attempt.client && $0.local == attempt.local
           && $0.remote == attempt.remote
           && $0.id > attempt.id && $0.errno == "ECONNRESET"
       }
-      guard !isCounted else { continue }
+      guard !isCounted || closed == Attempt.vanished else { continue }
       // tcp_set_state, from ESTABLISHED or CLOSE_WAIT to CLOSE: at who resets, and at who is reset.
       counters.add("Tcp.EstabResets", 1, on: attempt.client)
       // tcp_disconnect of a socket under repair sends nothing.

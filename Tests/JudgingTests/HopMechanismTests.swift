@@ -117,6 +117,39 @@ import struct Model.Expectation
     #expect((judgement.verdict == .pass) == passes, "\(judgement.reason)")
   }
 
+  /// The probe of a keepalive has met the reset before a program sends: what it is told then has one cause still.
+  @Test(arguments: [(true, "vanish", true), (false, "vanish", false), (true, "abort", false)])
+  func aResetBeforeTheByteIsSeen(isAnswer: Bool, closed: String, passes: Bool) throws {
+    var wire = Wire()
+    wire.opened(attempt: 0, client: "late", isn: 1000, tsval: 1)
+    wire.observation.attempts[0].closed = closed
+    let (server, hop) = (("198.19.0.2", 8000), ("198.19.0.1", 40000))
+    wire.wait(milliseconds: 7_200_000)
+    let probe = wire.time
+    if isAnswer {
+      wire.segment(
+        on: "server", outgoing: true, from: server, to: hop, seq: 900, ack: 1001, flags: [.ack], ts: (2, 1))
+      wire.segment(on: "server", outgoing: false, from: hop, to: server, seq: 1001, flags: [.rst])
+    }
+    wire.wait(milliseconds: 140_000)
+    let began = wire.time
+    #expect(began > probe)
+    wire.observation.attempts.append(
+      Attempt(
+        id: 1, step: 0, label: "after", kind: .send, client: "late",
+        local: "198.18.0.2:\(wire.port("late"))",
+        remote: "198.19.0.2:8000", isn: nil, began: began, ended: wire.time, calls: 1, errno: "ECONNRESET",
+        read: false, server: "server"))
+    wire.moved("hop", ["Tcp.OutRsts": 1])
+    wire.moved("server", ["Tcp.EstabResets": 1])
+    // What is gone without a packet is counted where it was (tcp_set_state).
+    wire.moved("late", ["Tcp.EstabResets": 1])
+    let judgement = try judgedByte("reset by no-socket", wire) {
+      $0.workload = [.send(Send(client: "late", label: "after", from: .server))]
+    }
+    #expect((judgement.verdict == .pass) == passes, "\(judgement.reason)")
+  }
+
   /// What ended a connection later moves counters, whatever was expected of it.
   @Test(arguments: [
     (

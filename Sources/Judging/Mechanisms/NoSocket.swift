@@ -1,7 +1,7 @@
 import Evidence
 import Model
 
-/// A byte of an open connection comes to a host that has no such connection.
+/// A byte of an open connection, or the probe of a keepalive before it, comes to a host that has no such connection.
 struct NoSocket: MechanismRule {
   let name: Mechanism = "no-socket"
   let outcomes: [Outcome] = [.reset]
@@ -19,7 +19,7 @@ struct NoSocket: MechanismRule {
     book.move("Tcp.EstabResets", 1, on: book.sender)
     // Whoever answers has it counted: the other end, where it is seen to leave there, else who stands between.
     let other = book.sender == book.client ? book.server : book.client
-    let (trace, began) = (book.trace, book.attempt.attempt.began)
+    let (trace, began) = (book.trace, book.since)
     let own = (book.test.network.isServer(other) ? trace.serverLink : trace.clientLink[other] ?? []).count {
       $0.node == other && $0.outgoing && $0.flags.contains(.rst) && $0.time >= began && $0.time < book.until
     }
@@ -37,10 +37,13 @@ struct NoSocket: MechanismRule {
 }
 
 extension Book {
-  /// The node that sends the attempt's byte: the server's where data left it, else the client's.
+  /// The node that sends the attempt's byte: the one that its step names, or the server's where data left it.
   var sender: String {
     let own = attempt.attempt
     guard own.kind == .send else { return own.client }
+    if test.workload.indices.contains(own.step), let step = test.workload[own.step].action as? Send {
+      return step.from == .server ? server : own.client
+    }
     let port = portAtServer
     let fromServer = trace.serverLink.contains {
       $0.outgoing && $0.time >= own.began && $0.time < until && $0.payload > 0
@@ -57,24 +60,38 @@ extension Book {
     }?.began ?? .max
   }
 
-  /// What the sender sent on the attempt's connection since it began.
-  var sentSince: [Segment] {
+  /// From when on what passes on the attempt's connection is this attempt's: from its beginning. A program that sends is
+  /// told of a RST that came before too, where something else, the probe of a keepalive, had met it: then from that on.
+  var since: Int64 {
+    let own = attempt.attempt
+    guard own.kind == .send, own.errno == "ECONNRESET", let opening else { return own.began }
+    let seen = atSender.filter { $0.time >= opening.ended && $0.time < until }
+    guard let reset = seen.last(where: { !$0.outgoing && $0.flags.contains(.rst) }), reset.time < own.began
+    else { return own.began }
+    return seen.last { $0.outgoing && $0.time <= reset.time }?.time ?? own.began
+  }
+
+  /// What has passed the sender's link on the attempt's connection, or one that had its port.
+  private var atSender: [Segment] {
     let own = attempt.attempt
     let isServer = sender != own.client
     return (isServer ? trace.serverLink : trace.clientLink[own.client] ?? []).filter { segment in
-      segment.outgoing && segment.time >= own.began && segment.time < until
-        && (isServer ? segment.destinationPort == portAtServer : segment.sourcePort == own.localPort)
+      let port = segment.outgoing == isServer ? segment.destinationPort : segment.sourcePort
+      return port == (isServer ? portAtServer : own.localPort)
     }
+  }
+
+  /// What the sender sent on the attempt's connection since it began.
+  var sentSince: [Segment] {
+    let since = since
+    return atSender.filter { $0.outgoing && $0.time >= since && $0.time < until }
   }
 
   /// RSTs that came to the sender on the attempt's connection.
   var resetsAtSender: Int {
-    let own = attempt.attempt
-    let isServer = sender != own.client
-    return (isServer ? trace.serverLink : trace.clientLink[own.client] ?? []).count { segment in
-      !segment.outgoing && segment.flags.contains(.rst) && segment.time >= own.began
-        && segment.time < until
-        && (isServer ? segment.sourcePort == portAtServer : segment.destinationPort == own.localPort)
+    let since = since
+    return atSender.count {
+      !$0.outgoing && $0.flags.contains(.rst) && $0.time >= since && $0.time < until
     }
   }
 
