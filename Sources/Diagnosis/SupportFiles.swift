@@ -1,7 +1,8 @@
 /// What is read of a sosreport or a supportconfig: the members that hold what ``TextKind`` reads, found by their names.
 ///
 /// sos(1) keeps what a command printed under `sos_commands/PLUGIN/COMMAND_WITH_UNDERSCORES` (_mangle_command: whatever is
-/// no letter, digit, `-`, `.` or `_` becomes one), and files as they lie, of `/proc/net` all. Which commands is in its
+/// no letter, digit, `-`, `.` or `_` becomes one), and files as they lie, of `/proc/net` all: that is a link to
+/// `self/net`, so they lie in `proc/PID/net`, by sos's own number. Which commands is in its
 /// plugins networking, firewall_tables, ipvs, conntrack and kernel: rules by `nft -a list ruleset` and by
 /// `iptables -t nat -nvL` or `iptables -vnxL`, and nothing by iptables-save. supportconfig(1) has some files, `network.txt`,
 /// in which each command's output stands below a heading, `#==[ Command ]===...`, and the command with its path; rules
@@ -51,14 +52,37 @@ public enum SupportFiles {
     return parts[(proc + 2)...].joined(separator: ".")
   }
 
+  /// Files of `/proc/net` that are read.
+  private static let networkFiles: Set<String> = ["netstat", "snmp", "stat/nf_conntrack"]
+  /// And those of them that an audit has a use for besides.
+  private static let tables: Set<String> = ["tcp", "tcp6", "sockstat", "ip_vs", "ip_vs_conn"]
+
+  /// A director's connections as sos's plugin ipvs has them printed.
+  private static let connections = "ipvsadm_-Ln_--connection"
+
+  /// What a file is called below `/proc/net`, or below `/proc/PID/net`; nil where it lies elsewhere.
+  private static func networkFile(_ parts: [Substring]) -> String? {
+    guard let proc = parts.lastIndex(of: "proc") else { return nil }
+    var rest = parts[(proc + 1)...]
+    if let number = rest.first, number.allSatisfy({ $0.isASCII && $0.isNumber }) { rest = rest.dropFirst() }
+    guard rest.first == "net" else { return nil }
+    return rest.dropFirst().joined(separator: "/")
+  }
+
   /// Whether anything of a member is read, by its path in the archive or below the folder.
-  public static func wants(_ path: String) -> Bool {
+  ///
+  /// - Parameter withTables: whether tables of sockets and of a director are wanted, as the kernel prints them.
+  public static func wants(_ path: String, withTables: Bool = false) -> Bool {
     let parts = parts(path)
     guard let name = parts.last.map(String.init), !name.hasPrefix("._") else { return false }
     if setting(path) != nil { return true }
-    if parts.suffix(3).dropLast() == ["proc", "net"] { return name == "netstat" || name == "snmp" }
-    if parts.suffix(4) == ["proc", "net", "stat", "nf_conntrack"] { return true }
-    if parts.contains("sos_commands") { return !parts.contains("namespaces") && kind(named: name) != nil }
+    if let net = networkFile(parts) {
+      return networkFiles.contains(net) || (withTables && tables.contains(net))
+    }
+    if parts.contains("sos_commands") {
+      let isRead = kind(named: name) != nil || (withTables && name == connections)
+      return isRead && !parts.contains("namespaces")
+    }
     return parts.count <= 2 && sectioned.contains(name)
   }
 

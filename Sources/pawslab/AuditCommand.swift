@@ -175,7 +175,7 @@ enum AuditFiles {
     guard let handle = FileHandle(forReadingAtPath: path),
       let beginning = try? handle.read(upToCount: 512), SupportArchive.looksLike([UInt8](beginning))
     else { return false }
-    guard let texts = try SupportTexts.of(path) else { return false }
+    guard let texts = try SupportTexts.of(path, withTables: true) else { return false }
     for (name, text) in texts {
       // One command that failed there does not take the rest away.
       do { try input.add(text: text, file: name, isFound: true) } catch let failure as Failure {

@@ -28,6 +28,35 @@ import Testing
     }
   }
 
+  /// `/proc/net` is a link to `self/net`: in an archive of sos's its files lie below the number that sos ran by. An audit
+  /// has a use for tables besides, as the kernel prints them.
+  @Test func filesOfProcLieBelowANumber() throws {
+    let top = "sosreport-web1-2026/"
+    for path in ["proc/30051/net/netstat", "proc/30051/net/snmp", "proc/30051/net/stat/nf_conntrack"] {
+      #expect(SupportFiles.wants(top + path) && SupportFiles.wants(top + path, withTables: true), "\(path)")
+    }
+    for path in [
+      "proc/30051/net/tcp", "proc/30051/net/tcp6", "proc/net/ip_vs", "proc/30051/net/ip_vs_conn",
+      "proc/30051/net/sockstat", "sos_commands/ipvs/ipvsadm_-Ln_--connection",
+    ] {
+      #expect(!SupportFiles.wants(top + path) && SupportFiles.wants(top + path, withTables: true), "\(path)")
+    }
+    for path in ["proc/30051/netstat", "proc/30051/task/30051/net/netstat", "proc/net/dev_snmp6/tcp"] {
+      #expect(!SupportFiles.wants(top + path, withTables: true), "\(path)")
+    }
+    let texts = SupportFiles.texts([
+      (top + "proc/30051/net/netstat", "TcpExt: ListenOverflows PAWSEstab\nTcpExt: 3 0\n"),
+      (
+        top + "proc/30051/net/stat/nf_conntrack",
+        "entries  found invalid insert insert_failed drop\n0000001f  00000000 00000000 00000000 00000010 00000010\n"
+      ),
+    ])
+    #expect(texts.map(\.name) == ["proc/30051/net/netstat", "proc/30051/net/stat/nf_conntrack"])
+    var input = AuditInput()
+    for (name, text) in texts { try input.add(text: text, file: name) }
+    #expect(Audit(input).findings.map(\.rule) == ["counted-overflow", "counted-clash"])
+  }
+
   @Test func otherFormsOfTheSameAreBroughtIntoOne() throws {
     let texts = SupportFiles.texts([
       ("r/proc/sys/net/ipv4/tcp_rfc1337", "1\n"), ("r/proc/sys/net/ipv4/tcp_tw_recycle", "1\n"),
