@@ -77,7 +77,7 @@ struct AuditExposure: Sendable {
   var match: @Sendable (AuditFacts) -> [Match]
 
   /// All of them.
-  static let all: [AuditExposure] = servers + clients + hops + directors + counted + symptoms
+  static let all: [AuditExposure] = servers + clients + hops + directors + counted + symptoms + tables
 
   static func named(_ id: String) -> AuditExposure? { all.first { $0.id == id } }
 }

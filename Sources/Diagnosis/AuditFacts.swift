@@ -36,6 +36,8 @@ struct AuditFacts: Sendable {
     var state: String
     var local: String
     var peer: String
+    /// Seconds that a TIME_WAIT has left; nil where nothing told it.
+    var left: Int?
   }
 
   /// A connection of a director's, as `ipvsadm -Lnc` has it; the service as ``Facts/services`` calls it.

@@ -108,7 +108,8 @@ public struct AuditInput: Sendable {
       try machine.read.add(kind, lines, file: file)
       try TextReader(file: file, lines: lines).sockets { socket in
         machine.add(
-          AuditFacts.Socket(state: socket.state, local: socket.local, peer: socket.peer))
+          AuditFacts.Socket(
+            state: socket.state, local: socket.local, peer: socket.peer, left: socket.timeWait))
       }
     default: try machine.read.add(kind, lines, file: file)
     }
@@ -154,10 +155,11 @@ public struct AuditInput: Sendable {
     machine.read.isDifference = machine.read.isDifference || !shared.isEmpty
   }
 
-  /// Takes in sockets by their ends, `198.19.0.2:8000`, in `ss`'s words.
-  public mutating func add(sockets: [(state: String, local: String, peer: String)]) {
+  /// Takes in sockets by their ends, `198.19.0.2:8000`, in `ss`'s words, and the seconds that a TIME_WAIT has left.
+  public mutating func add(sockets: [(state: String, local: String, peer: String, left: Int?)]) {
     for socket in sockets {
-      machine.add(AuditFacts.Socket(state: socket.state, local: socket.local, peer: socket.peer))
+      machine.add(
+        AuditFacts.Socket(state: socket.state, local: socket.local, peer: socket.peer, left: socket.left))
     }
   }
 
@@ -364,7 +366,8 @@ enum ProcTable {
     "06": "TIME-WAIT", "08": "CLOSE-WAIT", "09": "LAST-ACK", "0A": "LISTEN", "0B": "CLOSING",
   ]
 
-  /// `0: 0200120A:9C40 010013C6:1F40 06 ...`: addresses as they are, for only which are one matters; ports in decimal.
+  /// `0: 0200120A:9C40 010013C6:1F40 06 00000000:00000000 03:00000F00 ...`: addresses as they are, for only which are one
+  /// matters; ports in decimal. Timer 3 is TIME_WAIT's, in hundredths of a second (get_timewait4_sock, USER_HZ).
   private static func open(_ lines: [Line]) -> [AuditFacts.Socket] {
     lines.dropFirst().compactMap { line in
       let words = line.text.words
@@ -376,7 +379,11 @@ enum ProcTable {
       guard words.count > 3, let local = end(words[1]), let peer = end(words[2]),
         let state = states[String(words[3])]
       else { return nil }
-      return AuditFacts.Socket(state: state, local: local, peer: peer)
+      let timer = words.count > 5 ? words[5].split(separator: ":") : []
+      let left =
+        timer.count == 2 && timer[0] == "03" ? Int(timer[1], radix: 16).map { ($0 &+ 99) / 100 } : nil
+      return AuditFacts.Socket(
+        state: state, local: local, peer: peer, left: state == "TIME-WAIT" ? left : nil)
     }
   }
 

@@ -1,4 +1,4 @@
-/// What counters of one machine tell between two readings, what its rules have thrown away, and what its tables hold now.
+/// What counters of one machine tell between two readings, and what its rules have thrown away.
 ///
 /// Since a machine was started each of these counters has moved for many reasons. Between two readings around an outage
 /// they are few, and together they say what was met; what else it may be is said with each.
@@ -32,6 +32,7 @@ extension AuditExposure {
         Shown("challenge-ack", "syn-for-established/rfc1337=0,clock=back,isn=ahead,family=ipv4"),
         Shown(
           "fin-wait-2", "fin-wait-2/syn=of a new connection,isn=behind,clock=back,rfc1337=0,family=ipv4"),
+        Shown("witnesses", "hairpin/who=inside,director=plain,family=ipv4"),
       ],
       change: "pawslab diagnose, with a capture: which of them it is, and what ends it",
       source: "tcp_rcv_synsent_state_process: an ACK of what was not sent is answered by a RST",
@@ -43,6 +44,78 @@ extension AuditExposure {
       return "TcpExt.TCPSynRetrans is \(again), Tcp.OutRsts \(resets)"
     },
     between(
+      "counted-timeouts", "timers ran out: nobody acknowledged data, or a SYN-ACK, in time", .client,
+      "connections that stand still, or do not come about",
+      [
+        Shown("witnesses", "retries2/retries2=8,age=95,family=ipv4"),
+        Shown(
+          "conntrack-invalid",
+          "nat-forgets/nf_conntrack_tcp_loose=0,sender=client,drop_invalid=true,nf_conntrack_tcp_be_liberal=0,family=ipv4"
+        ),
+        Shown("established-paws", "clock-step/step=back,sender=client,timestamps=1,family=ipv4"),
+        Shown("lost-answer", "rp-filter/rp_filter=0,back=past a firewall,family=ipv4"),
+      ],
+      change: "pawslab diagnose, with a capture of such a connection: where on the way its segments end",
+      source: "tcp_retransmit_timer, reqsk_timer_handler (TCPTimeouts)",
+      unless: "packets are lost now and then, as on a bad link"
+    ) { facts in
+      // A SYN that was sent again, and what was given up, is counted by itself.
+      let again = max(0, facts.moved("TCPSynRetrans") ?? 0)
+      guard facts.moved("TCPAbortOnTimeout") == nil, let timeouts = facts.moved("TCPTimeouts"),
+        timeouts > again
+      else { return nil }
+      return "TcpExt.TCPTimeouts is \(timeouts)" + (again > 0 ? ", \(again) of them of SYNs," : "")
+    },
+    between(
+      "counted-given-up", "open connections were given up: the other end has acknowledged nothing", .client,
+      "connections that were open, and ended with ETIMEDOUT",
+      [
+        Shown("witnesses", "retries2/retries2=8,age=110,family=ipv4"),
+        Shown(
+          "conntrack-invalid",
+          "nat-forgets/nf_conntrack_tcp_loose=0,sender=client,drop_invalid=true,nf_conntrack_tcp_be_liberal=0,family=ipv4"
+        ),
+        Shown("established-paws", "clock-step/step=back,sender=client,timestamps=1,family=ipv4"),
+      ],
+      change: "pawslab diagnose, with a capture of such a connection: where on the way its segments end",
+      source: "tcp_write_err (TCPAbortOnTimeout), retransmits_timed_out, tcp_keepalive_timer",
+      unless: "the other end was switched off"
+    ) { facts in
+      // An attempt to connect that is given up has failed too (tcp_done).
+      guard let ended = facts.moved("TCPAbortOnTimeout"), let failed = facts.read.counter("Tcp.AttemptFails"),
+        ended > failed
+      else { return nil }
+      return "TcpExt.TCPAbortOnTimeout is \(ended), Tcp.AttemptFails \(failed)"
+    },
+    between(
+      "counted-no-answer", "connections from here timed out: no SYN of theirs was answered", .client,
+      "this machine's own programs: ETIMEDOUT",
+      [
+        Shown("witnesses", "syn-timeout/syn_retries=1,family=ipv4"),
+        Shown("hop", "nat-ports-used-up/open=4,random=none,nat=snat,family=ipv4"),
+        Shown("conntrack-full", "conntrack-full/nf_conntrack_max=1,first=open,family=ipv4"),
+        Shown(
+          "ipvs",
+          "ipvs-conn-reuse/conn_reuse_mode=0,server=removed,expire_nodest_conn=0,conntrack=0,scheduler=rr"),
+        Shown("listen-overflow", "accept-overflow/somaxconn=2,syncookies=1,clock=0,family=ipv4"),
+        Shown("syn-queue", "syn-queue/syncookies=0,family=ipv4"),
+        Shown("rp-filter", "rp-filter/rp_filter=1,back=another way,family=ipv4"),
+        Shown("lost-answer", "syn-queue/syncookies=1,family=ipv4"),
+        Shown(
+          "recycle",
+          "lvs-tw-recycle/topology=ipvs-fullnat,tw_recycle=1,timestamps=1,clock=behind,closer=server,family=ipv4"
+        ),
+      ],
+      change: "pawslab diagnose, with a capture at the other end: whether SYNs come there, and what answers",
+      source: "tcp_retransmit_timer, tcp_write_err (TCPAbortOnTimeout)",
+      unless: "there is no such host, or a firewall is to drop them"
+    ) { facts in
+      guard let ended = facts.moved("TCPAbortOnTimeout"), let failed = facts.moved("Tcp.AttemptFails"),
+        failed >= ended, facts.moved("Tcp.OutRsts") == nil, facts.moved("PAWSActive") == nil
+      else { return nil }
+      return "TcpExt.TCPAbortOnTimeout is \(ended), Tcp.AttemptFails \(failed), and no RST was sent,"
+    },
+    between(
       "counted-unknown", "segments came for connections or ports that this machine does not have", .server,
       "whoever sent them: they were reset",
       [
@@ -52,9 +125,13 @@ extension AuditExposure {
           "nat-forgets/nf_conntrack_tcp_loose=0,sender=client,drop_invalid=false,nf_conntrack_tcp_be_liberal=0,family=ipv4"
         ),
         Shown("lost-answer", "two-nats-one-address/clock=equal,back=by the other NAT,family=ipv4"),
+        // Of a connection that was closed without TIME_WAIT.
+        Shown("tw-buckets", "tw-buckets/max_tw_buckets=0,rfc1337=0,clock=behind,family=ipv4"),
+        // A port on which nobody listens, or no longer.
+        Shown("witnesses", "server-reboots/what=stops listening,timestamps=1,family=ipv4"),
       ],
       change: "what stands in between has to remember idle connections for as long as the ends do",
-      source: "tcp_v4_send_reset", unless: "somebody asked for a port on which nobody listens"
+      source: "tcp_v4_send_reset", unless: "somebody scans ports"
     ) { facts in
       // What was aborted here is counted as a RST too; a SYN that was sent again is another story.
       let aborted = facts.read.counters.filter { $0.key.hasPrefix("TcpExt.TCPAbortOn") }
@@ -135,59 +212,11 @@ extension AuditExposure {
       [Shown("icmp", "firewall-says-no/firewall=icmp,connection=new,family=ipv4")],
       source: "tcp_v4_err"
     ) { $0.refusesByICMP && $0.isAbout(flags: "SYN") },
-    AuditExposure(
-      id: "ports-taken", title: "every port to a server is taken now", level: .warning, role: .client,
-      whom: "this machine's own programs: EADDRNOTAVAIL at the next connection there",
-      shown: [
-        Shown(
-          "local-ports", "tw-reuse/tw_reuse=0,clock=0,family=ipv4",
-          without: "tw-reuse/tw_reuse=1,clock=0,family=ipv4")
-      ],
-      change: "a wider net.ipv4.ip_local_port_range, or net.ipv4.tcp_tw_reuse = 1 with timestamps",
-      cost: "ports that programs listen on have to be in ip_local_reserved_ports",
-      source: "__inet_hash_connect, tcp_twsk_unique",
-      settings: ["ip_local_port_range", "tcp_tw_reuse"], isCount: true
-    ) { facts in
-      guard let value = facts.value("ip_local_port_range") else { return [] }
-      let ends = Substring(value.text).words.compactMap { Int($0) }
-      // A range of one port is a port that somebody has chosen.
-      guard ends.count == 2, ends[0] > 0, ends[1] > ends[0] else { return [] }
-      return facts.portsTaken(of: ends[0]...ends[1]).prefix(4).map { way in
-        Match(
-          what: "all \(ends[1] - ends[0] + 1) ports of net.ipv4.ip_local_port_range from \(way) are taken",
-          places: [value.place])
-      }
-    },
-    AuditExposure(
-      id: "ipvs-gone", title: "connections lead to a real server that was taken out", level: .warning,
-      role: .director, whom: "whoever sends on one of them, or comes by its port again: silence",
-      shown: [
-        Shown(
-          "ipvs",
-          "ipvs-conn-reuse/conn_reuse_mode=0,server=removed,expire_nodest_conn=0,conntrack=0,scheduler=rr",
-          without:
-            "ipvs-conn-reuse/conn_reuse_mode=0,server=removed,expire_nodest_conn=1,conntrack=0,scheduler=rr"),
-        Shown(
-          "witnesses", "ipvs-endpoint-removed/expire_nodest_conn=0,conn_reuse_mode=1,conntrack=0,family=ipv4"),
-      ],
-      change: "net.ipv4.vs.expire_nodest_conn = 1",
-      cost: "connections that a removed server still has are reset",
-      source: "ip_vs_in_hook", settings: ["vs.expire_nodest_conn", "vs.conn_reuse_mode"], isCount: true
-    ) { facts in
-      guard facts.number("vs.expire_nodest_conn", default: 0) == 0 else { return [] }
-      let gone = facts.directed.filter { facts.isGone($0) }
-      // A new connection is led elsewhere by conn_reuse_mode (is_new_conn_expected), an open one by nothing.
-      let reopens = facts.number("vs.conn_reuse_mode") == 0 ? gone.filter { $0.state != "ESTABLISHED" } : []
-      let open = gone.filter { $0.state == "ESTABLISHED" }
-      return [(reopens, ["ipvs"], "of ended connections"), (open, ["witnesses"], "of open connections")]
-        .compactMap { entries, mechanisms, words in
-          guard let first = entries.first else { return nil }
-          return Match(
-            what: "\(Words.count(entries.count, "entry", "entries")) \(words) to \(first.server)",
-            places: [],
-            mechanisms: mechanisms)
-        }
-    },
+    dropped(
+      "refused-by-rst", "a rule has answered by RSTs in the place of who was asked", "who sent what it met",
+      [Shown("witnesses", "firewall-says-no/firewall=rst,connection=new,family=ipv4")],
+      source: "nf_send_reset"
+    ) { $0.refusesByRST },
   ]
 
   /// Rules by which packets have gone, by their own counters.
@@ -211,38 +240,15 @@ extension AuditExposure {
 extension AuditFacts {
   /// How far a counter has moved; nil where it has not, or nothing told it.
   func moved(_ counter: String) -> Int? { counted(counter).flatMap { $0 > 0 ? $0 : nil } }
-
-  /// The ways, an own address and a peer's address and port, to which sockets hold every port of a range.
-  func portsTaken(of range: ClosedRange<Int>) -> [String] {
-    let reuse = hasTimestamps ? number("tcp_tw_reuse") ?? 0 : 0
-    var taken: [String: Set<Int>] = [:]
-    for socket in sockets where socket.state != "LISTEN" {
-      guard let colon = socket.local.lastIndex(of: ":"),
-        let port = Int(socket.local[socket.local.index(after: colon)...]), range.contains(port),
-        let end = socket.peer.lastIndex(of: ":")
-      else { continue }
-      let (own, other) = (socket.local[..<colon], socket.peer[..<end])
-      // 2 is for a machine's connections to itself (tcp_twsk_unique).
-      if socket.state == "TIME-WAIT", reuse == 1 || (reuse == 2 && own == other) { continue }
-      taken["\(own) to \(socket.peer)", default: []].insert(port)
-    }
-    return taken.filter { $0.value.count == range.count }.map(\.key).sorted()
-  }
-
-  /// Whether the server of a director's entry is none of its service's any more.
-  func isGone(_ entry: Directed) -> Bool {
-    // ipvsadm -Sn says the protocol by an option.
-    let bare = Substring(entry.service).words.last.map(String.init) ?? entry.service
-    guard let servers = read.services[entry.service] ?? read.services[bare] else { return false }
-    return !servers.contains { $0.server == entry.server }
-  }
 }
 
 extension AuditFacts.Rule {
   /// Whether it answers by ICMP what it does not let through.
-  var refusesByICMP: Bool {
-    let words = words
-    guard words.contains("REJECT") || words.contains("reject") else { return false }
-    return !text.contains("tcp-reset") && !text.contains("tcp reset")
-  }
+  var refusesByICMP: Bool { refuses && !resets }
+
+  /// Whether it answers by a RST what it does not let through.
+  var refusesByRST: Bool { refuses && resets }
+
+  private var refuses: Bool { words.contains("REJECT") || words.contains("reject") }
+  private var resets: Bool { text.contains("tcp-reset") || text.contains("tcp reset") }
 }

@@ -234,7 +234,7 @@ struct TextReader {
       body(
         SocketLine(
           state: String(words[0]), receiveQueue: received, sendQueue: sent, local: String(words[3]),
-          peer: String(words[4])))
+          peer: String(words[4]), timeWait: words.dropFirst(5).lazy.compactMap(SocketLine.timeWait).first))
     }
   }
 
@@ -253,6 +253,32 @@ struct SocketLine {
   var sendQueue: Int
   var local: String
   var peer: String
+  /// Seconds that a TIME_WAIT has left; nil without `-o`.
+  var timeWait: Int?
+
+  /// Whole seconds, upwards, of `timer:(timewait,59sec,0)`, `1min`, `9.120ms` of nine seconds, `920ms` of less than one
+  /// (ss(8)'s print_ms_timer).
+  static func timeWait(_ word: Substring) -> Int? {
+    guard word.hasPrefix("timer:(timewait,") else { return nil }
+    var rest = word.dropFirst("timer:(timewait,".count).prefix { $0 != "," && $0 != ")" }
+    var seconds = 0
+    if let minutes = rest.firstRange(of: "min") {
+      guard let count = Int(rest[..<minutes.lowerBound]), (0..<1_000).contains(count) else { return nil }
+      seconds = count * 60
+      rest = rest[minutes.upperBound...]
+      if rest.isEmpty { return seconds }
+    }
+    if rest.hasSuffix("sec") {
+      return Int(rest.dropLast(3)).flatMap { (0..<60).contains($0) ? seconds + $0 : nil }
+    }
+    guard rest.hasSuffix("ms") else { return nil }
+    let parts = rest.dropLast(2).split(separator: ".").map { Int($0) }
+    switch (parts.count, parts.first ?? nil) {
+    case (1, .some): return seconds + 1
+    case (2, let own?) where (0..<60).contains(own): return seconds + own + 1
+    default: return nil
+    }
+  }
 
   static let states: Set<Substring> = [
     "ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "CLOSE-WAIT", "LAST-ACK",

@@ -151,11 +151,25 @@ extension AuditedCase.Node {
     for case .counter(let counter) in kernel.capabilities { counters[counter] = 0 }
     // What every kernel has (RFC 4022).
     for name in ["ActiveOpens", "AttemptFails", "EstabResets", "OutRsts"] { counters["Tcp.\(name)"] = 0 }
+    var moved = observation.counters(of: name)
+    // What an emulation has counted, by the name that a kernel with the setting has for it.
+    for emulation in Emulation.all {
+      for (genuine, own) in emulation.counters {
+        if let count = moved.removeValue(forKey: own) { moved[genuine] = count }
+      }
+    }
     // Before the first step and after the last one.
-    input.add(
-      counters: counters.merging(observation.counters(of: name)) { $1 }, isDifference: true)
+    input.add(counters: counters.merging(moved) { $1 }, isDifference: true)
     let sockets = observation.sockets.last { $0.node == name }?.entries ?? []
-    input.add(sockets: sockets.map { (state: $0.state, local: $0.local, peer: $0.peer) })
+    input.add(
+      sockets: sockets.map {
+        (state: $0.state, local: $0.local, peer: $0.peer, left: $0.timeWait.map { ($0 + 999) / 1_000 })
+      })
+    // The census is of connections; a machine's table has what listens too.
+    input.add(
+      sockets: (test.network.host(name)?.server?.ports.map { $0 } ?? []).map {
+        (state: "LISTEN", local: "*:\($0)", peer: "*:*", left: nil)
+      })
     let rules = Self.rules(of: name, in: test.network, observation)
     if !rules.isEmpty { try input.add(text: rules, file: "rules of \(name)") }
     input.endOfRules()

@@ -285,11 +285,20 @@ import Testing
       (["TcpOutRsts": 2, "TcpExtTCPAbortOnClose": 2], []),
       (["TcpExtTCPSynRetrans": 3], ["counted-unanswered"]),
       (["TcpExtEmbryonicRsts": 1], ["counted-embryonic"]),
+      // What is given up while it connects has failed, and what was open has not.
+      (["TcpExtTCPAbortOnTimeout": 1], ["counted-given-up"]),
+      (["TcpExtTCPAbortOnTimeout": 2, "TcpAttemptFails": 1], ["counted-given-up"]),
+      (["TcpExtTCPAbortOnTimeout": 1, "TcpAttemptFails": 1], ["counted-no-answer"]),
+      (["TcpExtTCPAbortOnTimeout": 1, "TcpAttemptFails": 1, "TcpOutRsts": 1], []),
+      (["TcpAttemptFails": 1], []), (["TcpExtTCPTimeouts": 2], ["counted-timeouts"]),
+      (["TcpExtTCPTimeouts": 2, "TcpExtTCPSynRetrans": 2, "TcpActiveOpens": 1], []),
+      (["TcpExtTCPTimeouts": 9, "TcpExtTCPAbortOnTimeout": 1], ["counted-given-up"]),
     ] as [([String: Int], [String])])
   func twoReadingsSayWhatWasMet(moved: [String: Int], rules: [String]) throws {
     let names = [
       "TcpActiveOpens", "TcpOutRsts", "TcpExtTCPSynRetrans", "TcpExtEmbryonicRsts", "TcpExtPAWSActive",
-      "TcpExtTCPAbortOnClose",
+      "TcpExtTCPAbortOnClose", "TcpExtTCPAbortOnTimeout", "TcpAttemptFails",
+      "TcpExtTCPTimeouts",
     ]
     // PAWSActive means one thing whenever it was counted, so it begins at 0.
     let before = Dictionary(uniqueKeysWithValues: names.map { ($0, $0 == "TcpExtPAWSActive" ? 0 : 40) })
@@ -334,7 +343,7 @@ import Testing
         "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j REJECT --reject-with icmp-port-unreachable",
         "refused-syn"
       ),
-      ("-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j REJECT --reject-with tcp-reset", nil),
+      ("-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j REJECT --reject-with tcp-reset", "refused-by-rst"),
       ("-p tcp -m tcp --dport 22 -j DROP", nil),
     ] as [(String, String?)])
   func whatARuleHasMetIsAFinding(rule: String, finding: String?) throws {
