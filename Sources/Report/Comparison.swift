@@ -11,6 +11,9 @@ public struct Comparison: Sendable {
   /// Cases of which nothing can be said, and why: on one side they are not there, were not judged, or the lab broke.
   public let incomparable: [(id: String, why: String)]
 
+  /// What each side's kernel has, where that is known.
+  private let kernels: [String: Kernel]
+
   /// One side: what it is called, and its cases.
   public struct Side {
     /// What its cases are shown under.
@@ -19,17 +22,24 @@ public struct Comparison: Sendable {
     public var entries: [Results.Entry]
     /// Cases that did not, and why.
     public var missing: [PlannedRun.Place: String]
+    /// The kernel that they ran on; nil where nobody knows.
+    public var kernel: Kernel?
 
     /// Makes a side.
-    public init(name: String, entries: [Results.Entry], missing: [PlannedRun.Place: String] = [:]) {
+    public init(
+      name: String, entries: [Results.Entry], missing: [PlannedRun.Place: String] = [:],
+      on kernel: Kernel? = nil
+    ) {
       self.name = name
       self.entries = entries
       self.missing = missing
+      self.kernel = kernel
     }
 
     /// The cases of one kernel in results.
     public init(name: String, _ results: Results, kernel: String) {
       self.name = name
+      self.kernel = results.kernels[kernel]
       entries = results.cases.filter { $0.kernel == kernel }
       missing = Dictionary(
         (results.notJudged ?? []).filter { $0.kernel == kernel }.map { ($0.place, $0.reason) }
@@ -91,6 +101,8 @@ public struct Comparison: Sendable {
     }
     differences = Difference.all(held, between: sides.map(\.name), skips: true)
     (self.compared, self.skipped, self.incomparable) = (compared, skipped, incomparable)
+    kernels = Dictionary(sides.compactMap { side in side.kernel.map { (side.name, $0) } }) { first, _ in first
+    }
   }
 
   /// Whether both sides do the same, as far as anything was compared at all, and nothing is left in the dark.
@@ -102,7 +114,9 @@ public struct Comparison: Sendable {
   /// What to say: the differences, what could not be compared, and over how many cases that holds.
   public var lines: [String] {
     var lines: [String] = []
-    if !differences.isEmpty { lines += Difference.lines(differences) }
+    if !differences.isEmpty { lines += Difference.lines(differences, kernels: kernels) }
+    // Of one kernel twice no lab file says why.
+    if Set(kernels.values.map(\.release)).count == 2 { lines += Difference.unexplained(differences, kernels) }
     if !incomparable.isEmpty {
       lines.append("\(Self.cases(incomparable.count)) could not be compared")
       var groups: [(why: String, ids: [String])] = []

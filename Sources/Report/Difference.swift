@@ -16,6 +16,19 @@ public struct Difference: Sendable {
     public var outcomes: [String: String]
     /// Counters that moved and that only move when something is refused, dropped or skipped: `server PAWSEstab`.
     public var counters: Set<String>
+    /// The lab file's reason for what it did, or why it was skipped; nil where it did something else, and in records of before.
+    /// A reason that is told otherwise is no other behaviour.
+    public var because: String?
+
+    public static func == (left: Self, right: Self) -> Bool {
+      left.verdict == right.verdict && left.outcomes == right.outcomes && left.counters == right.counters
+    }
+
+    public func hash(into hasher: inout Hasher) {
+      hasher.combine(verdict)
+      hasher.combine(outcomes)
+      hasher.combine(counters)
+    }
 
     init(_ entry: Results.Entry) {
       if let recorded = entry.recorded {
@@ -23,6 +36,7 @@ public struct Difference: Sendable {
         return
       }
       verdict = entry.verdict
+      if [.pass, .skip].contains(verdict), !entry.reason.isEmpty { because = entry.reason }
       var outcomes: [String: Set<String>] = [:]
       for attempt in entry.attempts {
         let label = attempt.attempt.label
@@ -47,13 +61,14 @@ public struct Difference: Sendable {
       }
     }
 
-    private enum CodingKeys: String, CodingKey { case verdict, outcomes, counters }
+    private enum CodingKeys: String, CodingKey { case verdict, outcomes, counters, because }
 
     public init(from decoder: any Decoder) throws {
       let container = try decoder.container(keyedBy: CodingKeys.self)
       verdict = try container.decode(Verdict.self, forKey: .verdict)
       outcomes = try container.decodeIfPresent([String: String].self, forKey: .outcomes) ?? [:]
       counters = try container.decodeIfPresent(Set<String>.self, forKey: .counters) ?? []
+      because = try container.decodeIfPresent(String.self, forKey: .because)
     }
 
     /// Counters are written sorted, and what there is none of is not.
@@ -62,6 +77,7 @@ public struct Difference: Sendable {
       try container.encode(verdict, forKey: .verdict)
       if !outcomes.isEmpty { try container.encode(outcomes, forKey: .outcomes) }
       if !counters.isEmpty { try container.encode(counters.sorted(), forKey: .counters) }
+      try container.encodeIfPresent(because, forKey: .because)
     }
 
     /// What differs from another, in words.
@@ -119,28 +135,21 @@ public struct Difference: Sendable {
     return found
   }
 
-  /// A block for each: which cases, then what each kernel does.
-  public static func lines(_ differences: [Difference]) -> [String] {
+  /// A block for each: which cases, then what each kernel does, and why, as far as that is known.
+  public static func lines(_ differences: [Difference], kernels: [String: Kernel]) -> [String] {
     guard !differences.isEmpty else { return ["the kernels do not differ"] }
     let count = differences.reduce(0) { $0 + $1.cases.count }
     var lines = ["the kernels differ in \(count) \(count == 1 ? "case" : "cases")"]
     for difference in differences {
       let cases = difference.cases
       lines.append(cases.count == 1 ? cases[0] : "\(cases[0]) and \(cases.count - 1) more")
-      var groups: [(words: String, kernels: [String])] = []
       let all = difference.behaviours.map(\.behaviour)
-      for (kernel, behaviour) in difference.behaviours {
-        let words = behaviour.words(unlike: all)
-        if let index = groups.firstIndex(where: { $0.words == words }) {
-          groups[index].kernels.append(kernel)
-        } else {
-          groups.append((words, [kernel]))
-        }
-      }
+      let groups = difference.grouped { _, behaviour in behaviour.words(unlike: all) }
       let width = groups.map { $0.kernels.joined(separator: ", ").count }.max() ?? 0
       for group in groups {
         lines.append("    \(pad(group.kernels.joined(separator: ", "), width))  \(group.words)")
       }
+      lines += difference.reasons(kernels).map { "      \($0)" }
     }
     return lines
   }

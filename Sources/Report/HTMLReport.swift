@@ -99,7 +99,7 @@ public struct HTMLReport {
     if !differences.isEmpty {
       page +=
         "<h2 id=\"differ\">Where the kernels differ</h2>\n<pre>"
-        + Difference.lines(differences).map { "\($0)\n" }.joined() + "</pre>\n"
+        + Difference.lines(differences, kernels: results.kernels).map { "\($0)\n" }.joined() + "</pre>\n"
     }
     page += "<h2 id=\"maps\">Settings by kernels</h2>\n" + legend
     for (number, scenario) in results.scenarios.enumerated() { page += map(of: scenario, number, numbers) }

@@ -73,7 +73,8 @@ public struct KernelRecord: Codable, Sendable, Equatable {
       var rows: [String: String] = [:]
       for entry in own.sorted(by: { $0.id < $1.id }) {
         let behaviour = Difference.Behaviour(entry)
-        let index = does.firstIndex(of: behaviour) ?? does.count
+        let index =
+          does.firstIndex { $0 == behaviour && $0.because == behaviour.because } ?? does.count
         if index == does.count { does.append(behaviour) }
         rows[Self.row(entry.id, axes)] = "\(index)" + (entry.exact.map { " \($0.digest.prefix(16))" } ?? "")
       }
@@ -237,7 +238,7 @@ extension Results.Entry {
     (self.id, self.scenario, self.title, self.kernel) = (id, scenario, title, kernel)
     name = CaseName(id: id).description
     verdict = recorded.verdict
-    reason = "recorded"
+    reason = recorded.because ?? "recorded"
     (axes, expected, attempts, counters, witnesses, settings, timings) = ([:], [:], [], [:], [], [:], [])
     seconds = 0
     self.recorded = recorded

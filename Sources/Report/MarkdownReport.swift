@@ -13,7 +13,9 @@ extension Results {
     }
     let differences = names.count > 1 ? Difference.all(cases, between: names) : []
     if !differences.isEmpty {
-      lines += ["#### the kernels differ", "", "\(block: Difference.lines(differences))", ""]
+      lines += [
+        "#### the kernels differ", "", "\(block: Difference.lines(differences, kernels: kernels))", "",
+      ]
     }
     lines.append("| lab file | " + names.map { "\($0)" }.joined(separator: " | ") + " |")
     lines.append("|---|" + names.map { _ in "---|" }.joined())

@@ -182,7 +182,8 @@ public struct TextReport: Sendable {
     let names = results.kernelNames
     lines += whoIsHurt(results.cases, on: names).map { "\($0)" }
     if names.count > 1 {
-      lines += Difference.lines(Difference.all(results.cases, between: names)).map { "\($0)" } + [""]
+      let differences = Difference.all(results.cases, between: names)
+      lines += Difference.lines(differences, kernels: results.kernels).map { "\($0)" } + [""]
     }
     let width = max(8, results.scenarios.map(\.count).max() ?? 8)
     let column = max(14, (names.map(\.count).max() ?? 0) + 2)
@@ -245,7 +246,7 @@ public struct TextReport: Sendable {
   ) -> [String] {
     let differences = Difference.all(entries, between: compared)
     let scenarios = scenarios(of: results)
-    let told = Difference.lines(differences) + [""]
+    let told = Difference.lines(differences, kernels: kernels) + [""]
     let width = max(8, scenarios.map(\.count).max() ?? 8)
     let column = max(14, (compared.map(\.count).max() ?? 0) + 2)
     var lines =

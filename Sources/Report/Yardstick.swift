@@ -31,8 +31,8 @@ public enum Yardstick: String, Sendable, CaseIterable {
 }
 
 extension Difference.Behaviour {
-  init(verdict: Verdict, outcomes: [String: String], counters: Set<String>) {
-    (self.verdict, self.outcomes, self.counters) = (verdict, outcomes, counters)
+  init(verdict: Verdict, outcomes: [String: String], counters: Set<String>, because: String? = nil) {
+    (self.verdict, self.outcomes, self.counters, self.because) = (verdict, outcomes, counters, because)
   }
 
   /// What a case did on a kernel.
@@ -46,7 +46,7 @@ extension Comparison {
       var entry = Results.Entry(one.result, on: one.on)
       // From the same seed, if from any.
       entry.seed = nil
-      return Side(name: one.result.kernel, entries: [entry])
+      return Side(name: one.result.kernel, entries: [entry], on: one.on)
     }
     self.init(side(first), side(second))
   }

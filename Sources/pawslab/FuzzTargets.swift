@@ -101,7 +101,7 @@ struct FuzzTargets {
     for format in Format.allCases { _ = try folder.text(of: results, as: format).utf8.count }
     let names = results.kernelNames + ["other"]
     let differences = Difference.all(results.cases + others, between: names, skips: true)
-    _ = Difference.lines(differences)
+    _ = Difference.lines(differences, kernels: results.kernels)
     for entry in results.cases { _ = Claim.all.contains { $0.isShown(by: entry.id) } }
   }
 

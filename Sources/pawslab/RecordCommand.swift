@@ -17,10 +17,11 @@ struct RecordCommand: AsyncParsableCommand {
       Examples:
         pawslab record out --output lab/records --sign ~/.ssh/id_ed25519
         pawslab record --check lab/records/*.json
+        pawslab record --table lab/records/*.json
         pawslab diff lab/records/debian-12.json out:debian-12
       """)
 
-  @Argument(help: "Folders that runs kept with --out; with --check, records.")
+  @Argument(help: "Folders that runs kept with --out; with --check or --table, records.")
   var paths: [String]
 
   @Option(help: "Only these kernels of them (default: every one).")
@@ -35,13 +36,28 @@ struct RecordCommand: AsyncParsableCommand {
   @Flag(help: "Write nothing: read records, and say who has signed them.")
   var check = false
 
+  @Flag(help: "Write nothing: print records beside each other as Markdown, with where they differ and why.")
+  var table = false
+
   func validate() throws {
-    if check, output != nil || sign != nil || !kernel.isEmpty {
-      throw ValidationError("--check reads records: it takes no --output, --sign or --kernel")
+    if check && table { throw ValidationError("--check or --table, not both") }
+    if check || table, output != nil || sign != nil || !kernel.isEmpty {
+      throw ValidationError(
+        "--\(check ? "check" : "table") reads records: it takes no --output, --sign or --kernel")
     }
   }
 
   func run() async throws {
+    if table {
+      var records: [KernelRecord] = []
+      for path in paths {
+        let (record, signature) = try await SignedRecord.read(path)
+        Console.error("pawslab: \(path): \(signature.words)")
+        records.append(record)
+      }
+      Console.print(lines: try RecordTable(records).markdown)
+      return
+    }
     if check {
       for path in paths {
         let (record, signature) = try await SignedRecord.read(path)

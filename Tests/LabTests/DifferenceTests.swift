@@ -7,9 +7,9 @@ import Testing
 import struct Model.Expectation
 
 @Suite struct DifferenceTests {
-  private func result(_ id: String, _ kernel: String, _ outcome: Outcome, counter: String? = nil)
-    -> CaseResult
-  {
+  private func result(
+    _ id: String, _ kernel: String, _ outcome: Outcome, counter: String? = nil, because: String = ""
+  ) -> CaseResult {
     var test = PlanTests.test()
     test.id = id
     test.rules = [Rule(kernel: [], outcomes: ["c": Expectation(outcome)], because: "")]
@@ -25,7 +25,7 @@ import struct Model.Expectation
       counter.map { [Witness(name: "server TcpExt.\($0)", expected: "+1", seen: "+1", holds: true)] } ?? []
     return CaseResult(
       test: test, kernel: kernel,
-      judgement: Judgement(verdict: .pass, reason: "", attempts: [judged], witnesses: witnesses),
+      judgement: Judgement(verdict: .pass, reason: because, attempts: [judged], witnesses: witnesses),
       observation: nil,
       seconds: 1)
   }
@@ -33,7 +33,7 @@ import struct Model.Expectation
   private func lines(_ results: [CaseResult], _ kernels: [String]) -> [String] {
     let all = Dictionary(uniqueKeysWithValues: kernels.map { ($0, PlanTests.kernel()) })
     return Difference.lines(
-      Difference.all(Results(results, kernels: all, seconds: 0).cases, between: kernels))
+      Difference.all(Results(results, kernels: all, seconds: 0).cases, between: kernels), kernels: all)
   }
 
   @Test func casesThatDifferAlikeAreOne() {
@@ -59,6 +59,37 @@ import struct Model.Expectation
       lines(results, ["host", "old"]) == [
         "the kernels differ in 1 case", "x/1", "    host  server PAWSTimewait", "    old   server PAWSEstab",
       ])
+  }
+
+  /// What the lab file says of each kernel, else a counter that one of them lacks, else nothing.
+  @Test func aDifferenceHasItsReason() {
+    let results = [
+      result("x/1", "host", .connected, because: "new"), result("x/1", "old", .dropped, because: "stale"),
+      result("x/2", "host", .dropped, counter: "PAWSTimewait", because: "same"),
+      result("x/2", "old", .dropped, counter: "PAWSEstab", because: "same"),
+      result("x/3", "host", .dropped, counter: "PAWSEstab", because: "same"),
+      result("x/3", "old", .dropped, because: "same"),
+      result("x/4", "host", .dropped, counter: "TCPSYNChallenge", because: "same"),
+      result("x/4", "old", .dropped, counter: "PAWSEstab", because: "same"),
+    ]
+    var (host, old) = (PlanTests.kernel(), PlanTests.kernel())
+    (host.release, old.release) = ("6.1", "4.9")
+    let common = ["TcpExt.PAWSEstab", "TcpExt.TCPSYNChallenge"].map(Capability.counter)
+    host.capabilities.formUnion(common + [.counter("TcpExt.PAWSTimewait")])
+    old.capabilities.subtract([.counter("TcpExt.PAWSTimewait")])
+    old.capabilities.formUnion(common)
+    let run = Results(results, kernels: ["host": host, "old": old], seconds: 0)
+    let differences = Difference.all(run.cases, between: ["host", "old"])
+    #expect(
+      differences.map { $0.reasons(run.kernels) } == [
+        ["host: because new", "old: because stale"], ["old has no counter PAWSTimewait"], [],
+        [KernelChange.all[0].words],
+      ])
+    let comparison = Comparison(.init(name: "a", run, kernel: "host"), .init(name: "b", run, kernel: "old"))
+    #expect(comparison.lines.contains("      b has no counter PAWSTimewait"))
+    #expect(comparison.lines.contains("nothing explains x/3"))
+    let same = Comparison(.init(name: "a", run, kernel: "old"), .init(name: "b", run, kernel: "old"))
+    #expect(same.lines == ["no difference in 4 cases"])
   }
 
   @Test func whatIsAlikeIsNoDifference() {

@@ -36,6 +36,64 @@ import Testing
     #expect(other.differences.map(\.cases) == [["x/a=3"]])
   }
 
+  /// Why a kernel does what it does goes with it, and is no difference by itself.
+  @Test func aReasonIsKeptAndIsNoDifference() throws {
+    let results = Self.results()
+    let record = try KernelRecord(results, name: "host", program: nil)
+    let passed = try #require(results.cases.first { $0.verdict == .pass })
+    #expect(record.results.cases.first { $0.id == passed.id }?.reason == passed.reason)
+    var run = results
+    for index in run.cases.indices { run.cases[index].reason += ", told otherwise" }
+    let comparison = Comparison(
+      .init(name: "record", record.results, kernel: "host"), .init(name: "run", run, kernel: "host"))
+    #expect(comparison.differences.isEmpty)
+  }
+
+  /// Two kernels beside each other, the older one first.
+  @Test func recordsAreATable() throws {
+    var older = Sample.kernel
+    older.release = "4.9.0"
+    var results = Self.results(kernel: older)
+    for index in results.cases.indices { results.cases[index].kernel = "old" }
+    results.kernels = ["old": older]
+    let index = try #require(results.cases.firstIndex { $0.id == "x/a=2" })
+    (results.cases[index].verdict, results.cases[index].reason) = (.skip, "it lacks something")
+    let records = [
+      try KernelRecord(Self.results(), name: "host", program: nil),
+      try KernelRecord(results, name: "old", program: nil),
+    ]
+    let lines = try RecordTable(records).markdown.split(separator: "\n").map(String.init)
+    #expect(lines.first == "| lab file | old | host |")
+    #expect(lines.contains("| x | 1 pass, 1 fail, 1 skip | 2 pass, 1 fail |"))
+    #expect(lines.contains("the kernels do not differ"))
+    #expect(lines.contains { $0.hasPrefix("it lacks something: 1 on old") })
+    #expect(throws: Failure.self) { try RecordTable([records[0], records[0]]) }
+  }
+
+  /// What lab/records/README.md says is printed from the records beside it; `PAWSLAB_WRITE=1` prints it anew.
+  @Test func theTableIsWhatTheRecordsSay() throws {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("lab/records")
+    let page = folder.appendingPathComponent("README.md")
+    let text = try String(contentsOf: page, encoding: .utf8)
+    let marker = "<!-- printed from the records: PAWSLAB_WRITE=1 swift test --filter RecordTests -->\n\n"
+    let end = try #require(text.range(of: marker)?.upperBound)
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter {
+      $0.hasSuffix(".json")
+    }
+    let records = try files.map { file in
+      try KernelRecord(Data(contentsOf: folder.appendingPathComponent(file)), file: file)
+    }
+    let wanted = text[..<end] + (try RecordTable(records).markdown)
+    if ProcessInfo.processInfo.environment["PAWSLAB_WRITE"] != nil {
+      try String(wanted).write(to: page, atomically: true, encoding: .utf8)
+    } else {
+      #expect(text == String(wanted))
+    }
+    // Between kernels nothing is left that nobody can say the reason of.
+    #expect(!wanted.contains("\nnothing explains"))
+  }
+
   /// A line for each case, so that two records are compared by eye and by git.
   @Test func aRowIsALine() throws {
     let text = try KernelRecord(Self.results(), name: "host", program: nil).text

@@ -29,7 +29,7 @@ struct ChallengeAck: MechanismRule {
     let acks = flow.oldAcks.count
     book.count("challenge ACKs", acks, is: .within(1...max(1, refused)))
     book.count("RSTs in answer to them", flow.resets.count, is: .number(acks))
-    // Until 6.11 or so PAWS came first, also for a SYN: a duplicate ACK and PAWSEstab.
+    // Before ee05d90d0ac7 (6.4) PAWS came first, also for a SYN: a duplicate ACK and PAWSEstab.
     let older = flow.synsAtServer.prefix(refused).count { past.isNewer(than: $0.tsval) }
     let isExact = kernel.counter("TcpExt.PAWSTimewait") != nil || older == 0
     book.move("TcpExt.TCPSYNChallenge", (isExact ? refused : refused - older)...refused, on: syn.node)

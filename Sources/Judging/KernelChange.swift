@@ -1,0 +1,37 @@
+/// A change of the kernel's by which the same thing, to the same clients, is counted otherwise.
+///
+/// Where what happens is another, lab files say so by rules of their own, and capabilities that are probed; a change that
+/// only counters tell is here.
+public struct KernelChange: Sendable {
+  /// Counters that move before it and not after, one of them at least.
+  public var before: Set<String>
+  /// The same the other way round.
+  public var after: Set<String>
+  /// What was changed: function, commit, the first version.
+  public var words: String
+
+  /// What is known.
+  public static let all = [
+    KernelChange(
+      before: ["TcpExt.PAWSEstab", "TcpExt.TCPACKSkippedPAWS"],
+      after: [
+        "TcpExt.TCPSYNChallenge", "TcpExt.TCPChallengeACK", "TcpExt.TCPACKSkippedChallenge", "Tcp.InErrs",
+      ],
+      words:
+        "an older SYN for an open connection is challenged and counted as that since ee05d90d0ac7 (6.4); "
+        + "before, PAWS answered it (tcp_validate_incoming)"),
+    KernelChange(
+      before: ["conntrack.invalid"], after: ["Tcp.AttemptFails"],
+      words:
+        "the RST for a tuple that is used again passes since c4edc3ccbc63 (5.14) and ends the half-open connection; "
+        + "before, it was INVALID (nf_conntrack_tcp_packet)"),
+  ]
+
+  /// Whether counters that moved on one kernel only, and on the other only, are of this change.
+  public func explains(_ one: Set<String>, _ other: Set<String>) -> Bool {
+    func fits(_ old: Set<String>, _ new: Set<String>) -> Bool {
+      !old.isEmpty && !new.isEmpty && old.isSubset(of: before) && new.isSubset(of: after)
+    }
+    return fits(one, other) || fits(other, one)
+  }
+}
