@@ -48,6 +48,14 @@ import struct Model.Expectation
     }
   }
 
+  /// Between a kernel that counts it and one that does not, nothing else moves instead.
+  @Test func thatItIsCountedNoMoreIsAKnownChange() {
+    let known = KernelChange.all.filter { $0.explains(["conntrack.invalid"], []) }
+    #expect(known.count == 1 && known.allSatisfy { $0.words.contains("830af2eba403") })
+    #expect(!KernelChange.all.contains { $0.explains(["TcpExt.PAWSEstab"], []) })
+    #expect(!KernelChange.all.contains { $0.explains([], []) })
+  }
+
   /// The server has closed first, so that the client's own next SYN from the port meets TIME_WAIT of conntrack's too.
   @Test(arguments: [(true, 0), (false, 1)])
   func aPortThatComesAgainIsCountedUnlessTheTableWasEmptied(flushed: Bool, invalid: Int) {
