@@ -19,7 +19,10 @@ enum Reopenings {
     func step(at time: Int64) -> Int {
       observation.attempts.lazy.filter { $0.began <= time }.map(\.step).max() ?? 0
     }
-    let count = trace.clientLink.values.reduce(0) { total, segments in
+    // A lone tracker is the lone NAT: it sees what its clients see. Behind another one, addresses are what that gives.
+    let clients = Set(test.network.clients.map(\.name))
+    let links = trace.clientLink.filter { trackers.count > 1 || clients.contains($0.key) }
+    let count = links.values.reduce(0) { total, segments in
       total
         + reopened(segments).count { closed, again in
           !flushes.contains { step(at: closed) < $0 && $0 < step(at: again) }

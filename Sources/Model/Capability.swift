@@ -56,6 +56,10 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
     case repairClosing = "repair-closing"
     /// `--random` draws a port for each connection, where kernels up to 4.19 hash the addresses.
     case natDrawsPorts = "nat-draws-ports"
+    /// A SYN is sent as often as `tcp_syn_retries` says.
+    case keepsSYNRetries = "keeps-syn-retries"
+    /// The last port of a NAT's range is given again once its connection's time is over.
+    case natFreesExpired = "nat-frees-expired"
     /// `tcp_tw_reuse` knows 2, loopback alone (79e9fed46038, 4.19).
     case loopbackReuse = "tw-reuse-knows-loopback"
     /// iptables can take the timestamp option out of segments: `tcp_timestamps=0` for one node of a kernel that

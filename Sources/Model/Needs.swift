@@ -139,7 +139,7 @@ extension Case {
       networkNeeds + workload.flatMap(\.action.needs.features).map(Need.feature) + settingNeeds
       + (workload.contains(where: \.action.needs.setsWallClock) ? [.ownKernel("it sets the wall clock")] : [])
       + (network.family == .ipv6 ? [.feature(.ipv6)] : []) + trackingNeeds + clientNeeds(needs.movesClocks)
-      + repairNeeds + tableNeeds
+      + repairNeeds + tableNeeds + expiryNeeds
     var seen: Set<Need> = []
     needs.kernel = all.filter { seen.insert($0).inserted }
     return needs
@@ -218,6 +218,39 @@ extension Case {
   private var tableNeeds: [Need] {
     let isBound = settings.values.contains { $0["nf_conntrack_max"] != nil }
     return isBound ? [.feature(.conntrackByNeed)] : []
+  }
+
+  /// Whoever comes when the time of a NAT's only port is over gets it at once, or when conntrack's collector has been
+  /// there: between 0 and 16 s later, or as late as a machine with nothing to do wakes (gc_worker, deferrable).
+  private var expiryNeeds: [Need] {
+    let asksForExpired = network.hosts.contains { host in
+      guard host.nat?.ports.count == 1 else { return false }
+      var state: String?
+      var waited = 0
+      for step in workload {
+        switch step.action {
+        case let flush as Flush where flush.table == .conntrack: state = nil
+        case let wait as Wait: waited = waited.adding(wait.milliseconds)
+        case let connect as Connect:
+          if let state, let limit = milliseconds(of: "nf_conntrack_tcp_timeout_\(state)", on: host),
+            waited >= limit
+          {
+            return true
+          }
+          state = connect.aborts == nil ? connect.closer == .nobody ? "established" : "time_wait" : "close"
+          waited = 0
+        default: break
+        }
+      }
+      return false
+    }
+    return asksForExpired ? [.feature(.natFreesExpired)] : []
+  }
+
+  /// A setting in seconds, the case's own or the baseline's.
+  private func milliseconds(of setting: String, on host: Network.Node) -> Int? {
+    let value = settings[host.name]?[setting] ?? Setting.named(setting)?.baseline
+    return value.flatMap(Int.init)?.multiplied(by: 1_000)
   }
 
   /// Milliseconds that the longest SYN is tried for which is expected to be given up, where that is long: it passes in

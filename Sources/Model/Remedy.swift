@@ -146,7 +146,7 @@ extension Capability.Feature {
       .recycleUnstamped, .reopeningInvalid, .ipvsFlush, .loopbackReuse, .ipvsReschedulesTracked,
       .ipvsLeavesQuiesced, .ipvsKeepsFirstPacket, .conntrackByNeed, .promptSYN, .dropsAtFullQueue,
       .repairClosing,
-      .natDrawsPorts:
+      .natDrawsPorts, .natFreesExpired, .keepsSYNRetries:
       nil
     }
   }

@@ -34,6 +34,28 @@ import struct Model.Expectation
     #expect(verdict(JudgeTests.dropped(), invalid: 0, on: .current(), paws) == .pass)
   }
 
+  /// A capture at the NAT shows each SYN again, by the address that it gives.
+  @Test func whatIsCapturedBehindTheNATIsCountedOnce() {
+    var seen = JudgeTests.dropped()
+    seen.packets += seen.packets.filter { $0.node == "server" }.map { packet in
+      Packet(
+        node: "hop", interface: "eth1", time: packet.time, outgoing: !packet.outgoing, length: packet.length,
+        bytes: packet.bytes)
+    }
+    for invalid in 0...2 {
+      let verdict = verdict(seen, invalid: invalid, on: old, Expectation(.dropped, by: "tw-paws"))
+      #expect(verdict == (invalid == 1 ? .pass : .fail), "\(invalid)")
+    }
+  }
+
+  /// Between a kernel that counts it and one that does not, nothing else moves instead.
+  @Test func thatItIsCountedNoMoreIsAKnownChange() {
+    let known = KernelChange.all.filter { $0.explains(["conntrack.invalid"], []) }
+    #expect(known.count == 1 && known.allSatisfy { $0.words.contains("830af2eba403") })
+    #expect(!KernelChange.all.contains { $0.explains(["TcpExt.PAWSEstab"], []) })
+    #expect(!KernelChange.all.contains { $0.explains([], []) })
+  }
+
   /// The server has closed first, so that the client's own next SYN from the port meets TIME_WAIT of conntrack's too.
   @Test(arguments: [(true, 0), (false, 1)])
   func aPortThatComesAgainIsCountedUnlessTheTableWasEmptied(flushed: Bool, invalid: Int) {

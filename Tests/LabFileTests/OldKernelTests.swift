@@ -68,6 +68,7 @@ import Testing
       "rst-eaten/clock=behind,*", Capability.Feature.promptSYN, "server", "TcpExt.TCPACKSkippedTimeWait",
       0...0, 1...1
     ),
+    ("syn-timeout/syn_retries=6,*", .keepsSYNRetries, "client", "TcpExt.TCPSynRetrans", 4...4, 6...6),
     ("snat-clash/*random=random,*held*", .natDrawsPorts, "hop", "conntrack.drop", 15...15, 1...14),
   ])
   func otherCounters(
@@ -83,6 +84,15 @@ import Testing
         #expect(claimed?.range == range, "\(test.id)")
       }
     }
+  }
+
+  /// Whoever wants a NAT's only port after its entry's time: where that is not asked for, the collector decides.
+  @Test func whoComesWhenTheOnlyPortIsOverNeedsMore() throws {
+    let needing = try LabFilesTests.cases().filter { $0.needs.names.contains("nat-frees-expired") }.map(\.id)
+    #expect(
+      Set(needing.map { $0.prefix { $0 != "," } }) == [
+        "conntrack-short/nf_conntrack_tcp_timeout_time_wait=30", "linger-rst/age=12", "nat-time-wait/age=121",
+      ])
   }
 
   /// An end whose peer has closed is closing itself when it vanishes.

@@ -35,6 +35,10 @@ extension Capability.Feature {
     case .repairClosing: "TCP_REPAIR takes a socket that is closing (tcp_can_repair_sock; 4.9 does not)"
     case .natDrawsPorts:
       "--random draws a port for each connection (5.4), where it was a hash of the addresses (up to 4.19)"
+    case .keepsSYNRetries:
+      "A SYN is sent as often as tcp_syn_retries says (not on 4.19.77 to 207: a41e8a88b06e without 3256a2d6ab1f)"
+    case .natFreesExpired:
+      "A NAT gives its only port again as soon as the entry's time is over (a504b703bb1d, 5.0 and stable kernels)"
     case .loopbackReuse: "tcp_tw_reuse knows 2, loopback alone (79e9fed46038, 4.19)"
     case .stripTimestamps:
       "iptables takes timestamps out of segments: tcp_timestamps=0 for one node of several"

@@ -35,8 +35,11 @@ struct OneClient {
     }
   }
 
-  /// Connects from a port, and waits for the server's end or for an error.
-  func ask(_ what: String, from port: Int = 41000) throws -> Answer {
+  /// Connects from a port, and waits for the server's end or for an error, or until something else has happened, which
+  /// is ETIMEDOUT.
+  func ask(
+    _ what: String, from port: Int = 41000, unless isOver: () throws -> Bool = { false }
+  ) throws -> Answer {
     let own = try SocketAddress(testbed.test.network.addresses(of: "first")[0], port: port)
     let target = try SocketAddress(testbed.target(of: 0, named: nil), port: Network.serverPort)
     let socket = try client.namespace.run {
@@ -51,7 +54,7 @@ struct OneClient {
       until: {
         accepted = try accepted ?? TCP.accept(listener)
         if accepted == nil { error = TCP.pendingError(socket) }
-        return accepted != nil || error != nil
+        return try accepted != nil || error != nil || isOver()
       }, awaiting: what, within: 5_000, interval: 1)
     if let accepted { return .accepted(socket, server: accepted) }
     TCP.close(socket)

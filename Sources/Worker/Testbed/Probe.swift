@@ -60,6 +60,12 @@ enum Probe {
       found.probe(.repairClosing) { try repairClosing() }
       found.probe(.promptSYN) { try promptSYN() }
     }
+    // It takes 3 s, and kernels that are prompt (5.6) have it.
+    if found.capabilities.contains(.feature(.promptSYN)) {
+      found.capabilities.insert(.feature(.keepsSYNRetries))
+    } else {
+      found.probe(.keepsSYNRetries) { try keepSYNRetries() }
+    }
     found.probe(.tcBPF) {
       let scratch = try Node(name: "probe")
       try scratch.namespace.run { _ = try TimestampClock(interface: "lo", routes: scratch.routes, offset: 0) }
@@ -176,6 +182,7 @@ enum Probe {
       }
     }
     found.probe(.natDrawsPorts) { try drawPorts(on: kernel) }
+    found.probe(.natFreesExpired) { try freeExpired(on: kernel) }
     if kernel.has(.ipvs) {
       found.probe(.ipvsFlush) { try ClosedEntry.flushDirector(on: kernel) }
       found.probe(.ipvsReschedulesTracked) { try rescheduleTracked(on: kernel) }

@@ -98,6 +98,37 @@ extension Probe {
     }
   }
 
+  /// Is a SYN sent a third time where `tcp_syn_retries` is 2?
+  ///
+  /// `tcp_write_timeout` also asks of a SYN whether its time is over since a41e8a88b06e (5.4, 4.19.77), and
+  /// `retransmits_timed_out` took 200 ms for its first timer, which is 1 s, until 3256a2d6ab1f (5.4, 4.19.208): after 3 s it
+  /// is given up, and with the default of 6 after 31 s.
+  static func keepSYNRetries() throws {
+    let node = try Node(name: "probe")
+    node.routes.setLoopbackUp()
+    node.routes.addRoute(to: "192.0.2.0/24", .via(nil, index: 1))
+    try node.routes.commit()
+    // What loops back with the route that it left by is thrown away in silence (dst_discard).
+    let socket = try node.namespace.run {
+      try Sysctl.write("net/ipv4/tcp_syn_retries", "2")
+      let socket = try TCP.socket(ipv6: false)
+      try TCP.bind(socket, to: try SocketAddress("127.0.0.1", port: 41000))
+      _ = TCP.connect(socket, to: try SocketAddress("192.0.2.1", port: Network.serverPort))
+      return socket
+    }
+    defer { TCP.close(socket) }
+    var isOver = false
+    try wait(for: "a SYN to be sent for the third time, or given up") {
+      isOver = TCP.pendingError(socket) != nil
+      return try isOver || node.counters.read()["TcpExt.TCPSynRetrans"] ?? 0 > 1
+    }
+    guard !isOver else {
+      throw Failure(
+        stage: "connect", object: "a SYN with tcp_syn_retries=2",
+        cause: "it is sent twice, and given up after 3 s (a41e8a88b06e without 3256a2d6ab1f)")
+    }
+  }
+
   /// Does `--random` draw a port for each connection?
   ///
   /// Kernels up to 4.19 hash the addresses and the server's port (`secure_ipv4_port_ephemeral`, by
@@ -122,6 +153,37 @@ extension Probe {
         stage: "NAT", object: "--random",
         cause: "ports \(ports.map(String.init).joined(separator: ", ")): a hash of the addresses, "
           + "the same for every client (nf_nat_l4proto_unique_tuple, up to 4.19)")
+    }
+  }
+
+  /// Does a NAT give its only port again at once when the time of the entry that has it is over?
+  ///
+  /// `nf_nat_l4proto_unique_tuple` asked of every port but the last whether it is taken (`++i != range_size &&`), until
+  /// a504b703bb1d (5.0 and stable kernels); and only who asks (`nf_conntrack_tuple_taken`) removes what is over, for
+  /// `__nf_conntrack_confirm` does not look at the time.
+  static func freeExpired(on kernel: Kernel) throws {
+    // A closed connection's entry is over as soon as it is closed.
+    let one = try OneClient(
+      .snat, hop: Hop(ports: 40000...40000), settings: [Network.hop: ["nf_conntrack_tcp_timeout_close": "0"]],
+      on: kernel)
+    guard case .accepted(let socket, let server) = try one.ask("a connection through a NAT") else {
+      throw Failure(stage: "probe", object: "a connection through a NAT", cause: "it was refused")
+    }
+    try TCP.abort(socket)
+    try wait(for: "its RST") { if case .failed = TCP.receive(server, upTo: 1) { true } else { false } }
+    TCP.close(server)
+    let isDropped = {
+      try one.testbed.nodes.contains { try $0.conntrack?.statistics()["insert_failed"] ?? 0 > 0 }
+    }
+    if case .accepted(let socket, let server) = try one.ask(
+      "a connection from another port", from: 41001, unless: isDropped)
+    {
+      for end in [socket, server] { TCP.close(end) }
+    }
+    guard try !isDropped() else {
+      throw Failure(
+        stage: "NAT", object: "its only port, of a connection whose time is over",
+        cause: "the entry has it until conntrack's collector comes by (gc_worker, before a504b703bb1d, 5.0)")
     }
   }
 
