@@ -10,8 +10,8 @@ missing() {
   done
 }
 
-# install PACKAGE...: only what dpkg does not know as installed.
-install() {
+# install_packages PACKAGE...: only what dpkg does not know as installed.
+install_packages() {
   local missing
   mapfile -t missing < <(missing "$@")
   [ ${#missing[@]} -eq 0 ] && return
@@ -27,7 +27,7 @@ install() {
 # recommend PACKAGE...: what guests, or some tests, need; without it they are skipped, which is not for us to forbid.
 recommend() {
   if [ "$(id -u)" -eq 0 ]; then
-    install "$@"
+    install_packages "$@"
     return
   fi
   local missing

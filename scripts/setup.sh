@@ -43,5 +43,5 @@ build_release() {
 }
 
 find_swift
-install libnl-3-dev libnl-route-3-dev libnl-genl-3-dev pkg-config iptables nftables iproute2
+install_packages libnl-3-dev libnl-route-3-dev libnl-genl-3-dev pkg-config iptables nftables iproute2
 recommend qemu-system-x86 xz-utils zstd lz4
