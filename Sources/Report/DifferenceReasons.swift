@@ -10,7 +10,7 @@ extension Difference {
   ///
   /// - Parameter kernels: what each kernel has, by the names of ``behaviours``.
   public func reasons(_ kernels: [String: Kernel]) -> [String] {
-    let told = grouped { $0.because.map { because in "because \(because)" } }
+    let told = grouped { _, behaviour in behaviour.because.map { "because \($0)" } }
     if told.count > 1 { return told.map { "\($0.kernels.joined(separator: ", ")): \($0.words)" } }
     let counters = Set(behaviours.flatMap(\.behaviour.counters))
     let lacking = grouped { kernel, behaviour in
@@ -64,10 +64,6 @@ extension Difference {
   /// What it is called in full.
   private static func name(of counter: String) -> String {
     names(of: counter).first(where: KnownCounters.ofKernels.contains) ?? counter
-  }
-
-  private func grouped(_ words: (Behaviour) -> String?) -> [(words: String, kernels: [String])] {
-    grouped { _, behaviour in words(behaviour) }
   }
 
   /// Kernels of which the same is to be said, in their order.
