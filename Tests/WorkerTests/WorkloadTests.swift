@@ -34,7 +34,16 @@ struct WorkloadTests {
   /// TIME-WAIT is there before its ACK is. Where that ACK finds no way back, because conntrack was flushed meanwhile,
   /// the client sends its FIN again 200 ms later, and TIME-WAIT answers it amid the next step.
   @Test func aStepEndsWhenBothEndsAreClosed() throws {
-    let (fins, judgement) = try onOwnThread {
+    var (fins, judgement) = try losesTheLastACK()
+    // As the lab does: now and then the tracepoint is silent to all who listen (``DropReasons/misses``).
+    if judgement.lacksOnlyDropReasons { (fins, judgement) = try losesTheLastACK() }
+    #expect(fins == 2, "the last ACK was not lost")
+    #expect(judgement.verdict == .pass, "\(judgement.reason)")
+  }
+
+  /// How often early's client sent its FIN, and what the case came to.
+  private func losesTheLastACK() throws -> (fins: Int, judgement: Judgement) {
+    try onOwnThread {
       let file = URL(filePath: #filePath).deletingLastPathComponent()
         .appending(path: "../../lab/time-wait-clash.yaml").standardizedFileURL.path
       let id =
@@ -72,7 +81,5 @@ struct WorkloadTests {
         .filter { $0.node == "early" && $0.outgoing && $0.flags.contains(.fin) }
       return (fins.count, judge(test, on: kernel, seen: seen))
     }
-    #expect(fins == 2, "the last ACK was not lost")
-    #expect(judgement.verdict == .pass, "\(judgement.reason)")
   }
 }
