@@ -100,6 +100,9 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
 
   private static let schedulers = "ip_vs_"
 
+  /// Whether it is a counter.
+  public var isCounter: Bool { if case .counter = self { true } else { false } }
+
   /// `tcp_tw_recycle`, `TcpExt.PAWSTimewait`, `tc-bpf` or `ip_vs_mh`.
   public var description: String {
     switch self {
@@ -259,7 +262,7 @@ public struct Kernel: Codable, Sendable, Equatable {
   public var forWorker: Kernel {
     var kernel = self
     kernel.missing = [:]
-    kernel.capabilities = capabilities.filter { if case .counter = $0 { false } else { true } }
+    kernel.capabilities = capabilities.filter { !$0.isCounter }
     return kernel
   }
 

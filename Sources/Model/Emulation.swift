@@ -27,6 +27,11 @@ public struct Emulation: Sendable, Hashable, CustomStringConvertible {
   /// The one of that name.
   public static func named(_ name: String) -> Emulation? { all.first { $0.name == name } }
 
+  /// What a kernel with the setting calls what an emulation counts; any other counter's own name.
+  public static func genuine(_ counter: String) -> String {
+    all.lazy.flatMap(\.counters).first { $0.value == counter }?.key ?? counter
+  }
+
   /// The one that gives a setting.
   public static func giving(_ setting: String) -> Emulation? { all.first { $0.settings.contains(setting) } }
 

@@ -55,7 +55,7 @@ public struct Difference: Sendable {
           !name.contains("ACKSkipped")
         else { continue }
         // An emulation counts what a counter of the kernel's counted.
-        let stood = Emulation.all.flatMap(\.counters).first { $0.value == name }?.key ?? name
+        let stood = Emulation.genuine(name)
         let isPlain = ["TcpExt.", "conntrack."].contains(where: stood.hasPrefix)
         counters.insert("\(node) \(isPlain ? String(stood.drop { $0 != "." }.dropFirst()) : stood)")
       }

@@ -15,9 +15,7 @@ extension Difference {
     let counters = Set(behaviours.flatMap(\.behaviour.counters))
     let lacking = grouped { kernel, behaviour in
       // Of a kernel whose counters nobody asked for, nothing is known.
-      guard let has = kernels[kernel]?.capabilities,
-        has.contains(where: { if case .counter = $0 { true } else { false } })
-      else { return nil }
+      guard let has = kernels[kernel]?.capabilities, has.contains(where: \.isCounter) else { return nil }
       let own = counters.subtracting(behaviour.counters).filter { counter in
         !Self.names(of: counter).contains { has.contains(.counter($0)) }
       }

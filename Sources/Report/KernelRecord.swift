@@ -252,7 +252,7 @@ extension Kernel {
     for (own, there, name) in [(self, other, names.0), (other, self, names.1)] {
       let only = own.capabilities.subtracting(there.capabilities)
         .subtracting(Capability.Feature.programs.map(Capability.feature)).sorted()
-      let counters = only.filter { if case .counter = $0 { true } else { false } }
+      let counters = only.filter(\.isCounter)
       var words = only.filter { !counters.contains($0) }.map(\.description)
       if (1...3).contains(counters.count) { words += counters.map(\.description) }
       if counters.count > 3 { words.append("\(counters.count) counters") }

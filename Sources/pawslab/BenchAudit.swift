@@ -151,13 +151,8 @@ extension AuditedCase.Node {
     for case .counter(let counter) in kernel.capabilities { counters[counter] = 0 }
     // What every kernel has (RFC 4022).
     for name in ["ActiveOpens", "AttemptFails", "EstabResets", "OutRsts"] { counters["Tcp.\(name)"] = 0 }
-    var moved = observation.counters(of: name)
-    // What an emulation has counted, by the name that a kernel with the setting has for it.
-    for emulation in Emulation.all {
-      for (genuine, own) in emulation.counters {
-        if let count = moved.removeValue(forKey: own) { moved[genuine] = count }
-      }
-    }
+    let moved = Dictionary(
+      observation.counters(of: name).map { (Emulation.genuine($0), $1) }, uniquingKeysWith: +)
     // Before the first step and after the last one.
     input.add(counters: counters.merging(moved) { $1 }, isDifference: true)
     let sockets = observation.sockets.last { $0.node == name }?.entries ?? []

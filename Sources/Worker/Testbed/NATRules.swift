@@ -86,8 +86,9 @@ struct NATRules {
 
   // MARK: nft
 
+  /// In a table of the network's own family: one of both (`inet`) has NAT since 5.2 only (nft(8)).
   private var nftText: String {
-    var text = "table inet lab {\n"
+    var text = "table \(isIPv4 ? "ip" : "ip6") lab {\n"
     if let nat = host.nat {
       let range = "\(nat.ports.lowerBound)-\(nat.ports.upperBound)"
       let random =
