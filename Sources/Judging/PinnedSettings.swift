@@ -1,3 +1,4 @@
+import Evidence
 import Model
 
 /// Counters that move because of a setting that the case pins, whatever becomes of its attempts, by the kernel's source.
@@ -14,6 +15,10 @@ enum PinnedSettings {
           attempts, in: test, on: kernel, node: node, buckets: max(0, buckets), trace: trace)
         counters.add("TcpExt.TCPTimeWaitOverflow", range, on: node)
         counters.add("Tcp.OutRsts", late(attempts, in: test, node: node, trace: trace), on: node)
+        for attempt in closed(attempts, in: test, first: node)
+        where attempt.outcome != .reset && isReset(attempt.attempt, trace: trace) {
+          counters.add("Tcp.EstabResets", 1, on: attempt.attempt.client)
+        }
       }
       if test.pinned("tcp_syncookies", on: node) == "2" {
         let (sent, received) = cookies(attempts, node: node, trace: trace)
@@ -83,6 +88,21 @@ enum PinnedSettings {
       let fin = own.first { $0.outgoing && $0.flags.contains(.fin) }?.time ?? .max
       return sum + own.count { $0.outgoing && $0.flags.contains(.rst) && $0.time > fin }
     }
+  }
+
+  /// Whether a client had not closed yet when such a RST came: `tcp_reset` counts it in CLOSE_WAIT, not in LAST_ACK. The
+  /// ACK of the server's FIN leaves by itself where the client's program takes longer than a delayed ACK (40 ms).
+  private static func isReset(_ attempt: Attempt, trace: Trace) -> Bool {
+    guard let syn = trace.flow(of: attempt).synsAtClient.first else { return false }
+    let end = syn.sourcePort
+    let own = (trace.clientLink[attempt.client] ?? []).drop { $0.time < syn.time }.filter {
+      $0.outgoing ? $0.sourcePort == end : $0.destinationPort == end
+    }
+    let ends = own.first {
+      $0.outgoing
+        ? $0.flags.contains(.fin) || $0.isSYN && $0.sequence != syn.sequence : $0.flags.contains(.rst)
+    }
+    return ends?.outgoing == false
   }
 
   /// Cookies that a server sent, and got back. With the value 2 every SYN that reaches the listener is answered by one,

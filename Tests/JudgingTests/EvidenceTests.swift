@@ -159,6 +159,25 @@ import Testing
     #expect((judgement.verdict == .pass) == holds, "\(judgement.reason)")
   }
 
+  /// A client that had not closed yet when the RST came counts it (`tcp_reset` in CLOSE_WAIT), and one in LAST_ACK does
+  /// not: which it is, is a matter of how soon its program reads the end.
+  @Test(arguments: [(false, 1, true), (false, 0, false), (true, 0, true), (true, 1, false)])
+  func aResetInPlaceOfTimeWaitEndsWhoHadNotClosed(closed: Bool, counted: Int, holds: Bool) {
+    var wire = Wire()
+    wire.opened(attempt: 0, client: "late", isn: 1000, tsval: 1)
+    wire.both("late", fromServer: true, seq: 901, ack: 1001, flags: [.fin, .ack])
+    wire.both("late", fromServer: false, seq: 1001, ack: 902, flags: [.ack])
+    if closed { wire.both("late", fromServer: false, seq: 1001, ack: 902, flags: [.fin, .ack]) }
+    wire.both("late", fromServer: true, seq: 902, flags: [.rst])
+    wire.moved("server", ["TcpExt.TCPTimeWaitOverflow": 1, "Tcp.OutRsts": 1])
+    wire.moved("late", ["Tcp.EstabResets": counted])
+    var test = JudgeTests.test(Expectation(.connected))
+    test.settings["server"] = ["tcp_max_tw_buckets": "0"]
+    test.workload = [.connect(.init(client: "late", label: "late", closes: .server, times: 1, again: 0))]
+    let judgement = judge(test, on: .current(), seen: wire.observation)
+    #expect((judgement.verdict == .pass) == holds, "\(judgement.reason)")
+  }
+
   /// Without the setting nothing explains them.
   @Test(arguments: ["TcpExt.TCPTimeWaitOverflow", "TcpExt.SyncookiesSent", "TcpExt.TCPReqQFullDoCookies"])
   func withoutTheSettingTheyMustStandStill(counter: String) {
