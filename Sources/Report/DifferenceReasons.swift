@@ -34,7 +34,7 @@ extension Difference {
       let one = Set(first.counters.subtracting(other.counters).map(Self.name(of:)))
       let two = Set(other.counters.subtracting(first.counters).map(Self.name(of:)))
       guard other.verdict == first.verdict, other.outcomes == first.outcomes,
-        let change = KernelChange.all.first(where: { $0.explains(one, two) })
+        let change = KernelChange.all.first(where: { $0.explains(one, two, outcomes: first.outcomes.values) })
       else { return [] }
       if !words.contains(change.words) { words.append(change.words) }
     }

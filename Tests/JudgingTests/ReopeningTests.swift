@@ -54,6 +54,9 @@ import struct Model.Expectation
     #expect(known.count == 1 && known.allSatisfy { $0.words.contains("830af2eba403") })
     #expect(!KernelChange.all.contains { $0.explains(["TcpExt.PAWSEstab"], []) })
     #expect(!KernelChange.all.contains { $0.explains([], []) })
+    let fails: Set = ["Tcp.AttemptFails"]
+    #expect(KernelChange.all.contains { $0.explains([], fails, outcomes: ["refused by icmp"]) })
+    #expect(!KernelChange.all.contains { $0.explains([], fails, outcomes: ["refused"]) })
   }
 
   /// The server has closed first, so that the client's own next SYN from the port meets TIME_WAIT of conntrack's too.
