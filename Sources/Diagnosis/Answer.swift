@@ -32,9 +32,18 @@ public struct Answer: Sendable, Codable {
 
   /// Something that was seen, how often, of whom.
   public struct Event: Sendable, Codable {
+    /// Of many: `connections that went well`.
     public var what: String
     public var count: Int
     public var who: [String]
+
+    /// `2 SYNs answered by a RST`, `1 SYN answered by a RST`.
+    var words: String {
+      guard count == 1, let noun = ["connections", "SYN-ACKs", "SYNs"].first(where: what.contains),
+        let range = what.firstRange(of: noun)
+      else { return "\(count) \(what)" }
+      return "1 " + what.replacingCharacters(in: range, with: noun.dropLast())
+    }
   }
 
   /// What would tell more, and the command that gets it.

@@ -48,10 +48,15 @@ enum AnswerReading {
     }
     let why =
       isDeaf ? "; the client's RSTs did not end it, which only TIME_WAIT with tcp_rfc1337=1 withstands" : ""
+    // Where the answers were not captured, the SYN behind a RST may have one that goes astray.
+    let isAstray = !connected && life.syns > 1 && around.traffic.view.isOneSided
     var fits = [timeWait(rule, isDeaf ? .likely : .possible, shown + why, life)].compactMap(\.self)
     if !isDeaf {
       fits.append(challenge(.possible, shown))
       fits.append(Fit(cause: .mechanism("fin-wait-2"), certainty: .possible, evidence: [shown]))
+    }
+    if isAstray {
+      fits.append(Fit(cause: .mechanism("lost-answer"), certainty: .possible, evidence: [shown]))
     }
     return fits
   }
@@ -140,12 +145,18 @@ enum AnswerReading {
           evidence: [words, "every real server of the director has weight 0"])
       ]
     }
-    var fits = [Fit(cause: .mechanism("icmp"), certainty: .shown, evidence: [words])]
-    if isPort, complaint.from == life.server.address, around.facts.services.isEmpty {
-      fits[0].certainty = .likely
-      fits.append(Fit(cause: .mechanism("ipvs-quiesced"), certainty: .possible, evidence: [words]))
-    }
-    return fits
+    return icmp(
+      .shown, [words],
+      mayBeDirector: isPort && complaint.from == life.server.address && around.facts.services.isEmpty)
+  }
+
+  /// An ICMP error: of a rule or a route; where the very address says so that was asked, of a director as well that has
+  /// nobody to schedule to (`ip_vs_leave`).
+  static func icmp(_ certainty: Certainty, _ evidence: [String], mayBeDirector: Bool) -> [Fit] {
+    mayBeDirector
+      ? ["icmp", "ipvs-quiesced"].map {
+        Fit(cause: .mechanism($0), certainty: .possible, evidence: evidence)
+      } : [Fit(cause: .mechanism("icmp"), certainty: certainty, evidence: evidence)]
   }
 
   /// A SYN-ACK with an echo that is none of the client's: with its RST there is nothing else that it can be.

@@ -27,7 +27,7 @@ public struct AnswerText {
     if !answer.happened.isEmpty { lines.append("What was seen") }
     for event in answer.happened {
       let who = event.who.isEmpty ? "" : ": " + event.who.joined(separator: ", ")
-      lines += Self.wrapped("\(event.count) \(event.what)\(who)", indent: 4, first: "  ")
+      lines += Self.wrapped("\(event.words)\(who)", indent: 4, first: "  ")
     }
 
     if !answer.happened.isEmpty { lines.append("") }

@@ -4,6 +4,13 @@ struct Fit {
   var certainty: Certainty
   var evidence: [String] = []
   var against: [String] = []
+
+  /// The same, no surer than that.
+  func at(most: Certainty) -> Fit {
+    var fit = self
+    fit.certainty = min(certainty, most)
+    return fit
+  }
 }
 
 /// What is read out of one troubled life.

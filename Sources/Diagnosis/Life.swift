@@ -34,6 +34,13 @@ struct Life {
     var lastCarried = false
     /// ACKs without data that repeat what the end has said.
     var duplicates = 0
+    /// Probes since the other end last said anything, and when the first of them was sent.
+    var probes = 0
+    var firstProbe: Int64 = 0
+
+    /// Whether it asks if the other end is there: an ACK of one byte before the newest, of keepalive or of a closed window
+    /// (`tcp_xmit_probe_skb`).
+    func isProbe(_ segment: Sighting) -> Bool { segment.isBareAck && segment.sequence &+ 1 == next }
   }
 
   /// A bare ACK in answer to a SYN: of an earlier connection, or of one that is open.
@@ -51,6 +58,11 @@ struct Life {
     var answers: Bool
     /// Whether that one carried data or a FIN.
     var answersData: Bool
+    /// Whether that one asked if there is anybody.
+    var answersProbe: Bool
+    /// How often its own end had asked that before, without an answer, and for how many nanoseconds.
+    var unansweredProbes: Int
+    var asking: Int64
     /// Nanoseconds without a packet before what it answers.
     var idle: Int64
     /// Bytes that had passed before.
@@ -256,18 +268,27 @@ struct Life {
   }
 
   private mutating func noteReset(_ segment: Sighting, byServer: Bool) {
-    let other = byServer ? fromClient : fromServer
+    let (own, other) = byServer ? (fromServer, fromClient) : (fromClient, fromServer)
     // tcp_v4_send_reset: the number is what the segment acknowledged, or 0 where it acknowledged nothing.
     let answers = other.segments > 0 && segment.sequence == other.lastAcknowledgement
     reset = Reset(
       byServer: byServer, time: segment.time, ttl: segment.ttl, answers: answers,
-      answersData: answers && other.lastCarried, idle: idleBefore,
+      answersData: answers && other.lastCarried, answersProbe: answers && other.probes > 0,
+      unansweredProbes: own.probes, asking: own.probes > 0 ? segment.time - own.firstProbe : 0,
+      idle: idleBefore,
       bytes: fromClient.bytes + fromServer.bytes, acknowledges: segment.flags.contains(.ack))
   }
 
   private mutating func note(_ segment: Sighting, fromClient isClient: Bool) {
     var (way, other) = isClient ? (fromClient, fromServer) : (fromServer, fromClient)
     way.segments += 1
+    if way.isProbe(segment) {
+      if way.probes == 0 { way.firstProbe = segment.time }
+      way.probes += 1
+    } else if !segment.isReset {
+      way.probes = 0
+    }
+    other.probes = 0
     if way.ttl == nil, !segment.isReset { way.ttl = segment.ttl }
     let carries = segment.payload > 0 || segment.flags.contains(.fin)
     if !segment.isReset, !segment.isSYN, !segment.isSYNACK {

@@ -20,7 +20,8 @@ enum OpenReading {
     guard let reset = life.reset else { return [] }
     let who = reset.byServer ? "server" : "client"
     let idle = reset.idle > 5_000_000_000 ? ", after \(Words.seconds(of: reset.idle)) without a packet" : ""
-    let words = "a RST from the \(who)'s side answers a segment of an open connection\(idle)"
+    let what = reset.answersProbe ? "a probe (keepalive, or of a closed window)" : "a segment"
+    let words = "a RST from the \(who)'s side answers \(what) of an open connection\(idle)"
     if reset.acknowledges {
       return [
         Fit(
@@ -69,6 +70,25 @@ enum OpenReading {
       Fit(cause: .mechanism("conntrack-invalid"), certainty: .possible, evidence: [words]),
       Fit(cause: .mechanism("ipvs"), certainty: .possible, evidence: [words]),
       Fit(cause: .loss, certainty: .possible, evidence: [words]),
+    ]
+  }
+
+  /// `tcp_keepalive_timer`, `tcp_probe_timer`: who has asked often enough gives up, by a RST where he asked at all.
+  static func askedInVain(_ life: Life, in around: Surroundings) -> [Fit] {
+    let isClient = life.reset.map { !$0.byServer } ?? (life.fromClient.probes >= life.fromServer.probes)
+    let (way, other) = isClient ? (life.fromClient, life.fromServer) : (life.fromServer, life.fromClient)
+    // Where its direction was not captured, answers may have been there.
+    guard other.segments > 0 else { return [] }
+    let (probes, asking) =
+      life.reset.map { ($0.unansweredProbes, $0.asking) } ?? (way.probes, life.ended - way.firstProbe)
+    let end = life.reset == nil ? "" : ", and its end gives up by a RST"
+    let words =
+      "\(Words.count(probes, "probe")) of the \(isClient ? "client" : "server") (keepalive, or of a closed window) "
+      + "\(probes == 1 ? "is" : "are") not answered for \(Words.seconds(of: asking))\(end)"
+    return [
+      Fit(cause: .peerGone, certainty: .likely, evidence: [words]),
+      Fit(cause: .mechanism("conntrack-invalid"), certainty: .possible, evidence: [words]),
+      Fit(cause: .mechanism("ipvs"), certainty: .possible, evidence: [words]),
     ]
   }
 

@@ -53,13 +53,17 @@ struct Reasoner {
     case .refused: AnswerReading.refused(life, in: around)
     case .complained: AnswerReading.complained(life, in: around)
     case .echoRefused: AnswerReading.echoRefused(life)
-    case .answerLost: AnswerReading.answerLost(life, in: around)
+    case .answerLost:
+      AnswerReading.answerLost(life, in: around)
+        + (life.oldAcks == 0
+          ? [] : AnswerReading.oldAck(life, connected: false, in: around).map { $0.at(most: .possible) })
     case .halfOpen: AnswerReading.halfOpen(life, in: around)
     case .handshakeAckIgnored: AnswerReading.handshakeAckIgnored(life, in: around)
     case .resetAtOnce: AnswerReading.resetAtOnce(life, in: around)
     case .resetInAnswer: OpenReading.resetInAnswer(life, in: around)
     case .stale: OpenReading.stale(life, in: around)
     case .unanswered: OpenReading.unanswered(life, in: around)
+    case .askedInVain: OpenReading.askedInVain(life, in: around)
     case .unwritten: OpenReading.unwritten(life, in: around)
     }
   }
@@ -155,7 +159,13 @@ struct Reasoner {
 
   private func verdict(_ suspects: [Answer.Suspect], _ readings: [Reading]) -> Answer.Verdict {
     if suspects.contains(where: { $0.isMechanism && $0.certainty >= .likely }) { return .mechanism }
-    if suspects.contains(where: { !$0.isMechanism && $0.certainty >= .likely }) { return .noneOfThese }
+    // Of another attempt one of the lab's may be true.
+    let isOpen = readings.contains {
+      $0.fits.contains(where: \.cause.isMechanism) && $0.fits.allSatisfy { $0.certainty < .likely }
+    }
+    if !isOpen, suspects.contains(where: { !$0.isMechanism && $0.certainty >= .likely }) {
+      return .noneOfThese
+    }
     if !suspects.isEmpty { return .notEnough }
     return isOneSided ? .notEnough : .nothingWrong
   }
@@ -186,6 +196,10 @@ struct Reasoner {
           "Nothing wrong is seen, but one direction only was captured: who got no answer does not show in it"
       }
       if names.isEmpty { return "Something is wrong, and what was brought does not say what" }
+      if let foreign = suspects.first(where: { !$0.isMechanism && $0.certainty >= .likely }) {
+        return "It looks like \(foreign.name), \(foreign.summary); and there is not enough to tell whether "
+          + "\(Self.list(names)) \(names.count == 1 ? "hits" : "hit") others"
+      }
       return "Not enough to tell: \(Self.list(names)) would look like this, and so does "
         + Self.list(suspects.filter { !$0.isMechanism }.map(\.name), empty: "nothing else that is known")
     case .noneOfThese:
@@ -237,14 +251,15 @@ enum EventWords {
     case .complained: "SYNs answered by an ICMP error"
     case .late: "SYNs of which not the first was answered"
     case .echoRefused: "SYN-ACKs refused by a RST, for their echo is nobody's"
-    case .answerLost: "SYN-ACKs that do not reach who asked"
+    case .answerLost: "SYN-ACKs not reaching who asked"
     case .halfOpen: "SYN-ACKs to who says nothing more"
     case .handshakeAckIgnored: "SYN-ACKs again, though acknowledged"
-    case .resetAtOnce: "connections reset as soon as they are open"
+    case .resetAtOnce: "connections reset as soon as open"
     case .resetInAnswer: "open connections reset in answer to a segment"
     case .stale: "open connections whose timestamps go back"
     case .unanswered: "open connections on which nothing is acknowledged any more"
-    case .unwritten: "connections that go on with an address that nobody has rewritten"
+    case .askedInVain: "open connections on which nobody answers a probe"
+    case .unwritten: "connections going on with an address that nobody has rewritten"
     }
   }
 

@@ -4,7 +4,7 @@ import Evidence
 enum SilenceReading {
   static func silent(_ life: Life, in around: Surroundings) -> [Fit] {
     let words = "\(Words.count(life.syns, "SYN")), no answer"
-    if around.isAbsent(life.server.address), life.refusals == 0 {
+    if around.isAbsent(life.server.address), life.refusals == 0, !around.traffic.view.isOneSided {
       return [
         Fit(
           cause: .hostGone, certainty: .shown,
@@ -18,11 +18,9 @@ enum SilenceReading {
       ]
     }
     if let said = around.traffic.vague[life.client.address] {
-      return [
-        Fit(
-          cause: .mechanism("icmp"), certainty: .likely,
-          evidence: [words, "\(said), to the same client, cut off before what it is about"])
-      ]
+      let evidence = [words, "\(said), to the same client, cut off before what it is about"]
+      return AnswerReading.icmp(
+        .likely, evidence, mayBeDirector: said.contains("port unreachable") && around.facts.services.isEmpty)
     }
     // Its translation went out: what became of that is told of that.
     if life.forwarded > 0 { return [] }
@@ -223,13 +221,7 @@ enum SilenceReading {
       life.forwarded < life.syns
     {
       if let race = race(life, words, around) { return [race] }
-      return [
-        Fit(
-          cause: .mechanism("hop"), certainty: .possible,
-          evidence: [words + ": the first does not leave the box"]),
-        Fit(cause: .mechanism("nat-race"), certainty: .possible, evidence: [words]),
-        Fit(cause: .mechanism("conntrack-full"), certainty: .possible, evidence: [words]),
-      ]
+      return onTheWay(life, words + ": the first does not leave the box", around)
     }
     if life.forwarded > 0 { return [] }
     var fits = [
@@ -237,11 +229,21 @@ enum SilenceReading {
       Fit(cause: .mechanism("syn-queue"), certainty: .possible, evidence: [words]),
     ]
     if around.view != .server {
-      fits += ["hop", "nat-race", "conntrack-full", "ipvs"].map {
-        Fit(cause: .mechanism(.init(rawValue: $0)), certainty: .possible, evidence: [words])
-      }
+      fits += onTheWay(life, words, around)
       fits.append(Fit(cause: .loss, certainty: .possible, evidence: [words]))
     }
     return fits
+  }
+
+  /// What drops a SYN on its way, and lets the next one through.
+  private static func onTheWay(_ life: Life, _ words: String, _ around: Surroundings) -> [Fit] {
+    var causes = ["hop", "nat-race", "conntrack-full", "ipvs"]
+    // ip6_neigh_lookup, until 2c6b55f45d53.
+    if !life.server.address.isIPv4, around.facts.isBefore(5, 2) != false {
+      causes.append("ipvs-first-packet")
+    }
+    return causes.map {
+      Fit(cause: .mechanism(.init(rawValue: $0)), certainty: .possible, evidence: [words])
+    }
   }
 }

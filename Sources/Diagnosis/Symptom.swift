@@ -32,6 +32,8 @@ enum Symptom: Hashable {
   case stale
   /// Data again and again, and nothing that acknowledges it.
   case unanswered
+  /// Nobody answers who asks whether the other end is there.
+  case askedInVain
   /// A connection of other addresses goes on here.
   case unwritten
 
@@ -68,6 +70,7 @@ enum Symptom: Hashable {
         return .answerLost
       }
       if life.oldAcks > 0 {
+        if !life.isEstablished, life.syns > 0, life.synAcks > 1 { return .answerLost }
         // Where the client's side is not captured what it has come to shows by what the server says then.
         let isOpen = life.isEstablished || life.syns > 0 || life.fromServer.segments > 1
         if isOpen { return .oldAck(connected: true) }
@@ -93,7 +96,9 @@ enum Symptom: Hashable {
       }
     }
     if life.fromClient.stale > 0 || life.fromServer.stale > 0 { return .stale }
-    if let reset = life.reset, reset.answersData { return .resetInAnswer }
+    if let reset = life.reset, reset.unansweredProbes > 0, reset.asking >= second { return .askedInVain }
+    if let reset = life.reset, reset.answersData || reset.answersProbe { return .resetInAnswer }
+    if life.reset == nil, max(life.fromClient.probes, life.fromServer.probes) >= 2 { return .askedInVain }
     if max(life.fromClient.repeats, life.fromServer.repeats) >= 2 { return .unanswered }
     if life.isWhole, life.isEstablished, life.syns > 1, life.synAcks >= 1, life.synsBefore > 1 {
       return .late

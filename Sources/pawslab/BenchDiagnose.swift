@@ -130,7 +130,7 @@ struct ConfusionMatrix {
   ]
   /// Packets that never reach a server do not show there.
   private static let beforeServer: Set<String> = [
-    "hop", "nat-race", "conntrack-full", "ipvs", "icmp", "ipvs-quiesced",
+    "hop", "nat-race", "conntrack-full", "ipvs", "icmp", "ipvs-quiesced", "ipvs-first-packet",
   ]
 
   mutating func add(_ result: CaseResult) throws {
@@ -140,6 +140,12 @@ struct ConfusionMatrix {
     let attempts = result.judgement.attempts
     let first = attempts.first { Self.mechanism($0) != nil } ?? attempts.last
     guard let client = first?.attempt.client else { return }
+    // What a send that nothing leaves for comes to was decided before: keepalive's probe was answered by a RST.
+    let times = observation.packets.filter { Segment($0) != nil }.map(\.time)
+    let decidedBefore = Set(
+      attempts.map(\.attempt).filter { own in
+        own.kind == .send && !times.contains { $0 >= own.began && $0 <= own.ended }
+      }.map(\.id))
     for vantage in Vantage.allCases {
       if !vantage.isClients, vantage != .hop, servers.contains(client) { continue }
       let seen = vantage.packets(observation.packets, client: client, servers: servers).filter {
@@ -147,7 +153,8 @@ struct ConfusionMatrix {
       }
       let visible = attempts.filter { attempt in
         let own = attempt.attempt
-        guard seen.contains(where: { $0.time >= own.began && $0.time <= own.ended }) else { return false }
+        let began = decidedBefore.contains(own.id) ? Int64.min : own.began
+        guard seen.contains(where: { $0.time >= began && $0.time <= own.ended }) else { return false }
         if vantage.isClients { return own.client == client }
         return vantage == .hop || attempt.synsAtServer > 0 || own.kind == .send
       }
@@ -181,6 +188,13 @@ struct ConfusionMatrix {
     let row = judged.isEmpty ? "nothing" : judged.sorted().joined(separator: " + ")
     var right = judged
     if judged.contains("time-wait") { right.formUnion(["tw-paws", "tw-seq"]) }
+    // Its first SYN met TIME_WAIT, as the server has counted; the mechanism is of what became of the next one.
+    let counted = result.observation.map { seen in
+      result.test.network.nodes.filter(result.test.network.isServer).contains { node in
+        ["TcpExt.PAWSEstab", "TcpExt.PAWSTimewait"].contains { seen.counters(of: node)[$0] ?? 0 > 0 }
+      }
+    }
+    if judged.contains("lost-answer"), counted == true { right.insert("tw-paws") }
     let (named, fitting) = (Set(answer.named), Set(answer.fitting))
     // An author's own witnesses name no mechanism: whatever fits may be it.
     let isFree = judged.contains("witnesses")
