@@ -33,10 +33,11 @@ extension Difference {
     for other in behaviours.map(\.behaviour) where other != first {
       let one = Set(first.counters.subtracting(other.counters).map(Self.name(of:)))
       let two = Set(other.counters.subtracting(first.counters).map(Self.name(of:)))
-      guard other.verdict == first.verdict, other.outcomes == first.outcomes,
-        let change = KernelChange.all.first(where: { $0.explains(one, two, outcomes: first.outcomes.values) })
-      else { return [] }
-      if !words.contains(change.words) { words.append(change.words) }
+      let changes = KernelChange.explaining(one, two, outcomes: first.outcomes.values)
+      guard other.verdict == first.verdict, other.outcomes == first.outcomes, !changes.isEmpty else {
+        return []
+      }
+      words += changes.map(\.words).filter { !words.contains($0) }
     }
     return words
   }
