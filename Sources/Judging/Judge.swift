@@ -88,7 +88,7 @@ struct Judge {
       book.counters.claim(own.counters)
       witnesses += own.witnesses(test, on: kernel, seen: observation, trace: trace)
     }
-    witnesses += book.counters.witnesses(seen: observation, of: test)
+    witnesses += book.counters.witnesses(seen: observation, of: test, on: kernel)
 
     if let wrong = attempts.first(where: { !$0.holds }) {
       return Judgement(

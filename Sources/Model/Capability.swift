@@ -35,6 +35,9 @@ public enum Capability: Sendable, Hashable, Codable, Comparable, CustomStringCon
     /// conntrack counts as INVALID a SYN that reopens a closed entry, and lets it pass (until 830af2eba403: 5.17, and
     /// stable kernels of January 2022).
     case reopeningInvalid = "reopening-invalid"
+    /// conntrack counts neighbour discovery and multicast reports of IPv6 as INVALID, and lets them pass: RHEL 7's 3.10,
+    /// where `icmpv6_error` says UNTRACKED, and `nf_conntrack_in` asks for an entry all the same.
+    case neighboursInvalid = "neighbours-invalid"
     /// A director's connections can be flushed: `expire_nodest_conn` ends those whose server has gone at once
     /// (35dfb013149f, 5.9), where older kernels keep them until they end by themselves.
     case ipvsFlush = "ipvs-flush"

@@ -124,6 +124,22 @@ import Testing
     #expect(judge(test, on: .current(), seen: seen).verdict == .fail)
   }
 
+  /// RHEL 7's conntrack counts neighbour discovery among what is INVALID: it may be more there, and never less.
+  @Test func whatNeighboursSayIsNoWitnessWhereItIsCounted() {
+    var seen = JudgeTests.dropped()
+    seen.countersAfter["hop", default: [:]]["conntrack.invalid"] = 7
+    let test = JudgeTests.test(Expectation(.dropped, by: "tw-paws"))
+    var old = Kernel.current()
+    #expect(judge(test, on: old, seen: seen).reason == "hop conntrack.invalid: expected +0, saw +7")
+    old.capabilities.insert(.feature(.neighboursInvalid))
+    #expect(judge(test, on: old, seen: seen).verdict == .pass)
+    var claimed = test
+    for (wanted, holds) in [(7, true), (3, true), (8, false)] {
+      claimed.rules[0].witnesses = AuthorWitnesses(counters: ["hop": ["conntrack.invalid": Amount(wanted)]])
+      #expect((judge(claimed, on: old, seen: seen).verdict == .pass) == holds, "\(wanted)")
+    }
+  }
+
   private func served(
     _ count: Int, closes: Step.Closer, settings: [String: String], counters: [String: Int], on kernel: Kernel
   ) -> Judgement {

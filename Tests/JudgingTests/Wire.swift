@@ -92,7 +92,7 @@ extension Kernel {
     return Kernel(
       release: "6.18.0", machine: "x86_64",
       // What only old kernels do is none of this one's.
-      capabilities: Set(all).subtracting(without).subtracting([.feature(.reopeningInvalid)]),
+      capabilities: Set(all).subtracting(without).subtracting([.feature(.reopeningInvalid), .feature(.neighboursInvalid)]),
       perKernelSettings: [], timestampTicksPerSecond: 1000, privilege: .root, missing: [:])
   }
 }

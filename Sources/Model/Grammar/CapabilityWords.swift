@@ -18,6 +18,8 @@ extension Capability.Feature {
     case .natEvictsClosing: "A clash of NAT ports evicts an entry that is closing (458972550287, 6.5)"
     case .reopeningInvalid:
       "A SYN that reopens a closed entry of conntrack's is counted as INVALID, and passes (until 830af2eba403, 5.17)"
+    case .neighboursInvalid:
+      "conntrack counts neighbour discovery of IPv6 as INVALID, and lets it pass (RHEL 7's 3.10)"
     case .ipvsFlush:
       "A director's connections end at once where their server has gone (35dfb013149f, 5.9): flush"
     case .ipvsReschedulesTracked:

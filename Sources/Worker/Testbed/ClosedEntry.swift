@@ -19,6 +19,16 @@ enum ClosedEntry {
     return try invalid() > before
   }
 
+  /// A client behind a NAT connects over IPv6, for which each looks for the other's link address.
+  ///
+  /// - Returns: whether anything of that is counted as INVALID.
+  static func countsNeighbours(on kernel: Kernel) throws -> Bool {
+    let hop = Hop(nat: .snat, backend: .auto, ports: 40000...40000, random: .none, dropInvalid: false)
+    let one = try OneClient(.snat, .ipv6, hop: hop, on: kernel)
+    TCP.close(try one.connect("a connection over IPv6"))
+    return try one.testbed.nodes.contains { try $0.conntrack?.statistics()["invalid"] ?? 0 > 0 }
+  }
+
   /// Has a director forget a connection.
   /// - Throws: where it keeps it.
   static func flushDirector(on kernel: Kernel) throws {

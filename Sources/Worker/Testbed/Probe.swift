@@ -181,6 +181,14 @@ enum Probe {
           cause: "it is not counted as INVALID (since 830af2eba403, 5.17)")
       }
     }
+    if kernel.has(.ipv6) {
+      found.probe(.neighboursInvalid) {
+        guard try ClosedEntry.countsNeighbours(on: kernel) else {
+          throw Failure(
+            stage: "conntrack", object: "neighbour discovery", cause: "it is not counted as INVALID")
+        }
+      }
+    }
     found.probe(.natDrawsPorts) { try drawPorts(on: kernel) }
     found.probe(.natFreesExpired) { try freeExpired(on: kernel) }
     if kernel.has(.ipvs) {
