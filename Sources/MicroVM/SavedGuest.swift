@@ -105,6 +105,8 @@ extension Hypervisor {
     var qemu = QEMU(accelerator: .tcg, pvh: kernel.pvh)
     qemu.megabytes = additions.megabytes
     qemu.append = additions.append
+    // calibrate_APIC_clock spins on PAUSE for 100 ms, and each ends what QEMU executes: minutes, where 4.19 asks otherwise.
+    if KernelVersion(kernel.release) < KernelVersion("4.19") { qemu.append.append("nolapic_timer") }
     qemu.extra = additions.qemu
     qemu.sandboxed = sandboxed
     let bundles = Self.bundles.filter { name in kernel.bundles.contains { $0.name == name } }
