@@ -24,6 +24,14 @@ extension TCP {
       libc: setsockopt(socket.descriptor, SOL_SOCKET, SO_KEEPALIVE, &value, 4), "SO_KEEPALIVE", "\(value)")
   }
 
+  /// How often a SYN is sent again before connect(2) gives up: TCP_SYNCNT, tcp(7), in place of `tcp_syn_retries`.
+  public static func setSYNRetries(_ socket: Socket, _ retries: Int32) throws {
+    var value = retries
+    try SystemError.check(
+      libc: setsockopt(socket.descriptor, Int32(IPPROTO_TCP), TCP_SYNCNT, &value, 4), "TCP_SYNCNT",
+      "\(retries)")
+  }
+
   /// Changes how many connections may wait for accept(2): listen(2) once more, on a socket that listens already. The
   /// kernel holds `backlog` + 1 of them (`sk_acceptq_is_full`), at most `net.core.somaxconn` + 1.
   public static func setBacklog(_ listener: Socket, _ backlog: Int) throws {

@@ -105,7 +105,8 @@ extension Hypervisor {
     var qemu = QEMU(accelerator: .tcg, pvh: kernel.pvh)
     qemu.megabytes = additions.megabytes
     qemu.append = additions.append
-    // calibrate_APIC_clock spins on PAUSE for 100 ms, and each ends what QEMU executes: minutes, where 4.19 asks otherwise.
+    // Before random.trust_cpu (39a8883a2b98, 4.19) a guest without virtio-rng, whose tick is its local APIC's, gathers no
+    // entropy, and its first getrandom(2) waits for ever; interrupts of the HPET give some.
     if KernelVersion(kernel.release) < KernelVersion("4.19") { qemu.append.append("nolapic_timer") }
     qemu.extra = additions.qemu
     qemu.sandboxed = sandboxed

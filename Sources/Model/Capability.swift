@@ -275,6 +275,12 @@ public struct Kernel: Codable, Sendable, Equatable {
   /// Whether the kernel has it.
   public func has(_ feature: Capability.Feature) -> Bool { capabilities.contains(.feature(feature)) }
 
+  /// Whether the kernel has that counter; true where nobody has asked which it has, and of those that every kernel has.
+  public func counts(_ counter: String) -> Bool {
+    capabilities.contains(.counter(counter)) || !counter.hasPrefix("TcpExt.")
+      || !capabilities.contains(where: \.isCounter)
+  }
+
   /// The first of these counters that the kernel has: `paws_timewait` is `PAWSTimewait`, else `PAWSEstab`.
   public func counter(_ names: String...) -> String? {
     names.first { capabilities.contains(.counter($0)) }

@@ -143,7 +143,8 @@ extension Capability.Feature {
     case .usecTimestamps:
       Remedy(besides: "Linux 6.7 or later", cost: "cases with timestamps in microseconds run in a guest")
     case .socketClocks, .backlogZero, .timestampsByPort, .natEvictsClosing, .dropHints, .recycleEmulation,
-      .recycleUnstamped, .reopeningInvalid, .neighboursInvalid, .ipvsFlush, .loopbackReuse, .ipvsReschedulesTracked,
+      .recycleUnstamped, .reopeningInvalid, .neighboursInvalid, .ipvsFlush, .loopbackReuse,
+      .ipvsReschedulesTracked,
       .ipvsLeavesQuiesced, .ipvsKeepsFirstPacket, .conntrackByNeed, .promptSYN, .dropsAtFullQueue,
       .repairClosing,
       .natDrawsPorts, .natFreesExpired, .keepsSYNRetries:

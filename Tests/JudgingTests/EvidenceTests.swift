@@ -124,6 +124,17 @@ import Testing
     #expect(judge(test, on: .current(), seen: seen).verdict == .fail)
   }
 
+  /// Which counters a kernel has was asked; what it lacks is no witness, and what it has and did not move is one.
+  @Test func aCounterThatAKernelLacksIsNoWitness() {
+    var test = JudgeTests.test(Expectation(.dropped, by: "tw-paws"))
+    test.rules[0].witnesses = AuthorWitnesses(counters: ["late": ["TcpExt.TCPKeepAlive": Amount(1)]])
+    let seen = JudgeTests.dropped()
+    #expect(
+      judge(test, on: .current(), seen: seen).reason == "late TcpExt.TCPKeepAlive: expected +1, saw +0")
+    let old = Kernel.current(without: [.counter("TcpExt.TCPKeepAlive")])
+    #expect(judge(test, on: old, seen: seen).verdict == .pass)
+  }
+
   /// RHEL 7's conntrack counts neighbour discovery among what is INVALID: it may be more there, and never less.
   @Test func whatNeighboursSayIsNoWitnessWhereItIsCounted() {
     var seen = JudgeTests.dropped()

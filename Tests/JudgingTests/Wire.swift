@@ -85,14 +85,16 @@ struct Wire {
 extension Kernel {
   /// A current kernel with everything.
   static func current(without: Set<Capability> = []) -> Kernel {
-    let names = ["PAWSTimewait", "PAWSEstab", "TCPACKSkippedTimeWait", "TWRecycled"]
+    let counters = KnownCounters.ofKernels.filter { $0.hasPrefix("TcpExt.") }
     let all =
-      Capability.Feature.allCases.map(Capability.feature) + names.map { .counter("TcpExt.\($0)") }
+      Capability.Feature.allCases.map(Capability.feature) + counters.map { .counter($0) }
       + Setting.all.filter { $0.name != "tcp_tw_recycle" }.map { .setting($0.name) }
     return Kernel(
       release: "6.18.0", machine: "x86_64",
       // What only old kernels do is none of this one's.
-      capabilities: Set(all).subtracting(without).subtracting([.feature(.reopeningInvalid), .feature(.neighboursInvalid)]),
+      capabilities: Set(all).subtracting(without).subtracting([
+        .feature(.reopeningInvalid), .feature(.neighboursInvalid),
+      ]),
       perKernelSettings: [], timestampTicksPerSecond: 1000, privilege: .root, missing: [:])
   }
 }

@@ -110,8 +110,9 @@ extension Probe {
     try node.routes.commit()
     // What loops back with the route that it left by is thrown away in silence (dst_discard).
     let socket = try node.namespace.run {
-      try Sysctl.write("net/ipv4/tcp_syn_retries", "2")
       let socket = try TCP.socket(ipv6: false)
+      // Of the socket, for tcp_syn_retries is one per kernel in old ones.
+      try TCP.setSYNRetries(socket, 2)
       try TCP.bind(socket, to: try SocketAddress("127.0.0.1", port: 41000))
       _ = TCP.connect(socket, to: try SocketAddress("192.0.2.1", port: Network.serverPort))
       return socket
