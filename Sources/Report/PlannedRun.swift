@@ -15,6 +15,13 @@ public struct PlannedRun: Codable, Sendable {
   public var began: Date
   /// What was typed, word by word, with the program's bare name; nil in plans of a version that did not say.
   public var command: [String]?
+  /// What `--kernel` was given of it.
+  public var kernelWords: [String] {
+    let words = command ?? []
+    let own = zip(words, words.dropFirst()).filter { $0.0 == "--kernel" }.map(\.1)
+    return (own + words.filter { $0.hasPrefix("--kernel=") }.map { String($0.dropFirst("--kernel=".count)) })
+      .flatMap { $0.split(separator: ",").map(String.init) }
+  }
   /// Which version of the program; as above.
   public var program: String?
   /// The kernels that cases were to run on, as they were probed.

@@ -110,7 +110,7 @@ extension Machines {
     let open = earlier.plan.cases.filter { !known.contains($0) }
     var machines: [String: Machine] = [:]
     for name in Set(open.map(\.kernel)).sorted() {
-      let machine = try await inResult(name)
+      let machine = try await inResult(name, typed: earlier.plan.kernelWords)
       if let then = earlier.plan.kernels[name], !machine.kernel.judgesLike(then) {
         throw Failure(
           stage: "--continue", object: name,

@@ -105,6 +105,16 @@ import Testing
     }
   }
 
+  /// A kernel that was named by its path is found again by what was typed.
+  @Test func aPlanKnowsWhatItsKernelsWereCalled() {
+    var plan = PlannedRun([(test: Case, kernel: String)](), kernels: [:])
+    #expect(plan.kernelWords.isEmpty)
+    plan.command = [
+      "pawslab", "run", "lab", "--kernel", "debian-12,./linux", "--jobs", "2", "--kernel=/a/bzImage",
+    ]
+    #expect(plan.kernelWords == ["debian-12", "./linux", "/a/bzImage"])
+  }
+
   /// A run from three seeds that was killed after one: each seed has a place and a folder of its own.
   @Test func seedsAreContinuedApart() throws {
     let scratch = try RunFolderTests.Scratch()
