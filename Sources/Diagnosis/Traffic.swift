@@ -356,7 +356,9 @@ struct Traffic {
   }
 
   private mutating func finish(_ life: Life, final: Bool) {
-    let symptom = Symptom(life, until: final ? .max : last)
+    // An ICMP error that was cut off before what it is about is an answer, to one who has asked once.
+    let isOver = final || vague[life.client.address] != nil
+    let symptom = Symptom(life, until: isOver ? .max : last)
     if life.isWhole, life.syns > 0 || life.synAcks > 0 { tally(life, symptom) }
     switch symptom {
     case .none:

@@ -71,7 +71,7 @@ enum SignedRecord {
         key: ended.text.split(separator: " ").first { $0.hasPrefix("SHA256:") }.map(String.init) ?? "a key")
     }
     let found = try await keygen(["-Y", "find-principals", "-s", file, "-f", allowed], nil)
-    guard found.isFine, let who = found.text.split(separator: "\n").first.map(String.init) else {
+    guard found.isFine, let who = found.text.split(whereSeparator: \.isNewline).first.map(String.init) else {
       throw refused("its key is not in \(signers)")
     }
     let ended = try await keygen(
@@ -86,7 +86,7 @@ enum SignedRecord {
     guard ended.isFine else {
       throw Failure(
         stage: "--sign", object: key,
-        cause: Visible.line(ended.text.split(separator: "\n").first.map(String.init) ?? ""),
+        cause: Visible.line(ended.text.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""),
         mend: "ssh-keygen -t ed25519 -f KEY makes one", isUsage: true)
     }
   }
