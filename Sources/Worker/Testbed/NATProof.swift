@@ -11,28 +11,31 @@ enum NATProof {
   /// Milliseconds for a connection, which takes one where nothing else runs.
   private static let deadline = 5_000
 
-  /// IPv4, and IPv6 where the kernel has it. There a tool that refuses its rules is left for the cases that want them:
-  /// they say so, and fail by nothing else.
-  ///
   /// That rules were taken and do not do what they say.
   struct WithoutEffect: Error, CustomStringConvertible {
     var failure: Failure
     var description: String { failure.description }
   }
 
+  /// With the rule's address and with the link's, in IPv4, and in IPv6 where the kernel has it. There a tool that refuses
+  /// its rules is left for the cases that want them: they say so, and fail by nothing else.
+  ///
   /// - Throws: ``WithoutEffect``; any other error for what could not be tried.
   static func hold(_ backend: NATRules.Backend, on kernel: Kernel) throws {
-    try connect(try testbed(.ipv4, backend, kernel), by: backend)
-    guard kernel.has(.ipv6), let testbed = try? testbed(.ipv6, backend, kernel) else { return }
-    try connect(testbed, by: backend)
+    // ip6tables-nft's MASQUERADE was seen to do nothing on 4.14.67, where its SNAT does.
+    for nat in [Hop.NAT.snat, .masquerade] {
+      try connect(try testbed(.ipv4, nat, backend, kernel), nat, by: backend)
+      guard kernel.has(.ipv6), let testbed = try? testbed(.ipv6, nat, backend, kernel) else { continue }
+      try connect(testbed, nat, by: backend)
+    }
   }
 
   /// One client behind source NAT.
   private static func testbed(
-    _ family: Network.Family, _ backend: NATRules.Backend, _ kernel: Kernel
+    _ family: Network.Family, _ nat: Hop.NAT, _ backend: NATRules.Backend, _ kernel: Kernel
   ) throws -> Testbed {
     let client = Client(name: "client", group: "client", clock: .offset(milliseconds: 0), isn: .natural)
-    let hop = Hop(nat: .snat, backend: .auto, ports: ports, random: .none, dropInvalid: false)
+    let hop = Hop(nat: nat, backend: .auto, ports: ports, random: .none, dropInvalid: false)
     let network = Network(topology: .snat, family: family, clients: [client], hop: hop)
     let test = Case(
       id: "probe/nat", scenario: "probe", title: "", why: "", axes: [], network: network, settings: [:],
@@ -45,14 +48,15 @@ enum NATProof {
 
   private static let ports = 40000...40001
 
-  private static func connect(_ testbed: Testbed, by backend: NATRules.Backend) throws {
+  private static func connect(_ testbed: Testbed, _ nat: Hop.NAT, by backend: NATRules.Backend) throws {
     let network = testbed.test.network
     guard let hop = network.natNodes.first.flatMap(testbed.node(named:)) else { return }
     let (source, ipv6) = (network.publicAddresses[0], network.family == .ipv6)
     func failure(_ cause: String) -> WithoutEffect {
       WithoutEffect(
         failure: Failure(
-          stage: "source NAT by \(backend.rawValue)", object: ipv6 ? "IPv6" : "IPv4",
+          stage: "\(nat == .snat ? "source NAT" : "masquerading") by \(backend.rawValue)",
+          object: ipv6 ? "IPv6" : "IPv4",
           cause: "the rules are taken, and \(cause)"))
     }
     let listener = try testbed.servers[0].namespace.run {
