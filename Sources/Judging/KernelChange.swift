@@ -42,7 +42,7 @@ public struct KernelChange: Sendable {
 
   /// The fewest changes that explain what moved on one kernel only and on the other only; empty where none do.
   ///
-  /// Between kernels that are far apart several may meet in one case.
+  /// Between kernels that are far apart up to three may meet in one case.
   ///
   /// - Parameter outcomes: what became of the attempts, on both: `refused by icmp`.
   public static func explaining(
@@ -53,7 +53,7 @@ public struct KernelChange: Sendable {
         || outcomes.contains { outcome in change.mechanisms.contains { outcome.hasSuffix("by \($0)") } }
     }
     var sets: [[KernelChange]] = [[]]
-    for change in candidates { sets += sets.map { $0 + [change] } }
+    for change in candidates { sets += sets.filter { $0.count < 3 }.map { $0 + [change] } }
     return sets.sorted { $0.count < $1.count }.first { changes in
       [(one, other), (other, one)].contains { explains($0, $1, by: changes) }
     } ?? []
