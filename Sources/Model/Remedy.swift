@@ -144,10 +144,8 @@ extension Capability.Feature {
       Remedy(besides: "Linux 6.7 or later", cost: "cases with timestamps in microseconds run in a guest")
     case .socketClocks, .backlogZero, .timestampsByPort, .natEvictsClosing, .dropHints, .recycleEmulation,
       .recycleUnstamped, .reopeningInvalid, .neighboursInvalid, .ipvsFlush, .loopbackReuse,
-      .ipvsReschedulesTracked,
-      .ipvsLeavesQuiesced, .ipvsKeepsFirstPacket, .conntrackByNeed, .promptSYN, .dropsAtFullQueue,
-      .repairClosing,
-      .natDrawsPorts, .natFreesExpired, .keepsSYNRetries:
+      .ipvsReschedulesTracked, .ipvsLeavesQuiesced, .ipvsKeepsFirstPacket, .conntrackByNeed, .promptSYN,
+      .dropsAtFullQueue, .repairClosing, .natDrawsPorts, .natFreesExpired, .keepsSYNRetries:
       nil
     }
   }

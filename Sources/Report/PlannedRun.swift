@@ -15,13 +15,6 @@ public struct PlannedRun: Codable, Sendable {
   public var began: Date
   /// What was typed, word by word, with the program's bare name; nil in plans of a version that did not say.
   public var command: [String]?
-  /// What `--kernel` was given of it.
-  public var kernelWords: [String] {
-    let words = command ?? []
-    let own = zip(words, words.dropFirst()).filter { $0.0 == "--kernel" }.map(\.1)
-    return (own + words.filter { $0.hasPrefix("--kernel=") }.map { String($0.dropFirst("--kernel=".count)) })
-      .flatMap { $0.split(separator: ",").map(String.init) }
-  }
   /// Which version of the program; as above.
   public var program: String?
   /// The kernels that cases were to run on, as they were probed.
@@ -32,6 +25,14 @@ public struct PlannedRun: Codable, Sendable {
   public var cases: [Place]
   /// Of which whole this is a part; nil where it is one.
   public var cut: ShardCut?
+
+  /// What `--kernel` was given, by what was typed.
+  public var kernelWords: [String] {
+    let words = command ?? []
+    let own = zip(words, words.dropFirst()).filter { $0.0 == "--kernel" }.map(\.1)
+    return (own + words.filter { $0.hasPrefix("--kernel=") }.map { String($0.dropFirst("--kernel=".count)) })
+      .flatMap { $0.split(separator: ",").map(String.init) }
+  }
 
   /// One case on one kernel, in a guest's own time from one seed.
   public struct Place: Codable, Sendable, Hashable {

@@ -182,19 +182,23 @@ struct ConfusionMatrix {
     return name
   }
 
+  /// Whether a server has counted that TIME_WAIT refused a SYN: of an answer that is lost, the mechanism is of what became
+  /// of the next one.
+  private static func hasMetTimeWait(_ result: CaseResult) -> Bool {
+    result.test.network.nodes.filter(result.test.network.isServer).contains { node in
+      ["TcpExt.PAWSEstab", "TcpExt.PAWSTimewait"].contains {
+        result.observation?.counters(of: node)[$0] ?? 0 > 0
+      }
+    }
+  }
+
   private mutating func note(
     _ judged: Set<String>, _ answer: Answer, _ vantage: Vantage, _ result: CaseResult
   ) {
     let row = judged.isEmpty ? "nothing" : judged.sorted().joined(separator: " + ")
     var right = judged
     if judged.contains("time-wait") { right.formUnion(["tw-paws", "tw-seq"]) }
-    // Its first SYN met TIME_WAIT, as the server has counted; the mechanism is of what became of the next one.
-    let counted = result.observation.map { seen in
-      result.test.network.nodes.filter(result.test.network.isServer).contains { node in
-        ["TcpExt.PAWSEstab", "TcpExt.PAWSTimewait"].contains { seen.counters(of: node)[$0] ?? 0 > 0 }
-      }
-    }
-    if judged.contains("lost-answer"), counted == true { right.insert("tw-paws") }
+    if judged.contains("lost-answer"), Self.hasMetTimeWait(result) { right.insert("tw-paws") }
     let (named, fitting) = (Set(answer.named), Set(answer.fitting))
     // An author's own witnesses name no mechanism: whatever fits may be it.
     let isFree = judged.contains("witnesses")

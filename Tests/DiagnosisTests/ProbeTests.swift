@@ -12,14 +12,9 @@ struct ProbeTests {
   private static func asked(byClient: Bool, _ end: End) throws -> Answer {
     var packets: [Wire.Packet] = []
     func say(_ time: Int, _ fromClient: Bool, seq: Int, ack: Int, _ flags: Int, payload: Int = 0) {
-      let content = Wire.tcp(
-        from: fromClient ? 40_000 : 8000, to: fromClient ? 8000 : 40_000, seq: seq, ack: ack, flags: flags,
-        tsval: 1_000 + time / 1_000, tsecr: 1_000, payload: payload)
-      let (from, to) = fromClient ? (Wire.client, Wire.server) : (Wire.server, Wire.client)
-      packets.append(
-        Wire.Packet(
-          microseconds: time, fromClient: fromClient,
-          bytes: Wire.ipv4(from, to, content, ttl: 64, id: packets.count + 1)))
+      Wire.say(
+        &packets, time, fromClient, seq: seq, ack: ack, flags, tsval: 1_000 + time / 1_000, tsecr: 1_000,
+        payload: payload)
     }
     say(0, true, seq: 100, ack: 0, 0x02)
     say(100, false, seq: 500, ack: 101, 0x12)

@@ -10,14 +10,7 @@ struct RefusedAnswerTests {
     func say(
       _ time: Int, _ fromClient: Bool, seq: Int, ack: Int, _ flags: Int, tsval: Int, tsecr: Int, ttl: UInt8
     ) {
-      let content = Wire.tcp(
-        from: fromClient ? 40_000 : 8000, to: fromClient ? 8000 : 40_000, seq: seq, ack: ack, flags: flags,
-        tsval: tsval, tsecr: tsecr)
-      let (from, to) = fromClient ? (Wire.client, Wire.server) : (Wire.server, Wire.client)
-      packets.append(
-        Wire.Packet(
-          microseconds: time, fromClient: fromClient,
-          bytes: Wire.ipv4(from, to, content, ttl: ttl, id: packets.count + 1)))
+      Wire.say(&packets, time, fromClient, seq: seq, ack: ack, flags, tsval: tsval, tsecr: tsecr, ttl: ttl)
     }
     for second in 0..<2 {
       let (time, tsval) = (second * 1_000_000, 900_000 + second * 1000)

@@ -84,6 +84,28 @@ enum Wire {
     var bytes: [UInt8]
   }
 
+  /// TCP between port 40000 of the client and 8000 of the server.
+  private static func content(
+    _ fromClient: Bool, seq: Int, ack: Int, _ flags: Int, tsval: Int, tsecr: Int, payload: Int
+  ) -> [UInt8] {
+    tcp(
+      from: fromClient ? 40_000 : 8000, to: fromClient ? 8000 : 40_000, seq: seq, ack: ack, flags: flags,
+      tsval: tsval, tsecr: tsecr, payload: payload)
+  }
+
+  /// One more packet of a conversation in IPv4.
+  static func say(
+    _ packets: inout [Packet], _ time: Int, _ fromClient: Bool, seq: Int, ack: Int, _ flags: Int, tsval: Int,
+    tsecr: Int, payload: Int = 0, ttl: UInt8 = 64
+  ) {
+    let content = content(fromClient, seq: seq, ack: ack, flags, tsval: tsval, tsecr: tsecr, payload: payload)
+    let (from, to) = fromClient ? (client, server) : (server, client)
+    packets.append(
+      Packet(
+        microseconds: time, fromClient: fromClient,
+        bytes: ipv4(from, to, content, ttl: ttl, id: packets.count + 1)))
+  }
+
   /// Of a conversation with a server that has been closed before it: a SYN whose timestamp is older meets TIME_WAIT.
   static func clash(_ version: Int, connects: Bool = true) -> [Packet] {
     var packets: [Packet] = []
@@ -91,9 +113,8 @@ enum Wire {
       _ time: Int, _ fromClient: Bool, seq: Int, ack: Int, _ flags: Int, tsval: Int, tsecr: Int,
       payload: Int = 0
     ) {
-      let content = tcp(
-        from: fromClient ? 40_000 : 8000, to: fromClient ? 8000 : 40_000, seq: seq, ack: ack, flags: flags,
-        tsval: tsval, tsecr: tsecr, payload: payload)
+      let content = content(
+        fromClient, seq: seq, ack: ack, flags, tsval: tsval, tsecr: tsecr, payload: payload)
       let (a, b) = fromClient ? (client, server) : (server, client)
       packets.append(
         Packet(

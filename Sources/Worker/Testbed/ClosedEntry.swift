@@ -8,25 +8,28 @@ enum ClosedEntry {
   ///
   /// - Returns: whether the second SYN is counted as INVALID, though it passes (`nf_conntrack_in`, NF_REPEAT).
   static func isCounted(on kernel: Kernel) throws -> Bool {
-    let hop = Hop(nat: .snat, backend: .auto, ports: 40000...40000, random: .none, dropInvalid: false)
-    let one = try OneClient(.snat, hop: hop, on: kernel)
-    let invalid = {
-      try one.testbed.nodes.reduce(0) { try $0 + ($1.conntrack?.statistics()["invalid"] ?? 0) }
-    }
+    let one = try OneClient(.snat, hop: onePort, on: kernel)
     try TCP.abort(try one.connect("a connection"))
-    let before = try invalid()
+    let before = try invalid(one)
     TCP.close(try one.connect("a connection from the same port, after a RST"))
-    return try invalid() > before
+    return try invalid(one) > before
   }
 
   /// A client behind a NAT connects over IPv6, for which each looks for the other's link address.
   ///
   /// - Returns: whether anything of that is counted as INVALID.
   static func countsNeighbours(on kernel: Kernel) throws -> Bool {
-    let hop = Hop(nat: .snat, backend: .auto, ports: 40000...40000, random: .none, dropInvalid: false)
-    let one = try OneClient(.snat, .ipv6, hop: hop, on: kernel)
+    let one = try OneClient(.snat, .ipv6, hop: onePort, on: kernel)
     TCP.close(try one.connect("a connection over IPv6"))
-    return try one.testbed.nodes.contains { try $0.conntrack?.statistics()["invalid"] ?? 0 > 0 }
+    return try invalid(one) > 0
+  }
+
+  private static let onePort = Hop(
+    nat: .snat, backend: .auto, ports: 40000...40000, random: .none, dropInvalid: false)
+
+  /// What all nodes have counted as INVALID.
+  private static func invalid(_ one: OneClient) throws -> Int {
+    try one.testbed.nodes.reduce(0) { try $0 + ($1.conntrack?.statistics()["invalid"] ?? 0) }
   }
 
   /// Has a director forget a connection.
